@@ -1,0 +1,71 @@
+//! State that the kernel side keeps per recorded thread, and what user space reads at freeze.
+
+use crate::TaskId;
+
+/// Calls of one thread that may be open at once: a runtime call holding a driver call holding a
+/// callback's call, and one to spare.
+pub const MAX_NESTED_CALLS: usize = 4;
+
+/// A call that was entered and has not returned.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[repr(C)]
+pub struct OpenCall {
+    /// Entry time, CLOCK_BOOTTIME ns.
+    pub start_ns: u64,
+    /// The probe's cookie ([`crate::Cookie`]).
+    pub cookie: u64,
+    /// First value.
+    pub arg0: u64,
+    /// Second value.
+    pub arg1: u64,
+    /// Where the call will write its result, or 0.
+    pub out_ptr: u64,
+    /// C string naming the result, or 0.
+    pub name_ptr: u64,
+}
+
+/// Everything known of a thread between events. Value of the map `THREADS`, keyed by tid.
+///
+/// Only the thread itself (its own uprobes) and the scheduler (switch, wake-up) touch an entry, and
+/// a thread is never switched while its own probe writes, so no lock is needed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[repr(C)]
+pub struct ThreadState {
+    /// Process id.
+    pub pid: u32,
+    /// How many of `calls` are in use.
+    pub depth: u32,
+    /// Open calls, outermost first.
+    pub calls: [OpenCall; MAX_NESTED_CALLS],
+    /// When the thread left the CPU, or 0 while it runs.
+    pub out_ns: u64,
+    /// When it was woken since, or 0.
+    pub wake_ns: u64,
+    /// When its last kernel stack was taken.
+    pub stack_ns: u64,
+    /// Task state at switch-out, as the kernel encodes it.
+    pub state: u32,
+    /// [`crate::flags`] of the interval so far.
+    pub flags: u32,
+    /// Kernel stack id + 1, or 0.
+    pub stack: u32,
+    /// CPU it left.
+    pub cpu: u32,
+    /// Who woke it.
+    pub waker: TaskId,
+    /// Who took its CPU.
+    pub preemptor: TaskId,
+}
+
+/// Value of the map `PROCESSES`, keyed by pid.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u32)]
+pub enum ProcessRole {
+    /// Uses CUDA: its threads are recorded.
+    Gpu = 1,
+    /// Started by such a process (a compiler, a helper): only its life is recorded.
+    Child = 2,
+}
+
+const _: () = assert!(size_of::<OpenCall>() == 48);
+const _: () = assert!(size_of::<ThreadState>() == 8 + 48 * MAX_NESTED_CALLS + 24 + 16 + 48);

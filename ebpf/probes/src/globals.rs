@@ -1,0 +1,40 @@
+//! Values that the recorder sets before loading; constants to the verifier.
+
+use core::ptr::read_volatile;
+
+macro_rules! globals {
+    ($($(#[$doc:meta])* $name:ident, $reader:ident : $type:ty = $default:expr;)*) => {$(
+        #[unsafe(no_mangle)]
+        static $name: $type = $default;
+
+        $(#[$doc])*
+        #[inline(always)]
+        pub fn $reader() -> $type {
+            // Volatile: the value is patched in the object after compilation.
+            unsafe { read_volatile(&raw const $name) }
+        }
+    )*};
+}
+
+globals! {
+    /// Byte offset of `task_struct.pid` (the thread id).
+    TASK_PID_OFFSET, task_pid_offset: u32 = 0;
+    /// Byte offset of `task_struct.tgid` (the process id).
+    TASK_TGID_OFFSET, task_tgid_offset: u32 = 0;
+    /// Byte offset of `task_struct.comm`.
+    TASK_COMM_OFFSET, task_comm_offset: u32 = 0;
+    /// Byte offset of `task_struct.__state` (`state` before 5.14).
+    TASK_STATE_OFFSET, task_state_offset: u32 = 0;
+    /// Byte offset of `task_struct.exit_code`.
+    TASK_EXIT_CODE_OFFSET, task_exit_code_offset: u32 = 0;
+    /// 1 if `sched_switch` passes prev_state as its fourth argument (5.18 and later).
+    SWITCH_HAS_STATE, switch_has_state: u32 = 0;
+    /// The recorder's own process, never recorded.
+    SELF_PID, self_pid: u32 = 0;
+    /// 1 if kernel stacks are wanted.
+    KERNEL_STACKS, kernel_stacks: u32 = 1;
+    /// Least time between two kernel stacks of one thread, ns.
+    STACK_GAP_NS, stack_gap_ns: u64 = 200_000;
+    /// Bytes waiting in `EVENTS` at which the recorder is woken before its next turn.
+    WAKE_BYTES, wake_bytes: u64 = 4 << 20;
+}

@@ -1,0 +1,63 @@
+//! Maps, and the two questions asked of them everywhere.
+
+use aya_ebpf::{
+    bindings::BPF_F_NO_PREALLOC,
+    macros::map,
+    maps::{HashMap, PerCpuArray, RingBuf, StackTrace},
+};
+use ingero_ebpf_abi::{CpuCounters, ProcessRole, ThreadState};
+
+/// Events on their way to the drain. The recorder resizes it before loading.
+#[map]
+pub static EVENTS: RingBuf = RingBuf::with_byte_size(16 << 20, 0);
+
+/// Hints for the discovery.
+#[map]
+pub static NOTICES: RingBuf = RingBuf::with_byte_size(64 << 10, 0);
+
+/// Recorded threads by tid.
+#[map]
+pub static THREADS: HashMap<u32, ThreadState> = HashMap::with_max_entries(32_768, BPF_F_NO_PREALLOC);
+
+/// Recorded processes by pid; the value is a [`ProcessRole`].
+#[map]
+pub static PROCESSES: HashMap<u32, u32> = HashMap::with_max_entries(16_384, BPF_F_NO_PREALLOC);
+
+/// Kernel stacks by id.
+#[map]
+pub static STACKS: StackTrace = StackTrace::with_max_entries(8_192, 0);
+
+/// Sequences and losses.
+#[map]
+pub static COUNTERS: PerCpuArray<CpuCounters> = PerCpuArray::with_max_entries(1, 0);
+
+/// A zeroed state to insert from: a `ThreadState` is too large for the BPF stack.
+#[map]
+static BLANK: PerCpuArray<ThreadState> = PerCpuArray::with_max_entries(1, 0);
+
+/// The state of a recorded thread.
+#[inline(always)]
+pub fn thread(tid: u32) -> Option<&'static mut ThreadState> {
+    THREADS.get_ptr_mut(tid).map(|state| unsafe { &mut *state })
+}
+
+/// Begins to record a thread. `None` if the table is full.
+#[inline(always)]
+pub fn enrol(pid: u32, tid: u32) -> Option<&'static mut ThreadState> {
+    let blank = unsafe { &mut *BLANK.get_ptr_mut(0)? };
+    blank.pid = pid;
+    THREADS.insert(tid, &*blank, 0).ok()?;
+    thread(tid)
+}
+
+/// The role of a process, if it is known at all.
+#[inline(always)]
+pub fn role(pid: u32) -> Option<u32> {
+    PROCESSES.get_ptr(pid).map(|role| unsafe { *role })
+}
+
+/// True if the threads of a process are recorded.
+#[inline(always)]
+pub fn is_gpu(pid: u32) -> bool {
+    role(pid) == Some(ProcessRole::Gpu as u32)
+}

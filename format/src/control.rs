@@ -1,0 +1,292 @@
+//! Messages between `ingeroctl` and the recorder over its unix socket.
+//!
+//! Each message is `u32 length | u16 version | u16 0 | record`; the length counts what follows it. The
+//! client sends one [`Request`], the recorder one [`Reply`]; after [`Reply::File`] the file's bytes follow.
+
+use serde::Serialize;
+
+use crate::{
+    FormatError, Reason,
+    bytes::Reader,
+    codec::{self, Decode, Encode},
+};
+
+/// Version of the messages.
+pub const VERSION: u16 = 1;
+/// Longest message either side accepts, bytes.
+pub const MAX_MESSAGE_BYTES: u32 = 1 << 20;
+
+/// What a client may ask.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub enum Request {
+    /// The recorder's state.
+    Status,
+    /// Freeze a window.
+    Snapshot {
+        /// How far back, ns.
+        last_ns: u64,
+        /// How far beyond now, ns.
+        after_ns: u64,
+        /// Free text kept in the manifest.
+        reason: String,
+    },
+    /// List snapshots.
+    Snapshots,
+    /// Send a snapshot's bundle.
+    Fetch {
+        /// Its id.
+        id: String,
+    },
+    /// Remove a snapshot.
+    Remove {
+        /// Its id.
+        id: String,
+    },
+    /// Read the configuration again.
+    Reload,
+}
+
+/// What the recorder answers.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub enum Reply {
+    /// To [`Request::Status`].
+    Status(Box<Status>),
+    /// To [`Request::Snapshot`].
+    Snapshot(Snapshot),
+    /// To [`Request::Snapshots`].
+    Snapshots(Vec<Snapshot>),
+    /// To [`Request::Fetch`]: this many bytes follow.
+    File {
+        /// Bytes that follow the message.
+        bytes: u64,
+    },
+    /// Done, nothing to tell.
+    Done,
+    /// Not done, and why.
+    Failed {
+        /// One line: what, where, and what to do.
+        message: String,
+    },
+}
+
+/// A finished snapshot.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Encode, Decode, Serialize)]
+pub struct Snapshot {
+    /// Its id.
+    pub id: String,
+    /// Path of the bundle on the recorder's host.
+    pub path: String,
+    /// Begin of the window held, Unix ns.
+    pub from_ts_ns: u64,
+    /// End of the window held, Unix ns.
+    pub to_ts_ns: u64,
+    /// From the trigger until nothing could evict the past any more, ns.
+    pub frozen_after_ns: u64,
+    /// From the trigger (and the post-window) until it was on stable storage, ns.
+    pub durable_after_ns: u64,
+    /// Bytes of the bundle.
+    pub bytes: u64,
+    /// Why it was taken.
+    pub reason: String,
+    /// What the reader should know, e.g. that less past was held than asked for.
+    pub notes: Vec<String>,
+}
+
+/// State of the recorder, as `status --json` shows it.
+#[derive(Clone, Debug, Default, PartialEq, Encode, Decode, Serialize)]
+pub struct Status {
+    /// `recording`, `waiting` (no CUDA process yet), or `degraded`.
+    pub state: String,
+    /// Version of the recorder.
+    pub version: String,
+    /// Its process id.
+    pub pid: u32,
+    /// How much past is held.
+    pub seconds_held: f64,
+    /// Oldest event held, Unix ns.
+    pub oldest_ts_ns: u64,
+    /// Newest event held, Unix ns.
+    pub newest_ts_ns: u64,
+    /// The ring.
+    pub ring: RingStatus,
+    /// Events since start.
+    pub events: EventCounts,
+    /// Losses since start.
+    pub losses: Vec<LossCount>,
+    /// Recorded processes.
+    pub processes: Vec<ProcessStatus>,
+    /// What recording costs.
+    pub cost: Cost,
+    /// Snapshots taken.
+    pub snapshots: SnapshotCounts,
+    /// Trigger kinds and their counts.
+    pub triggers: Vec<TriggerCount>,
+    /// What is not as it should be, in words.
+    pub warnings: Vec<String>,
+}
+
+impl Eq for Status {}
+
+/// Bytes of the ring.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Encode, Decode, Serialize)]
+pub struct RingStatus {
+    /// Allocated bytes of everything below the state directory.
+    pub bytes: u64,
+    /// The bound on them.
+    pub max_bytes: u64,
+    /// Segments in the ring.
+    pub segments: u64,
+}
+
+/// Events since the recorder started.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Encode, Decode, Serialize)]
+pub struct EventCounts {
+    /// Counted in the kernel.
+    pub produced: u64,
+    /// Kept in the head or a segment at some time.
+    pub stored: u64,
+    /// Not kept.
+    pub lost: u64,
+    /// Kept, and since removed with the oldest segments.
+    pub evicted: u64,
+}
+
+/// Losses of one source and cause.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Encode, Decode, Serialize)]
+pub struct LossCount {
+    /// Source.
+    pub source: String,
+    /// Cause.
+    pub cause: String,
+    /// Events.
+    pub count: u64,
+}
+
+/// A recorded process.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Encode, Decode, Serialize)]
+pub struct ProcessStatus {
+    /// Process id.
+    pub pid: u32,
+    /// Name.
+    pub comm: String,
+    /// CUDA libraries it maps.
+    pub libraries: Vec<String>,
+    /// Functions probed in them.
+    pub probes: u32,
+}
+
+/// What recording costs.
+#[derive(Clone, Debug, Default, PartialEq, Encode, Decode, Serialize)]
+pub struct Cost {
+    /// CPU time of the recorder over the last ten seconds, percent of one core.
+    pub daemon_cpu_percent: f64,
+    /// Resident memory without file pages, bytes.
+    pub anonymous_bytes: u64,
+    /// Mean bytes on disk per event of the segments written since start.
+    pub bytes_per_event: f64,
+    /// Recorder CPU time per event since start, ns.
+    pub ns_per_event: f64,
+    /// Estimated share of the busiest traced thread spent in probes, percent; absent until measured.
+    pub thread_percent: Option<f64>,
+}
+
+/// Snapshots since start.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Encode, Decode, Serialize)]
+pub struct SnapshotCounts {
+    /// Finished.
+    pub taken: u64,
+    /// Asked for while another was under way, and served by it.
+    pub coalesced: u64,
+    /// Not finished.
+    pub failed: u64,
+    /// On disk now.
+    pub held: u64,
+}
+
+/// How often a trigger fired.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Encode, Decode, Serialize)]
+pub struct TriggerCount {
+    /// `command` or `signal`.
+    pub kind: String,
+    /// Times fired.
+    pub fired: u64,
+}
+
+/// Wraps a message for the wire.
+///
+/// # Errors
+/// If it is larger than [`MAX_MESSAGE_BYTES`].
+pub fn to_wire<T: Encode>(message: &T) -> Result<Vec<u8>, FormatError> {
+    let record = codec::encode("control message", message)?;
+    let len = record.len() as u64 + 4;
+    let Some(short) = u32::try_from(len).ok().filter(|len| *len <= MAX_MESSAGE_BYTES) else {
+        return Err(too_long(len));
+    };
+    let mut out = Vec::with_capacity(record.len() + 8);
+    out.extend(short.to_le_bytes());
+    out.extend(VERSION.to_le_bytes());
+    out.extend([0, 0]);
+    out.extend(record);
+    Ok(out)
+}
+
+/// Checks the length that begins a message.
+///
+/// # Errors
+/// [`Reason::Range`] beyond [`MAX_MESSAGE_BYTES`].
+pub fn body_len(prefix: [u8; 4]) -> Result<usize, FormatError> {
+    let len = u32::from_le_bytes(prefix);
+    if (4..=MAX_MESSAGE_BYTES).contains(&len) { Ok(len as usize) } else { Err(too_long(len.into())) }
+}
+
+fn too_long(value: u64) -> FormatError {
+    FormatError::new(
+        "control message",
+        0,
+        Reason::Range { field: "length", value, allowed: "4 bytes to 1 MiB" },
+    )
+}
+
+/// Reads what follows the length.
+///
+/// # Errors
+/// [`Reason::Incompatible`] for another version, [`Reason::Content`] for a message not known.
+pub fn from_wire<T: Decode<()>>(body: &[u8]) -> Result<T, FormatError> {
+    let mut r = Reader::new("control message", body);
+    let version = r.u16()?;
+    if version != VERSION {
+        let text = format!(
+            "control protocol {version} (this is {VERSION}; use ingeroctl and ingero-recorder of one version)"
+        );
+        return Err(FormatError::new("control message", 4, Reason::Incompatible(text)));
+    }
+    r.u16()?;
+    codec::decode("control message", r.rest())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn a_message_reads_back_and_another_version_is_named() {
+        let request = Request::Snapshot { last_ns: 1, after_ns: 2, reason: "why".into() };
+        let wire = to_wire(&request).unwrap();
+        let len = body_len(*wire.first_chunk().unwrap()).unwrap();
+        assert_eq!(len, wire.len() - 4);
+        assert_eq!(from_wire::<Request>(&wire[4..]), Ok(request));
+        let mut other = wire;
+        other[4] = 9;
+        assert!(from_wire::<Request>(&other[4..]).unwrap_err().to_string().contains("control protocol 9"));
+        assert!(body_len([0xff; 4]).is_err());
+    }
+
+    proptest! {
+        #[test]
+        fn arbitrary_messages_never_panic(body: Vec<u8>) {
+            let _ = from_wire::<Request>(&body);
+            let _ = from_wire::<Reply>(&body);
+        }
+    }
+}

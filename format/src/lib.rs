@@ -1,0 +1,37 @@
+//! What every byte of the recorder means.
+//!
+//! Pure functions on byte slices: no file, clock or thread is touched here, and every length, count
+//! and offset is checked against the slice in hand before anything is allocated. The layout is
+//! specified in `docs/FORMAT.md`; where the two differ, the document is wrong or this is, and a
+//! golden test says so.
+//!
+//! | module | bytes |
+//! |---|---|
+//! | [`row`] | one event, 64 bytes, as it lies in the head |
+//! | [`head`] | slots of rows not yet in a frame |
+//! | [`columns`], [`frame`] | rows as compressed columns behind a checksummed header |
+//! | [`segment`], [`state`] | a file of frames that needs no other file |
+//! | [`identity`] | the ring's `RING` file |
+//! | [`manifest`], [`bundle`] | a frozen window, and the one file it travels in |
+//! | [`control`] | messages between `ingeroctl` and the recorder |
+//! | [`ops`] | the numbers and names of operations |
+#![forbid(unsafe_code)]
+
+pub mod bundle;
+pub mod bytes;
+pub mod codec;
+pub mod columns;
+pub mod control;
+pub mod error;
+pub mod frame;
+pub mod head;
+pub mod identity;
+pub mod manifest;
+pub mod ops;
+pub mod row;
+pub mod segment;
+pub mod state;
+pub mod units;
+
+pub use error::{FormatError, Reason};
+pub use row::Row;

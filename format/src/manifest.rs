@@ -1,0 +1,120 @@
+//! MANIFEST: what a frozen window holds and how it came about.
+
+use crate::{
+    FormatError,
+    codec::{self, Decode, Encode},
+    segment::Anchor,
+    state::Process,
+};
+
+/// Version of the record this code writes.
+pub const VERSION: u32 = 1;
+
+/// Describes a frozen window. Times are boottime ns unless named otherwise.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Encode, Decode, serde::Serialize)]
+pub struct Manifest {
+    /// [`VERSION`].
+    pub version: u32,
+    /// The snapshot's id.
+    pub id: String,
+    /// Who asked, and why.
+    pub triggers: Vec<Trigger>,
+    /// What was asked for: past and after the trigger, ns.
+    pub asked_last_ns: u64,
+    /// See `asked_last_ns`.
+    pub asked_after_ns: u64,
+    /// Begin of the window granted.
+    pub from_ns: u64,
+    /// End of the window granted.
+    pub to_ns: u64,
+    /// Both clocks at the trigger: the one offset for the whole bundle.
+    pub anchor: Anchor,
+    /// The machine.
+    pub host: Host,
+    /// The ring.
+    pub ring_id: [u8; 16],
+    /// Segments inside, oldest first.
+    pub segments: Vec<SegmentEntry>,
+    /// Processes recorded at the trigger.
+    pub processes: Vec<Process>,
+    /// Libraries probed, and what could not be.
+    pub probes: Vec<LibraryProbes>,
+    /// Digest of the configuration in force.
+    pub config_digest: String,
+    /// Version of the recorder.
+    pub recorder_version: String,
+    /// What a reader should know about completeness, in words.
+    pub notes: Vec<String>,
+}
+
+/// Why a window was frozen.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Encode, Decode, serde::Serialize)]
+pub struct Trigger {
+    /// `command`, `signal`, …
+    pub kind: String,
+    /// Free text of whoever asked.
+    pub reason: String,
+    /// When.
+    pub at_ns: u64,
+}
+
+/// The machine a window comes from.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Encode, Decode, serde::Serialize)]
+pub struct Host {
+    /// Host name: the `node` of the investigation.
+    pub name: String,
+    /// Kernel release.
+    pub kernel: String,
+    /// `x86_64`, `aarch64`.
+    pub machine: String,
+    /// Online CPUs.
+    pub cpus: u32,
+    /// Boot id.
+    pub boot_id: [u8; 16],
+    /// Model of each GPU, if known.
+    pub gpus: Vec<String>,
+    /// Version of the GPU driver, if known.
+    pub driver: String,
+}
+
+/// One segment of the window.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Encode, Decode, serde::Serialize)]
+pub struct SegmentEntry {
+    /// Its number.
+    pub seq: u64,
+    /// Bytes of it that belong to the window; an active segment may have grown since.
+    pub bytes: u64,
+}
+
+/// Probes on one library.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Encode, Decode, serde::Serialize)]
+pub struct LibraryProbes {
+    /// Path as first seen.
+    pub path: String,
+    /// Device and inode.
+    pub inode: u64,
+    /// Functions probed.
+    pub probed: u32,
+    /// Functions probed whose first instruction makes the probe slow.
+    pub slow: Vec<String>,
+    /// Functions that could not be probed, and why.
+    pub failed: Vec<String>,
+}
+
+impl Manifest {
+    /// Serialises the record.
+    ///
+    /// # Errors
+    /// If it exceeds [`codec::RECORD_LIMIT`].
+    pub fn to_bytes(&self) -> Result<Vec<u8>, FormatError> {
+        codec::encode("manifest", self)
+    }
+
+    /// Reads a record.
+    ///
+    /// # Errors
+    /// [`crate::Reason::Content`].
+    pub fn read(bytes: &[u8]) -> Result<Self, FormatError> {
+        codec::decode("manifest", bytes)
+    }
+}
