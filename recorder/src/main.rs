@@ -1,1 +1,54 @@
-fn main() {}
+//! `ingero-recorder`: the daemon. Everything it does is in the library beside it.
+
+use std::{path::PathBuf, process::ExitCode};
+
+use clap::Parser;
+use ingero_recorder::{Result, config::Config, journal, service};
+
+const DEFAULT_CONFIG: &str = "/etc/ingero-recorder/recorder.toml";
+
+/// Records every CUDA call and scheduling decision of GPU processes, always.
+#[derive(Parser)]
+#[command(name = "ingero-recorder", version, about)]
+struct Cli {
+    /// Configuration file [default: /etc/ingero-recorder/recorder.toml, if it exists]
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Where ring, frozen windows and bundles live
+    #[arg(long, value_name = "DIR", default_value = "/var/lib/ingero-recorder")]
+    state_dir: PathBuf,
+    /// Where the control socket lives
+    #[arg(long, value_name = "DIR", default_value = "/run/ingero-recorder")]
+    run_dir: PathBuf,
+    /// Read the configuration, print what is in force, and exit
+    #[arg(long)]
+    check_config: bool,
+}
+
+fn main() -> ExitCode {
+    match start(Cli::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(e) => {
+            journal::error(&e.to_string());
+            ExitCode::from(1)
+        }
+    }
+}
+
+fn start(cli: Cli) -> Result<()> {
+    // A file that was named must be there; the default one need not.
+    let config = match &cli.config {
+        Some(path) => Config::read(path)?,
+        None => Config::read_or_default(DEFAULT_CONFIG.as_ref())?,
+    };
+    if cli.check_config {
+        println!("{config:#?}");
+        return Ok(());
+    }
+    let paths = service::Paths {
+        config: Some(cli.config.unwrap_or_else(|| DEFAULT_CONFIG.into())),
+        state_dir: cli.state_dir,
+        run_dir: cli.run_dir,
+    };
+    service::run(config, &paths)
+}

@@ -13,6 +13,8 @@ mod cookie;
 mod counters;
 mod record;
 mod thread;
+#[cfg(feature = "user")]
+mod user;
 
 pub use cookie::{Arg, Cookie};
 pub use counters::{CpuCounters, LOST_CAUSES, LostCause, SOURCES, Source};

@@ -21,9 +21,11 @@ fn counters() -> Option<&'static CpuCounters> {
 
 // Programs can interrupt each other on one CPU, so a plain increment could lose a count. The target
 // hides `AtomicU64::fetch_add` because it has no compare-and-swap; the instruction itself exists (5.12).
+// Sequentially consistent, because LLVM 22 turns a relaxed add into the form that returns nothing, even
+// where its result is used: every event then had number 1.
 #[inline(always)]
 fn add(counter: *const u64, amount: u64) -> u64 {
-    unsafe { atomic_xadd::<u64, u64, { AtomicOrdering::Relaxed }>(counter.cast_mut(), amount) }
+    unsafe { atomic_xadd::<u64, u64, { AtomicOrdering::SeqCst }>(counter.cast_mut(), amount) }
 }
 
 /// Takes the next number of this CPU for `source`. An event that has a number and is not submitted

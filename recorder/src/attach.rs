@@ -1,0 +1,88 @@
+//! Which functions of a CUDA library are probed, and how.
+//!
+//! A library is identified by device and inode, never by path: one probe on an inode fires in every
+//! process that maps it, also later ones, whatever they call it. Two names of one function are one
+//! probe. Reading the library is reading hostile input: sizes are bounded and nothing panics.
+
+mod arguments;
+mod elf;
+mod probe;
+mod prologue;
+
+pub use arguments::arguments;
+pub use elf::{Function, functions};
+pub use probe::Prober;
+pub use prologue::Prologue;
+
+use ingero_format::ops::{self, Op};
+
+use crate::config::Layers;
+
+/// The kind of a library, by file name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum LibraryKind {
+    /// `libcuda.so*`.
+    Driver,
+    /// `libcudart.so*`.
+    Runtime,
+}
+
+impl LibraryKind {
+    /// The kind of the library at a path, if it is one of ours.
+    #[must_use]
+    pub fn of_path(path: &str) -> Option<Self> {
+        let name = path.trim_end_matches(" (deleted)").rsplit('/').next()?;
+        if name.starts_with("libcuda.so") {
+            Some(Self::Driver)
+        } else if name.starts_with("libcudart.so") || name.starts_with("libcudart-") {
+            Some(Self::Runtime)
+        } else {
+            None
+        }
+    }
+
+    /// True if the configured layers include it.
+    #[must_use]
+    pub fn wanted(self, layers: Layers) -> bool {
+        matches!(
+            (self, layers),
+            (_, Layers::Both) | (Self::Driver, Layers::Driver) | (Self::Runtime, Layers::Runtime)
+        )
+    }
+}
+
+/// The operation that an exported symbol performs: its name without version and stream-mode suffix.
+#[must_use]
+pub fn operation(symbol: &str, kind: LibraryKind) -> Option<&'static Op> {
+    let base = symbol.strip_suffix("_ptsz").or_else(|| symbol.strip_suffix("_ptds")).unwrap_or(symbol);
+    let base = match base.rsplit_once("_v") {
+        Some((name, digits)) if !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit()) => name,
+        _ => base,
+    };
+    let layer = if kind == LibraryKind::Driver { "driver" } else { "runtime" };
+    ops::by_name(base).filter(|op| op.layer() == layer)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn symbols_with_version_and_stream_suffixes_are_one_operation() {
+        let name = |s| operation(s, LibraryKind::Driver).map(|op| op.name);
+        assert_eq!(name("cuMemcpyHtoDAsync_v2_ptsz"), Some("cuMemcpyHtoDAsync"));
+        assert_eq!(name("cuLaunchKernel_ptsz"), Some("cuLaunchKernel"));
+        assert_eq!(name("cuMemAlloc_v2"), Some("cuMemAlloc"));
+        assert_eq!(name("cuCtxGetCurrent"), None);
+        assert_eq!(name("cudaLaunchKernel"), None);
+        assert_eq!(name("cuMemsetD2D8_v2"), Some("cuMemsetD2D8"));
+    }
+
+    #[test]
+    fn libraries_are_told_by_name_at_any_path_and_when_deleted() {
+        assert_eq!(LibraryKind::of_path("/a/b/libcuda.so.580.1 (deleted)"), Some(LibraryKind::Driver));
+        assert_eq!(LibraryKind::of_path("/x/libcudart.so.13"), Some(LibraryKind::Runtime));
+        assert_eq!(LibraryKind::of_path("/x/libcudadebugger.so.1"), None);
+        assert_eq!(LibraryKind::of_path("/x/mylibcuda.so"), None);
+    }
+}

@@ -1,0 +1,76 @@
+//! Exported functions of a library that are worth a probe.
+
+use std::{collections::BTreeMap, fs::File};
+
+use ingero_format::ops::Op;
+use object::{Object, ObjectSegment, ObjectSymbol, ReadCache, SymbolKind};
+
+use super::{LibraryKind, Prologue, operation};
+use crate::{Error, Result, limits};
+
+/// One probe site.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Function {
+    /// Exported name (the first of several at one place).
+    pub symbol: String,
+    /// What it does.
+    pub op: &'static Op,
+    /// Offset of its first byte in the file.
+    pub offset: u64,
+    /// What a probe on it costs.
+    pub prologue: Prologue,
+}
+
+/// Lists the functions of an open library that have an operation, one for each place in the file.
+///
+/// # Errors
+/// One line if the file is not ELF or its tables do not hold together.
+pub fn functions(file: File, kind: LibraryKind) -> Result<Vec<Function>> {
+    let bad = |e: object::Error| Error::Other(format!("not a readable ELF library: {e}"));
+    // Read in pieces, not mapped: a library that is replaced while we look must not raise SIGBUS.
+    let cache = ReadCache::new(file);
+    let elf = object::File::parse(&cache).map_err(bad)?;
+    let mut found: BTreeMap<u64, Function> = BTreeMap::new();
+    for symbol in elf.dynamic_symbols().take(limits::MAX_SYMBOLS) {
+        let callable = symbol.kind() == SymbolKind::Text && !symbol.is_undefined();
+        let Some((name, op)) =
+            symbol.name().ok().filter(|_| callable).and_then(|n| Some((n, operation(n, kind)?)))
+        else {
+            continue;
+        };
+        let Some((offset, code)) = locate(&elf, symbol.address()) else { continue };
+        found.entry(offset).or_insert_with(|| Function {
+            symbol: name.to_owned(),
+            op,
+            offset,
+            prologue: Prologue::of(&code),
+        });
+    }
+    Ok(found.into_values().collect())
+}
+
+// File offset and first bytes of an address, by the loadable segment that holds it.
+fn locate<'a>(elf: &object::File<'a, &'a ReadCache<File>>, address: u64) -> Option<(u64, Vec<u8>)> {
+    let segment =
+        elf.segments().find(|s| (s.address()..s.address().saturating_add(s.size())).contains(&address))?;
+    let inside = address - segment.address();
+    let (file_offset, file_size) = segment.file_range();
+    let left = file_size.checked_sub(inside)?.min(16);
+    let code = segment.data_range(address, left).ok()??;
+    Some((file_offset.checked_add(inside)?, code.to_vec()))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use super::*;
+
+    #[test]
+    fn a_file_that_is_no_library_is_refused_in_words() {
+        let mut file = tempfile::tempfile().unwrap();
+        file.write_all(b"\x7fELF and then nothing of the kind").unwrap();
+        let e = functions(file, LibraryKind::Driver).unwrap_err();
+        assert!(e.to_string().contains("not a readable ELF"), "{e}");
+    }
+}

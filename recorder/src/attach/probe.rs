@@ -1,0 +1,81 @@
+//! Placing the probe pair on every function of a library.
+
+use std::{fs::File, os::fd::AsRawFd, path::PathBuf};
+
+use aya::{
+    Ebpf,
+    programs::{
+        ProgramError,
+        uprobe::{UProbeAttachLocation, UProbeAttachPoint, UProbeScope},
+    },
+};
+use ingero_format::manifest::LibraryProbes;
+
+use super::{Function, LibraryKind, Prologue, arguments, functions};
+use crate::{Result, kernel::uprobe};
+
+/// Holds the programs, and with them every probe placed.
+pub struct Prober {
+    ebpf: Ebpf,
+}
+
+impl Prober {
+    /// Takes the loaded programs.
+    #[must_use]
+    pub fn new(ebpf: Ebpf) -> Self {
+        Self { ebpf }
+    }
+
+    /// Probes every known function of an open library file. A function that cannot be probed is
+    /// reported, not fatal.
+    ///
+    /// # Errors
+    /// If the file is no library, or the programs are gone.
+    pub fn attach(&mut self, file: File, path: &str, inode: u64, kind: LibraryKind) -> Result<LibraryProbes> {
+        // The descriptor pins the very inode that was examined, whatever happens to the path.
+        let target = PathBuf::from(format!("/proc/self/fd/{}", file.as_raw_fd()));
+        let mut report = LibraryProbes { path: path.to_owned(), inode, ..LibraryProbes::default() };
+        for function in
+            functions(file.try_clone().map_err(|e| crate::Error::Other(format!("{path}: {e}")))?, kind)?
+        {
+            match self.attach_pair(&function, &target) {
+                Ok(()) => {
+                    report.probed += 1;
+                    if function.prologue != Prologue::Cheap {
+                        report.slow.push(function.symbol);
+                    }
+                }
+                Err(e) => report.failed.push(format!("{}: {e}", function.symbol)),
+            }
+        }
+        Ok(report)
+    }
+
+    // The return probe goes first: a call entered between the two then has no entry, and is not counted,
+    // rather than an entry that nobody closes.
+    fn attach_pair(&mut self, function: &Function, target: &PathBuf) -> std::result::Result<(), String> {
+        let cookie = Some(arguments(function.op.number).0);
+        for (program, offset) in [
+            ("call_return", function.offset),
+            ("call_enter", function.offset + function.prologue.entry_offset()),
+        ] {
+            let location = UProbeAttachLocation::AbsoluteOffset(offset);
+            let point = UProbeAttachPoint { location, cookie };
+            uprobe(&mut self.ebpf, program)
+                .map_err(|e| e.to_string())?
+                .attach(point, target, UProbeScope::AllProcesses)
+                .map_err(|e: ProgramError| describe(&e))?;
+        }
+        Ok(())
+    }
+}
+
+fn describe(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(inner) = source {
+        text = format!("{text}: {inner}");
+        source = inner.source();
+    }
+    text
+}

@@ -1,0 +1,245 @@
+//! The configuration file: TOML, every size and time with its unit, unknown keys refused.
+
+use std::{fmt, path::Path};
+
+use ingero_format::units::{parse_size_bytes, parse_time_ns};
+use serde::{Deserialize, Deserializer, de};
+use sha2::{Digest, Sha256};
+
+use crate::{Error, Result};
+
+/// Which CUDA layers are probed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Layers {
+    /// libcuda: every call once, also of statically linked runtimes.
+    #[default]
+    Driver,
+    /// libcudart.
+    Runtime,
+    /// Both; a runtime call then holds its driver calls.
+    Both,
+}
+
+/// A source that can be switched on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum SourceName {
+    /// CUDA calls.
+    Cuda,
+    /// Off-CPU intervals.
+    Sched,
+    /// Process life; recorded together with `sched`.
+    Process,
+}
+
+/// A size in bytes, written like `4GiB`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Bytes(pub u64);
+
+/// A time in ns, written like `60s`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Nanos(pub u64);
+
+fn text<'de, D: Deserializer<'de>, T, E: fmt::Display>(
+    deserializer: D,
+    parse: impl Fn(&str) -> std::result::Result<T, E>,
+) -> std::result::Result<T, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    parse(&text).map_err(de::Error::custom)
+}
+
+impl<'de> Deserialize<'de> for Bytes {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Self, D::Error> {
+        text(deserializer, |t| parse_size_bytes(t).map(Self))
+    }
+}
+
+impl<'de> Deserialize<'de> for Nanos {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Self, D::Error> {
+        text(deserializer, |t| parse_time_ns(t).map(Self))
+    }
+}
+
+/// `[ring]`
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Ring {
+    /// Bound on everything below the state directory.
+    pub max_bytes: Bytes,
+    /// Segments older than this, counted back from the newest event, go.
+    pub max_age: Nanos,
+    /// Free space left to others on the file system.
+    pub keep_free: Bytes,
+    /// How often written frames are made durable.
+    pub sync_interval: Nanos,
+    /// Size of a segment.
+    pub segment_bytes: Bytes,
+}
+
+impl Default for Ring {
+    fn default() -> Self {
+        Self {
+            max_bytes: Bytes(4 << 30),
+            max_age: Nanos(24 * 3_600_000_000_000),
+            keep_free: Bytes(2 << 30),
+            sync_interval: Nanos(1_000_000_000),
+            segment_bytes: Bytes(16 << 20),
+        }
+    }
+}
+
+/// `[probes]`
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Probes {
+    /// Which libraries are probed.
+    pub layers: Layers,
+    /// What is recorded.
+    pub sources: Vec<SourceName>,
+    /// Take kernel stacks of blocked threads.
+    pub kernel_stacks: bool,
+}
+
+impl Default for Probes {
+    fn default() -> Self {
+        Self {
+            layers: Layers::Driver,
+            sources: vec![SourceName::Cuda, SourceName::Sched, SourceName::Process],
+            kernel_stacks: true,
+        }
+    }
+}
+
+/// `[snapshot]`
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Snapshot {
+    /// Past kept when a trigger names no window.
+    pub last: Nanos,
+    /// Time recorded beyond the trigger.
+    pub after: Nanos,
+    /// Most snapshots an hour by triggers other than a command.
+    pub max_per_hour: u32,
+    /// Share of `[ring] max_bytes` for snapshots; the oldest go first.
+    pub max_bytes: Bytes,
+}
+
+impl Default for Snapshot {
+    fn default() -> Self {
+        Self {
+            last: Nanos(60_000_000_000),
+            after: Nanos(2_000_000_000),
+            max_per_hour: 12,
+            max_bytes: Bytes(2 << 30),
+        }
+    }
+}
+
+/// The whole file.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Config {
+    /// `[ring]`
+    pub ring: Ring,
+    /// `[probes]`
+    pub probes: Probes,
+    /// `[snapshot]`
+    pub snapshot: Snapshot,
+    /// Digest of the text this was read from.
+    #[serde(skip)]
+    pub digest: String,
+}
+
+impl Config {
+    /// Reads a file.
+    ///
+    /// # Errors
+    /// [`Error::Config`] in one line: file, line, what is wrong, what is allowed.
+    pub fn read(path: &Path) -> Result<Self> {
+        let text = std::fs::read_to_string(path).map_err(|e| {
+            Error::Config(format!("{}: cannot read the configuration: {e}; check --config", path.display()))
+        })?;
+        Self::parse(&text).map_err(|e| Error::Config(format!("{}: {e}", path.display())))
+    }
+
+    /// Reads the file if it exists; the defaults otherwise.
+    ///
+    /// # Errors
+    /// As [`Config::read`].
+    pub fn read_or_default(path: &Path) -> Result<Self> {
+        if path.exists() { Self::read(path) } else { Self::parse("").map_err(Error::Config) }
+    }
+
+    /// Reads a text.
+    ///
+    /// # Errors
+    /// One line naming the line number and the allowed values.
+    pub fn parse(text: &str) -> std::result::Result<Self, String> {
+        let mut config: Self = toml::from_str(text).map_err(|e| {
+            let line =
+                e.span().map_or(1, |span| text.get(..span.start).unwrap_or(text).lines().count().max(1));
+            format!("line {line}: {}", e.message().replace('\n', " "))
+        })?;
+        config.check()?;
+        config.digest = Sha256::digest(text).iter().map(|b| format!("{b:02x}")).collect();
+        Ok(config)
+    }
+
+    fn check(&self) -> std::result::Result<(), String> {
+        let ring = &self.ring;
+        let segment = ring.segment_bytes.0;
+        if !(1 << 20..=1 << 30).contains(&segment) || segment % 4096 != 0 {
+            return Err("[ring] segment_bytes: allowed are 1MiB to 1GiB in steps of 4KiB".into());
+        }
+        let least = 8 * segment + (16 << 20);
+        if ring.max_bytes.0 < least {
+            return Err(format!(
+                "[ring] max_bytes: must be at least eight segments and the head, {} bytes with segment_bytes = {segment}",
+                least
+            ));
+        }
+        if self.snapshot.max_bytes.0 >= ring.max_bytes.0 {
+            return Err(
+                "[snapshot] max_bytes: must be less than [ring] max_bytes, of which it is a share".into()
+            );
+        }
+        if ring.sync_interval.0 < 10_000_000 {
+            return Err("[ring] sync_interval: must be at least 10ms".into());
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_empty_file_gives_the_defaults_and_a_full_one_is_read() {
+        assert_eq!(Config::parse("").unwrap().ring, Ring::default());
+        let text = "[ring]\nmax_bytes = \"1GiB\"\nsegment_bytes = \"1MiB\"\n[snapshot]\nmax_bytes=\"100MiB\"\n[probes]\nlayers = \"both\"\nsources = [\"cuda\"]\n";
+        let config = Config::parse(text).unwrap();
+        assert_eq!(config.ring.max_bytes, Bytes(1 << 30));
+        assert_eq!(config.probes.layers, Layers::Both);
+        assert_eq!(config.digest.len(), 64);
+    }
+
+    #[test]
+    fn a_mistake_is_told_with_its_line_and_what_is_allowed() {
+        for (text, line, part) in [
+            ("[ring]\nmax_bites = \"1GiB\"", "line 2", "max_bytes"),
+            ("[rong]\n", "line 1", "ring"),
+            ("[ring]\n\nmax_bytes = \"1GB\"", "line 3", "4GiB"),
+            ("[ring]\nmax_bytes = 4", "line 2", "string"),
+            ("[probes]\nlayers = \"all\"", "line 2", "driver"),
+            ("[probes]\nsources = [\"gpu\"]", "line 2", "sched"),
+            ("[snapshot]\nlast = \"60\"", "line 2", "60"),
+        ] {
+            let e = Config::parse(text).unwrap_err();
+            assert!(e.contains(line) && e.contains(part) && !e.contains('\n'), "{text:?} gave {e:?}");
+        }
+        assert!(Config::parse("[ring]\nmax_bytes = \"20MiB\"").unwrap_err().contains("max_bytes"));
+        assert!(Config::parse("[snapshot]\nmax_bytes = \"9GiB\"").unwrap_err().contains("share"));
+    }
+}

@@ -1,0 +1,103 @@
+//! What each request leads to.
+
+use std::{
+    fs::File,
+    path::PathBuf,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use ingero_format::control::{Reply, Request};
+
+use super::StatusSource;
+use crate::{
+    config::Config,
+    journal,
+    limits::{MAX_AFTER_NS, MAX_REASON_BYTES, MAX_WINDOW_NS},
+};
+
+/// The reply to send, and a file to send after it.
+pub type Answer = (Reply, Option<File>);
+
+/// Answers requests.
+pub struct Answers {
+    /// For status and snapshots.
+    pub source: StatusSource,
+    /// The file to read again on reload; `None` if the recorder was started without.
+    pub config_path: Option<PathBuf>,
+    /// Configuration in force.
+    pub config: Arc<Mutex<Config>>,
+}
+
+fn failed(message: impl Into<String>) -> Answer {
+    (Reply::Failed { message: message.into() }, None)
+}
+
+impl Answers {
+    /// Answers one request; may block as long as the snapshot asked for takes.
+    #[must_use]
+    pub fn answer(&self, request: Request) -> Answer {
+        match request {
+            Request::Status => (Reply::Status(Box::new(self.source.status())), None),
+            Request::Snapshot { last_ns, after_ns, reason } => self.snapshot(last_ns, after_ns, reason),
+            Request::Snapshots => (Reply::Snapshots(self.source.snapshots.list()), None),
+            Request::Fetch { id } => self.fetch(&id),
+            Request::Remove { id } => match self.source.snapshots.remove(&id) {
+                Ok(true) => (Reply::Done, None),
+                Ok(false) => failed(format!("no snapshot {id}; `ingeroctl snapshots` lists them")),
+                Err(e) => failed(format!("snapshot {id}: cannot remove: {e}")),
+            },
+            Request::Reload => self.reload(),
+        }
+    }
+
+    fn snapshot(&self, last_ns: u64, after_ns: u64, mut reason: String) -> Answer {
+        if last_ns > MAX_WINDOW_NS || after_ns > MAX_AFTER_NS {
+            return failed("the window is too long; --last may be up to 24h, --after up to 10m");
+        }
+        let mut cut = reason.len().min(MAX_REASON_BYTES);
+        while !reason.is_char_boundary(cut) {
+            cut -= 1;
+        }
+        reason.truncate(cut);
+        match self.source.triggers.command(last_ns, after_ns, reason).recv() {
+            Ok(Ok(snapshot)) => (Reply::Snapshot(snapshot), None),
+            Ok(Err(message)) => failed(message),
+            Err(_) => failed("the recorder is stopping; ask again when it is up"),
+        }
+    }
+
+    fn fetch(&self, id: &str) -> Answer {
+        let missing = || failed(format!("no snapshot {id}; `ingeroctl snapshots` lists them"));
+        let Some(path) = self.source.snapshots.path(id) else { return missing() };
+        match File::open(&path).and_then(|file| Ok((file.metadata()?.len(), file))) {
+            Ok((bytes, file)) => (Reply::File { bytes }, Some(file)),
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound => missing(),
+            Err(e) => failed(format!("{}: cannot read: {e}", path.display())),
+        }
+    }
+
+    /// Reads the configuration again; a bad one leaves the old in force.
+    pub fn reload(&self) -> Answer {
+        let Some(path) = &self.config_path else {
+            return failed("the recorder was started without a configuration file; restart it with --config");
+        };
+        match Config::read_or_default(path) {
+            Ok(new) => {
+                let mut config = self.config.lock().unwrap_or_else(PoisonError::into_inner);
+                let restart = new.ring != config.ring || new.probes != config.probes;
+                if restart {
+                    journal::warning(
+                        "configuration: changes in [ring] and [probes] take effect at the next start",
+                    );
+                }
+                *config = new;
+                journal::info("configuration reloaded");
+                (Reply::Done, None)
+            }
+            Err(e) => {
+                journal::error(&format!("configuration not reloaded, the old one stays in force: {e}"));
+                failed(e.to_string())
+            }
+        }
+    }
+}

@@ -1,0 +1,119 @@
+//! Accepting clients.
+
+use std::{
+    fs,
+    io::Read,
+    os::unix::{fs::PermissionsExt, net::UnixListener as StdListener},
+    path::Path,
+    sync::Arc,
+};
+
+use ingero_format::control::{Reply, Request, body_len, from_wire, to_wire};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::{UnixListener, UnixStream},
+    sync::{Semaphore, watch},
+    time::timeout,
+};
+
+use super::Answers;
+use crate::{
+    Error, Result,
+    error::IoContext,
+    journal,
+    limits::{CLIENT_TIMEOUT, MAX_CLIENTS},
+};
+
+const COPY_BYTES: usize = 256 << 10;
+const REMEDY: &str = "choose another --run-dir";
+
+/// Makes the socket. Its group (the unit's) may use it.
+///
+/// # Errors
+/// If the directory or the socket cannot be made.
+pub fn bind(run_dir: &Path) -> Result<StdListener> {
+    fs::create_dir_all(run_dir).at("cannot create the directory", run_dir, REMEDY)?;
+    let path = run_dir.join("control.sock");
+    // The ring's lock says that no other recorder of this state directory runs: what lies here is stale.
+    let _ = fs::remove_file(&path);
+    let listener = StdListener::bind(&path).at("cannot bind", &path, REMEDY)?;
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o660)).at(
+        "cannot set the mode of",
+        &path,
+        REMEDY,
+    )?;
+    listener.set_nonblocking(true).at("cannot set up", &path, REMEDY)?;
+    Ok(listener)
+}
+
+/// Serves clients until `stop` changes. Blocks the calling thread.
+///
+/// # Errors
+/// If the runtime cannot be set up.
+pub fn serve(listener: StdListener, answers: Arc<Answers>, mut stop: watch::Receiver<bool>) -> Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_io()
+        .enable_time()
+        .max_blocking_threads(MAX_CLIENTS)
+        .build()
+        .map_err(|e| Error::Other(format!("control socket: {e}")))?;
+    runtime.block_on(async {
+        let listener = UnixListener::from_std(listener).map_err(|e| Error::Other(format!("control socket: {e}")))?;
+        let seats = Arc::new(Semaphore::new(MAX_CLIENTS));
+        loop {
+            tokio::select! {
+                _ = stop.changed() => return Ok(()),
+                accepted = listener.accept() => {
+                    let (Ok((stream, _)), Ok(seat)) = (accepted, Arc::clone(&seats).acquire_owned().await) else { continue };
+                    let answers = Arc::clone(&answers);
+                    tokio::spawn(async move {
+                        let _seat = seat;
+                        if let Err(e) = client(stream, answers).await {
+                            journal::info(&format!("control socket: {e}"));
+                        }
+                    });
+                }
+            }
+        }
+    })
+}
+
+async fn client(mut stream: UnixStream, answers: Arc<Answers>) -> std::io::Result<()> {
+    let (reply, file) = match timeout(CLIENT_TIMEOUT, request(&mut stream)).await {
+        Err(_) => return Err(std::io::Error::other("a client sent no whole request in time")),
+        Ok(Err(e)) if e.kind() == std::io::ErrorKind::InvalidData => {
+            (Reply::Failed { message: e.to_string() }, None)
+        }
+        Ok(Err(e)) => return Err(e),
+        // A snapshot takes seconds: it waits on a thread of the runtime's pool, not on this one.
+        Ok(Ok(request)) => tokio::task::spawn_blocking(move || answers.answer(request)).await?,
+    };
+    let wire = to_wire(&reply).map_err(std::io::Error::other)?;
+    timed(stream.write_all(&wire)).await?;
+    if let (Some(mut file), Reply::File { bytes }) = (file, reply) {
+        let mut left = bytes;
+        let mut buffer = vec![0; COPY_BYTES];
+        while left > 0 {
+            let n = file.read(&mut buffer)?.min(left as usize);
+            let Some(part) = buffer.get(..n).filter(|p| !p.is_empty()) else { break };
+            timed(stream.write_all(part)).await?;
+            left -= n as u64;
+        }
+    }
+    timed(stream.shutdown()).await
+}
+
+async fn timed(work: impl Future<Output = std::io::Result<()>>) -> std::io::Result<()> {
+    timeout(CLIENT_TIMEOUT, work)
+        .await
+        .unwrap_or_else(|_| Err(std::io::Error::other("a client did not read in time")))
+}
+
+async fn request(stream: &mut UnixStream) -> std::io::Result<Request> {
+    let invalid = |e: ingero_format::FormatError| std::io::Error::new(std::io::ErrorKind::InvalidData, e);
+    let mut prefix = [0; 4];
+    stream.read_exact(&mut prefix).await?;
+    let mut body = vec![0; body_len(prefix).map_err(invalid)?];
+    stream.read_exact(&mut body).await?;
+    from_wire(&body).map_err(invalid)
+}

@@ -1,0 +1,167 @@
+//! Putting the status together from what the threads publish.
+
+use std::{
+    collections::VecDeque,
+    sync::{Arc, Mutex, PoisonError, atomic::Ordering::Relaxed},
+};
+
+use ingero_format::control::{
+    Cost, EventCounts, LossCount, ProcessStatus, RingStatus, SnapshotCounts, Status,
+};
+
+use crate::{
+    clock,
+    config::Config,
+    discover::Registry,
+    drain::Progress,
+    freeze::Snapshots,
+    ring::{Layout, SegmentTable, allocated_bytes},
+    trigger::Triggers,
+};
+
+/// Time over which the CPU share is measured.
+const COST_WINDOW_NS: u64 = 10_000_000_000;
+
+/// Everything a status is made from.
+pub struct StatusSource {
+    /// How far the drain is.
+    pub progress: Arc<Progress>,
+    /// Processes and libraries.
+    pub registry: Arc<Registry>,
+    /// Segments.
+    pub table: SegmentTable,
+    /// Where things lie.
+    pub layout: Layout,
+    /// Configuration in force.
+    pub config: Arc<Mutex<Config>>,
+    /// Bundles.
+    pub snapshots: Snapshots,
+    /// Snapshot counts.
+    pub counts: Arc<Mutex<SnapshotCounts>>,
+    /// Triggers.
+    pub triggers: Triggers,
+    /// What is not as it should be.
+    pub warnings: Vec<String>,
+    /// (boottime, CPU time) at intervals.
+    pub cpu: Mutex<VecDeque<(u64, u64)>>,
+}
+
+impl StatusSource {
+    /// Notes CPU time used so far; called about once a second.
+    pub fn sample_cpu(&self) {
+        let now = clock::boot_ns();
+        let mut samples = self.cpu.lock().unwrap_or_else(PoisonError::into_inner);
+        samples.push_back((now, clock::process_cpu_ns()));
+        while samples.len() > 2 && samples.front().is_some_and(|(at, _)| now - at > COST_WINDOW_NS) {
+            samples.pop_front();
+        }
+    }
+
+    fn cpu_percent(&self) -> f64 {
+        let samples = self.cpu.lock().unwrap_or_else(PoisonError::into_inner);
+        let (Some(first), now) = (samples.front(), (clock::boot_ns(), clock::process_cpu_ns())) else {
+            return 0.0;
+        };
+        let wall = now.0.saturating_sub(first.0).max(1);
+        now.1.saturating_sub(first.1) as f64 * 100.0 / wall as f64
+    }
+
+    /// The status now.
+    #[must_use]
+    pub fn status(&self) -> Status {
+        let anchor = clock::anchor();
+        let config = self.config.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let processes = self.processes();
+        let newest = self.progress.newest_ns.load(Relaxed);
+        let segments = self.table.lock();
+        let oldest_ns =
+            segments.list.iter().map(|s| s.first_ns).filter(|ns| *ns > 0).min().unwrap_or(u64::MAX);
+        let (count, evicted, written) =
+            (segments.list.len() as u64, segments.evicted_events, segments.written);
+        drop(segments);
+        let oldest = if oldest_ns == u64::MAX { newest } else { oldest_ns.min(newest) };
+        let state = match (self.warnings.is_empty(), processes.is_empty()) {
+            (false, _) => "degraded",
+            (true, true) => "waiting",
+            (true, false) => "recording",
+        };
+        let real = |ns: u64| if ns == 0 { 0 } else { clock::to_real(&anchor, ns) };
+        Status {
+            state: state.into(),
+            version: env!("CARGO_PKG_VERSION").into(),
+            pid: std::process::id(),
+            seconds_held: newest.saturating_sub(oldest) as f64 / 1e9,
+            oldest_ts_ns: real(oldest),
+            newest_ts_ns: real(newest),
+            ring: RingStatus {
+                bytes: allocated_bytes(&self.layout.state),
+                max_bytes: config.ring.max_bytes.0,
+                segments: count,
+            },
+            events: self.events(evicted),
+            losses: self.losses(),
+            processes,
+            cost: self.cost(written),
+            snapshots: self.snapshot_counts(),
+            triggers: self.triggers.counts(),
+            warnings: self.warnings.clone(),
+        }
+    }
+
+    fn events(&self, evicted: u64) -> EventCounts {
+        let p = &self.progress;
+        let (stored, lost) = (p.stored.load(Relaxed), p.lost_total());
+        // The kernel's count is read once a second; what has arrived since counts too.
+        let produced = p.produced.load(Relaxed).max(stored + lost);
+        EventCounts { produced, stored, lost, evicted }
+    }
+
+    fn losses(&self) -> Vec<LossCount> {
+        let lost = self.progress.lost();
+        let entry = |((source, cause), count): (&crate::drain::LossKey, &u64)| LossCount {
+            source: source.name().into(),
+            cause: cause.name().into(),
+            count: *count,
+        };
+        lost.iter().map(entry).collect()
+    }
+
+    fn processes(&self) -> Vec<ProcessStatus> {
+        let libraries = self.registry.libraries();
+        let probes =
+            |paths: &[String]| libraries.iter().filter(|l| paths.contains(&l.path)).map(|l| l.probed).sum();
+        self.registry
+            .processes()
+            .into_iter()
+            .map(|p| ProcessStatus {
+                pid: p.pid,
+                probes: probes(&p.libraries),
+                comm: p.comm,
+                libraries: p.libraries,
+            })
+            .collect()
+    }
+
+    fn cost(&self, (bytes, events): (u64, u64)) -> Cost {
+        let stored = self.progress.stored.load(Relaxed).max(1);
+        Cost {
+            daemon_cpu_percent: self.cpu_percent(),
+            anonymous_bytes: anonymous_bytes(),
+            bytes_per_event: bytes as f64 / events.max(1) as f64,
+            ns_per_event: clock::process_cpu_ns() as f64 / stored as f64,
+            thread_percent: None,
+        }
+    }
+
+    fn snapshot_counts(&self) -> SnapshotCounts {
+        let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        counts.held = self.snapshots.ids().len() as u64;
+        counts
+    }
+}
+
+fn anonymous_bytes() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status.lines().find_map(|l| l.strip_prefix("RssAnon:"));
+    line.and_then(|l| l.split_whitespace().next()?.parse::<u64>().ok()).map_or(0, |kib| kib * 1024)
+}

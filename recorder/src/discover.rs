@@ -1,0 +1,16 @@
+//! Which processes use CUDA, and from which library files.
+//!
+//! Three ways in, so that none is missed: a look at every process at start; hints from the kernel (a
+//! program was replaced, an unknown process called a probed function); and a cheap look at every
+//! process's size at intervals, reading the maps only of those that grew. Libraries that the dynamic
+//! linker knows are probed before anyone maps them.
+
+mod known;
+mod maps;
+mod processes;
+mod scanner;
+
+pub use known::known_libraries;
+pub use maps::{MappedLibrary, mapped_libraries};
+pub use processes::{Registry, describe_process};
+pub use scanner::{Scanner, Watch};

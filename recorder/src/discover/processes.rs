@@ -1,0 +1,128 @@
+//! What is known of recorded processes, for status, state records and MANIFEST.
+
+use std::{
+    collections::BTreeMap,
+    fs,
+    sync::{Mutex, MutexGuard, PoisonError},
+};
+
+use ingero_format::{manifest::LibraryProbes, state::Process};
+
+/// Processes and libraries under observation. Shared; every use is short.
+#[derive(Debug, Default)]
+pub struct Registry {
+    processes: Mutex<BTreeMap<u32, Process>>,
+    libraries: Mutex<Vec<LibraryProbes>>,
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Registry {
+    /// Adds or replaces a process.
+    pub fn put(&self, process: Process) {
+        lock(&self.processes).insert(process.pid, process);
+    }
+
+    /// Forgets a process that is gone.
+    pub fn remove(&self, pid: u32) {
+        lock(&self.processes).remove(&pid);
+    }
+
+    /// A copy of one process.
+    #[must_use]
+    pub fn get(&self, pid: u32) -> Option<Process> {
+        lock(&self.processes).get(&pid).cloned()
+    }
+
+    /// All processes by pid.
+    #[must_use]
+    pub fn processes(&self) -> Vec<Process> {
+        lock(&self.processes).values().cloned().collect()
+    }
+
+    /// Adds a library's report.
+    pub fn put_library(&self, report: LibraryProbes) {
+        lock(&self.libraries).push(report);
+    }
+
+    /// All libraries.
+    #[must_use]
+    pub fn libraries(&self) -> Vec<LibraryProbes> {
+        lock(&self.libraries).clone()
+    }
+}
+
+/// Reads what `/proc` tells of a process. `None` if it is gone.
+#[must_use]
+pub fn describe_process(pid: u32) -> Option<Process> {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    let exe = fs::read_link(format!("/proc/{pid}/exe")).unwrap_or_default();
+    let cgroup = fs::read_to_string(format!("/proc/{pid}/cgroup")).unwrap_or_default();
+    let comm = fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default();
+    Some(Process {
+        pid,
+        start_ns: start_ns(&stat).unwrap_or_default(),
+        comm: comm.trim_end().to_owned(),
+        exe: exe.to_string_lossy().into_owned(),
+        cgroup: cgroup.lines().last().and_then(|l| l.splitn(3, ':').nth(2)).unwrap_or_default().to_owned(),
+        ..Process::default()
+    })
+}
+
+// Field 22 of /proc/PID/stat: start since boot, in clock ticks. The name in field 2 may hold anything.
+fn start_ns(stat: &str) -> Option<u64> {
+    let ticks: u64 = stat.rsplit_once(')')?.1.split_whitespace().nth(19)?.parse().ok()?;
+    let hertz = nix::unistd::sysconf(nix::unistd::SysconfVar::CLK_TCK).ok()??;
+    Some(ticks * (1_000_000_000 / hertz.cast_unsigned().max(1)))
+}
+
+/// Virtual memory of a process in pages: grows when a library is mapped. `None` if it is gone.
+pub(super) fn size_pages(pid: u32) -> Option<u64> {
+    fs::read_to_string(format!("/proc/{pid}/statm")).ok()?.split(' ').next()?.parse().ok()
+}
+
+/// Threads of a process with their names.
+pub(super) fn threads(pid: u32) -> Vec<(u32, String)> {
+    numbers(&format!("/proc/{pid}/task"))
+        .map(|tid| {
+            let comm = fs::read_to_string(format!("/proc/{pid}/task/{tid}/comm")).unwrap_or_default();
+            (tid, comm.trim_end().to_owned())
+        })
+        .collect()
+}
+
+/// All processes.
+pub(super) fn all_pids() -> impl Iterator<Item = u32> {
+    numbers("/proc")
+}
+
+fn numbers(directory: &str) -> impl Iterator<Item = u32> + use<> {
+    fs::read_dir(directory)
+        .into_iter()
+        .flatten()
+        .flatten()
+        .filter_map(|entry| entry.file_name().to_str().and_then(|name| name.parse().ok()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn this_process_is_described() {
+        let me = describe_process(std::process::id()).unwrap();
+        let now = crate::clock::boot_ns();
+        assert!(me.start_ns > 0 && me.start_ns < now, "{} {now}", me.start_ns);
+        assert!(!me.comm.is_empty() && !me.exe.is_empty());
+        assert!(threads(std::process::id()).iter().any(|(tid, _)| *tid == std::process::id()));
+        assert!(size_pages(std::process::id()).is_some_and(|n| n > 0));
+    }
+
+    #[test]
+    fn a_process_name_with_brackets_and_spaces_does_not_confuse_the_start_time() {
+        let stat = "7 (a) b (c) S 1 7 7 0 -1 0 0 0 0 0 0 0 0 0 20 0 1 0 500 0 0";
+        assert_eq!(start_ns(stat), Some(5_000_000_000));
+    }
+}

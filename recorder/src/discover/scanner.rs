@@ -1,0 +1,210 @@
+//! The discovery thread: finds libraries, has them probed, enrols threads.
+
+use std::{
+    collections::{HashMap, HashSet},
+    fs::File,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+        mpsc::Sender,
+    },
+    time::{Duration, Instant},
+};
+
+use aya::maps::{HashMap as BpfHashMap, MapData, RingBuf};
+use ingero_ebpf_abi::{NoticeKind, ProcessRole, ThreadState};
+
+use super::{
+    maps::{MappedLibrary, mapped_libraries},
+    processes::{self, Registry},
+};
+use crate::{
+    attach::Prober,
+    clock,
+    config::Layers,
+    drain::Finding,
+    journal,
+    limits::{RESCAN_AFTER_EXEC, RESCAN_INTERVAL},
+};
+
+/// How often hints are read: a fresh library is probed within about this and one scan.
+const TURN: Duration = Duration::from_millis(50);
+
+/// Outlets and inlets of the scanner.
+pub struct Watch {
+    /// Hints from the kernel.
+    pub notices: RingBuf<MapData>,
+    /// Threads to enrol.
+    pub threads: BpfHashMap<MapData, u32, ThreadState>,
+    /// Processes to enrol.
+    pub processes: BpfHashMap<MapData, u32, u32>,
+    /// Names and coverage, on their way into the ring.
+    pub findings: Sender<Finding>,
+    /// What is known, for others to read.
+    pub registry: Arc<Registry>,
+    /// Which layers are probed.
+    pub layers: Layers,
+}
+
+/// State of the discovery.
+pub struct Scanner {
+    watch: Watch,
+    prober: Prober,
+    /// Identity of every library seen; the value says when its probes were in place.
+    libraries: HashMap<(u64, u64), u64>,
+    sizes: HashMap<u32, u64>,
+    covered: HashSet<(u32, (u64, u64))>,
+    due: Vec<(Instant, u32)>,
+}
+
+impl Scanner {
+    /// Takes the programs and the maps.
+    #[must_use]
+    pub fn new(prober: Prober, watch: Watch) -> Self {
+        Self {
+            watch,
+            prober,
+            libraries: HashMap::new(),
+            sizes: HashMap::new(),
+            covered: HashSet::new(),
+            due: Vec::new(),
+        }
+    }
+
+    /// First look at the whole host; when it returns, everything present is probed.
+    pub fn first_scan(&mut self) {
+        for library in super::known_libraries() {
+            self.probe(&library);
+        }
+        self.sweep();
+    }
+
+    /// Follows hints and growth until told to stop.
+    pub fn run(mut self, stop: &AtomicBool) {
+        let mut next_sweep = Instant::now() + RESCAN_INTERVAL;
+        while !stop.load(Ordering::Relaxed) {
+            std::thread::sleep(TURN);
+            self.read_notices();
+            let now = Instant::now();
+            let due: Vec<u32> = self.due.extract_if(.., |(at, _)| *at <= now).map(|(_, pid)| pid).collect();
+            due.into_iter().for_each(|pid| self.look(pid));
+            if now >= next_sweep {
+                self.sweep();
+                next_sweep = Instant::now() + RESCAN_INTERVAL;
+            }
+        }
+    }
+
+    fn read_notices(&mut self) {
+        let now = Instant::now();
+        while let Some(item) = self.watch.notices.next() {
+            let Some((kind, pid)) = item.split_first_chunk::<4>().and_then(|(kind, rest)| {
+                Some((u32::from_le_bytes(*kind), u32::from_le_bytes(*rest.first_chunk::<4>()?)))
+            }) else {
+                continue;
+            };
+            if kind == NoticeKind::FirstCall as u32 {
+                self.due.push((now, pid));
+            } else {
+                self.sizes.remove(&pid);
+                self.due.extend(RESCAN_AFTER_EXEC.iter().map(|after| (now + *after, pid)));
+            }
+        }
+    }
+
+    // Reading the maps of every process is dear on a large host; a library cannot be mapped without the
+    // process growing.
+    fn sweep(&mut self) {
+        let pids: HashSet<u32> = processes::all_pids().collect();
+        for &pid in &pids {
+            let size = processes::size_pages(pid).unwrap_or(0);
+            if size > 0 && self.sizes.insert(pid, size) != Some(size) {
+                self.look(pid);
+            }
+        }
+        self.sizes.retain(|pid, _| pids.contains(pid));
+        self.covered.retain(|(pid, _)| pids.contains(pid));
+        for process in self.watch.registry.processes() {
+            if !pids.contains(&process.pid) {
+                self.watch.registry.remove(process.pid);
+            }
+        }
+    }
+
+    fn look(&mut self, pid: u32) {
+        if pid == std::process::id() {
+            return;
+        }
+        let libraries = mapped_libraries(pid).unwrap_or_default();
+        for library in &libraries {
+            if let Some(since) = self.probe(library)
+                && self.covered.insert((pid, library.id))
+            {
+                self.cover(pid, library, since);
+            }
+        }
+    }
+
+    /// Probes a library once; gives the time since when it is, or `None` if it is not wanted.
+    fn probe(&mut self, library: &MappedLibrary) -> Option<u64> {
+        if !library.kind.wanted(self.watch.layers) {
+            return None;
+        }
+        if let Some(since) = self.libraries.get(&library.id) {
+            return Some(*since);
+        }
+        let attached = File::open(&library.open)
+            .map_err(|e| crate::Error::Other(e.to_string()))
+            .and_then(|file| self.prober.attach(file, &library.path, library.id.1, library.kind));
+        let since = clock::boot_ns();
+        self.libraries.insert(library.id, since);
+        match attached {
+            Ok(report) if report.probed == 0 => {
+                let (path, failed) = (&report.path, report.failed.first());
+                let why = failed.map_or("it exports none of the known functions", String::as_str);
+                journal::warning(&format!("{path}: nothing probed: {why}; calls into it are not recorded"));
+                self.watch.registry.put_library(report);
+            }
+            Ok(report) => {
+                journal::info(&format!("{}: {} functions probed", report.path, report.probed));
+                for failure in &report.failed {
+                    journal::warning(&format!("{}: not probed: {failure}", report.path));
+                }
+                self.watch.registry.put_library(report);
+            }
+            Err(e) => journal::warning(&format!("{}: not probed: {e}", library.path)),
+        }
+        Some(since)
+    }
+
+    // Enrols a process and all its threads, and tells the ring since when it is covered.
+    fn cover(&mut self, pid: u32, library: &MappedLibrary, since: u64) {
+        let Some(mut process) = processes::describe_process(pid) else { return };
+        let known = self.watch.registry.get(pid);
+        process.libraries = known.as_ref().map(|p| p.libraries.clone()).unwrap_or_default();
+        process.libraries.push(library.path.clone());
+        process.covered_ns = known.map_or_else(|| since.max(process.start_ns), |p| p.covered_ns);
+        let _ = self.watch.processes.insert(pid, ProcessRole::Gpu as u32, 0);
+        // Twice: a thread started during the first look is there in the second.
+        for _ in 0..2 {
+            for (tid, comm) in processes::threads(pid) {
+                self.enrol(pid, tid, comm);
+            }
+        }
+        let _ = self.watch.findings.send(Finding::Covered {
+            pid,
+            start_ns: process.start_ns,
+            since_ns: process.covered_ns,
+            inode: library.id.1,
+        });
+        self.watch.registry.put(process);
+    }
+
+    fn enrol(&mut self, pid: u32, tid: u32, comm: String) {
+        const BPF_NOEXIST: u64 = 1;
+        let state = ThreadState { pid, ..ThreadState::default() };
+        // The kernel side may have enrolled it already, with a call in flight: never overwrite.
+        let _ = self.watch.threads.insert(tid, state, BPF_NOEXIST);
+        let _ = self.watch.findings.send(Finding::Name { pid, tid, comm });
+    }
+}

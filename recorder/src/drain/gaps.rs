@@ -1,0 +1,197 @@
+//! Finding what is missing from the numbers on what arrived.
+//!
+//! Each (CPU, source) has a sequence that the kernel side raises for every event, also for one it cannot
+//! keep. Programs interrupt each other, so numbers may arrive slightly out of order: a gap is declared a
+//! loss only a full turn after it was seen.
+
+use std::collections::HashMap;
+
+use ingero_format::{
+    Row,
+    ops::{LossCause, Source},
+};
+
+/// Events that did not arrive.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Gap {
+    /// CPU that numbered them; [`ingero_format::row::META_CPU`] if not known.
+    pub cpu: u16,
+    /// Their source.
+    pub source: Source,
+    /// First missing number.
+    pub first_seq: u64,
+    /// How many.
+    pub count: u64,
+    /// They lie after this time, boottime ns.
+    pub from_ns: u64,
+    /// They lie before this time, boottime ns.
+    pub to_ns: u64,
+    /// Why.
+    pub cause: LossCause,
+}
+
+#[derive(Debug, Default)]
+struct Lane {
+    next: u64,
+    last_end_ns: u64,
+    open: Vec<(Gap, u64)>,
+}
+
+/// Follows every sequence.
+#[derive(Debug, Default)]
+pub struct GapTracker {
+    lanes: HashMap<(u16, Source), Lane>,
+    turn: u64,
+    pending: usize,
+}
+
+impl GapTracker {
+    /// Notes that a row arrived.
+    pub fn arrived(&mut self, row: &Row, source: Source) {
+        let (cpu, seq) = (row.cpu(), row.seq());
+        let lane = self.lanes.entry((cpu, source)).or_default();
+        if seq == lane.next {
+            lane.next += 1;
+        } else if seq > lane.next {
+            let gap = Gap {
+                cpu,
+                source,
+                first_seq: lane.next,
+                count: seq - lane.next,
+                from_ns: lane.last_end_ns,
+                to_ns: row.end_ns,
+                cause: LossCause::RingbufFull,
+            };
+            lane.open.push((gap, self.turn));
+            self.pending += 1;
+            lane.next = seq + 1;
+        } else {
+            self.pending = self.pending + fill(&mut lane.open, seq) - 1;
+        }
+        lane.last_end_ns = lane.last_end_ns.max(row.end_ns);
+    }
+
+    /// Notes that the kernel had numbered `produced` events of a lane before the buffer was emptied.
+    pub fn produced(&mut self, cpu: u16, source: Source, produced: u64, now_ns: u64) {
+        let lane = self.lanes.entry((cpu, source)).or_default();
+        if produced > lane.next {
+            let (first_seq, count) = (lane.next, produced - lane.next);
+            let from_ns = lane.last_end_ns;
+            let gap =
+                Gap { cpu, source, first_seq, count, from_ns, to_ns: now_ns, cause: LossCause::RingbufFull };
+            lane.open.push((gap, self.turn));
+            self.pending += 1;
+            lane.next = produced;
+        }
+    }
+
+    /// True if something is missing.
+    #[must_use]
+    pub fn any(&self) -> bool {
+        self.pending > 0
+    }
+
+    /// Ends a turn and gives the gaps that have stood for a whole one.
+    pub fn settle(&mut self) -> Vec<Gap> {
+        self.turn += 1;
+        if self.pending == 0 {
+            return Vec::new();
+        }
+        let turn = self.turn;
+        let mut settled: Vec<Gap> = self
+            .lanes
+            .values_mut()
+            .flat_map(|lane| lane.open.extract_if(.., |(_, seen)| *seen + 1 < turn))
+            .map(|(gap, _)| gap)
+            .collect();
+        self.pending -= settled.len();
+        settled.sort_unstable_by_key(|gap| (gap.from_ns, gap.cpu, gap.first_seq));
+        settled
+    }
+
+    /// Next number expected of each lane.
+    #[must_use]
+    pub fn expected(&self, cpu: u16, source: Source) -> u64 {
+        self.lanes.get(&(cpu, source)).map_or(0, |lane| lane.next)
+    }
+}
+
+// A late number turns the gap that holds it into none, one or two: gives how many. If none holds it,
+// the count of gaps stays, which reads as "one became one".
+fn fill(open: &mut Vec<(Gap, u64)>, seq: u64) -> usize {
+    let Some(at) = open.iter().position(|(g, _)| (g.first_seq..g.first_seq + g.count).contains(&seq)) else {
+        return 1;
+    };
+    let (gap, turn) = open.swap_remove(at);
+    let before = Gap { count: seq - gap.first_seq, ..gap };
+    let after = Gap { first_seq: seq + 1, count: gap.first_seq + gap.count - seq - 1, ..gap };
+    let parts = [before, after].into_iter().filter(|g| g.count > 0);
+    let left = open.len();
+    open.extend(parts.map(|g| (g, turn)));
+    open.len() - left
+}
+
+#[cfg(test)]
+mod tests {
+    use ingero_format::row;
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn row(cpu: u16, seq: u64) -> Row {
+        Row { end_ns: 1000 + seq, origin: row::origin(cpu, seq), ..Row::default() }
+    }
+
+    fn settle_all(gaps: &mut GapTracker) -> Vec<Gap> {
+        let first = gaps.settle();
+        first.into_iter().chain(gaps.settle()).collect()
+    }
+
+    #[test]
+    fn numbers_in_order_leave_no_gap() {
+        let mut gaps = GapTracker::default();
+        (0..100).for_each(|seq| gaps.arrived(&row(0, seq), Source::Cuda));
+        assert!(settle_all(&mut gaps).is_empty() && !gaps.any());
+    }
+
+    #[test]
+    fn a_gap_is_told_with_its_numbers_and_the_times_it_lies_between() {
+        let mut gaps = GapTracker::default();
+        for seq in [0, 1, 5] {
+            gaps.arrived(&row(3, seq), Source::Sched);
+        }
+        assert!(gaps.settle().is_empty(), "not before a whole turn has passed");
+        let [gap] = gaps.settle()[..] else { panic!("one gap") };
+        assert_eq!((gap.cpu, gap.first_seq, gap.count), (3, 2, 3));
+        assert_eq!((gap.from_ns, gap.to_ns), (1001, 1005));
+    }
+
+    #[test]
+    fn a_loss_after_the_last_event_is_found_by_the_kernels_count() {
+        let mut gaps = GapTracker::default();
+        gaps.arrived(&row(0, 0), Source::Cuda);
+        gaps.produced(0, Source::Cuda, 4, 9000);
+        let [gap] = settle_all(&mut gaps)[..] else { panic!("one gap") };
+        assert_eq!((gap.first_seq, gap.count, gap.to_ns), (1, 3, 9000));
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_the_order_missing_numbers_are_exactly_the_gaps(
+            order in Just((0u64..60).collect::<Vec<_>>()).prop_shuffle(),
+            missing in prop::collection::hash_set(0u64..60, 0..30),
+        ) {
+            let mut gaps = GapTracker::default();
+            for seq in order.iter().filter(|seq| !missing.contains(seq)) {
+                gaps.arrived(&row(0, *seq), Source::Cuda);
+            }
+            gaps.produced(0, Source::Cuda, 60, 1);
+            let mut found: Vec<u64> = settle_all(&mut gaps).iter().flat_map(|g| g.first_seq..g.first_seq + g.count).collect();
+            found.sort_unstable();
+            let mut expected: Vec<u64> = missing.into_iter().collect();
+            expected.sort_unstable();
+            prop_assert_eq!(found, expected);
+            prop_assert!(!gaps.any());
+        }
+    }
+}

@@ -1,0 +1,59 @@
+//! What the drain tells the other threads, without ever waiting for them.
+
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
+};
+
+use ingero_format::ops::{LossCause, Source};
+
+/// Losses are counted by these.
+pub type LossKey = (Source, LossCause);
+
+/// Counters and marks.
+#[derive(Debug, Default)]
+pub struct Progress {
+    /// Rises with every turn of the drain: the watchdog's proof of life.
+    pub turns: AtomicU64,
+    /// Every event that ended before this boottime has been taken from the kernel.
+    pub drained_through_ns: AtomicU64,
+    /// End of the newest event, boottime ns.
+    pub newest_ns: AtomicU64,
+    /// Events that the kernel side has numbered.
+    pub produced: AtomicU64,
+    /// Events put into the head.
+    pub stored: AtomicU64,
+    /// Kernel stacks that could not be stored.
+    pub stacks_lost: AtomicU64,
+    /// Kernel stacks not taken, their thread's last being too recent.
+    pub stacks_skipped: AtomicU64,
+    lost: Mutex<BTreeMap<LossKey, u64>>,
+}
+
+impl Progress {
+    /// Counts a loss.
+    pub fn lose(&self, key: LossKey, count: u64) {
+        *self.lost.lock().unwrap_or_else(PoisonError::into_inner).entry(key).or_default() += count;
+    }
+
+    /// All losses so far.
+    #[must_use]
+    pub fn lost(&self) -> BTreeMap<LossKey, u64> {
+        self.lost.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Events lost so far.
+    #[must_use]
+    pub fn lost_total(&self) -> u64 {
+        self.lost().values().sum()
+    }
+
+    /// Marks a time before which nothing more will come.
+    pub fn drained_through(&self, ns: u64) {
+        self.drained_through_ns.store(ns, Relaxed);
+        self.turns.fetch_add(1, Relaxed);
+    }
+}

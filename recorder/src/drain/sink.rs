@@ -1,0 +1,253 @@
+//! One record at a time: row into the head, names and losses beside it.
+
+use std::sync::{Arc, atomic::Ordering::Relaxed, mpsc::SyncSender};
+
+use aya::maps::{MapData, StackTraceMap};
+use ingero_ebpf_abi::{COMM_LEN, RecordKind, TEXT_LEN};
+use ingero_format::{
+    Row,
+    bytes::Reader,
+    ops::{self, LossCause, Source},
+    row::{META_CPU, ROW_BYTES, origin},
+};
+
+use super::{Finding, Gap, GapTracker, Progress, names::Names};
+use crate::ring::{HeadWriter, SealJob};
+
+/// Where records go.
+pub struct Sink {
+    head: HeadWriter,
+    seal: SyncSender<SealJob>,
+    stacks: Option<StackTraceMap<MapData>>,
+    names: Names,
+    /// Missing numbers.
+    pub gaps: GapTracker,
+    progress: Arc<Progress>,
+    meta_seq: u64,
+}
+
+const TASK_BYTES: usize = 8 + COMM_LEN;
+
+impl Sink {
+    /// Writes into `head`, hands full slots to `seal`, reads stacks from `stacks`.
+    #[must_use]
+    pub fn new(
+        head: HeadWriter,
+        seal: SyncSender<SealJob>,
+        stacks: Option<StackTraceMap<MapData>>,
+        progress: Arc<Progress>,
+    ) -> Self {
+        Self {
+            head,
+            seal,
+            stacks,
+            names: Names::default(),
+            gaps: GapTracker::default(),
+            progress,
+            meta_seq: 0,
+        }
+    }
+
+    /// Takes one record from the BPF ring buffer. Anything that is no record is ignored: only our own
+    /// programs write there.
+    pub fn record(&mut self, record: &[u8]) {
+        let Some((event, rest)) = record.split_first_chunk::<ROW_BYTES>() else { return };
+        let kind = event.last_chunk::<4>().map_or(0, |tail| u32::from_le_bytes(*tail));
+        let row = Row::from_bytes(event);
+        match kind {
+            k if k == RecordKind::Plain as u32 => self.event(event, &row),
+            k if k == RecordKind::OffCpu as u32 => {
+                for task in rest.as_chunks::<TASK_BYTES>().0 {
+                    self.task(task, row.end_ns.saturating_sub(row.dur_ns));
+                }
+                self.stack(row.stack, row.end_ns);
+                self.event(event, &row);
+            }
+            k if k == RecordKind::Name as u32 => {
+                if let Some(comm) = rest.first_chunk::<COMM_LEN>() {
+                    self.name(row.pid, row.tid, *comm, row.end_ns);
+                }
+            }
+            k if k == RecordKind::Text as u32 => {
+                if let Some(text) = rest.first_chunk::<TEXT_LEN>() {
+                    self.handle(&row, text);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn event(&mut self, bytes: &[u8; ROW_BYTES], row: &Row) {
+        let source = ops::source(row.op);
+        self.gaps.arrived(row, source);
+        if self.push(source, bytes) {
+            self.progress.stored.fetch_add(1, Relaxed);
+        } else {
+            // The number arrived, so the gap tracker will not miss it: told here.
+            self.lost(&Gap {
+                cpu: row.cpu(),
+                source,
+                first_seq: row.seq(),
+                count: 1,
+                from_ns: row.start_ns(),
+                to_ns: row.end_ns,
+                cause: LossCause::HeadOverrun,
+            });
+        }
+        if row.end_ns > self.progress.newest_ns.load(Relaxed) {
+            self.progress.newest_ns.store(row.end_ns, Relaxed);
+        }
+    }
+
+    // Hands the slot on when it is full. Meta rows go first: what they name must be in the segment before.
+    fn push(&mut self, source: Source, bytes: &[u8; ROW_BYTES]) -> bool {
+        if self.head.is_full(source) {
+            self.seal(source);
+        }
+        self.head.push(source, bytes)
+    }
+
+    /// Seals a source's slot, and the meta rows before it.
+    pub fn seal(&mut self, source: Source) {
+        for source in [Source::Meta, source] {
+            if let Some(job) = self.head.take(source)
+                && self.seal.send(job).is_err()
+            {
+                crate::journal::error("the sealer is gone; rows stay in the head until the next start");
+            }
+        }
+    }
+
+    /// Seals every slot whose first row is older than `before_ns`.
+    pub fn seal_older_than(&mut self, before_ns: u64) {
+        for source in Source::ALL {
+            if self.head.oldest_ns(source).is_some_and(|first| first < before_ns) {
+                self.seal(source);
+            }
+        }
+    }
+
+    fn task(&mut self, task: &[u8; TASK_BYTES], since_ns: u64) {
+        let mut r = Reader::new("task", task);
+        if let (Ok(pid), Ok(tid), Ok(comm)) = (r.u32(), r.u32(), r.array::<COMM_LEN>())
+            && tid != 0
+        {
+            self.name(pid, tid, comm, since_ns);
+        }
+    }
+
+    fn name(&mut self, pid: u32, tid: u32, comm: [u8; COMM_LEN], since_ns: u64) {
+        if self.names.new_task(pid, tid, comm) {
+            let (arg0, arg1) = halves(&comm);
+            self.meta(Row { end_ns: since_ns, pid, tid, arg0, arg1, op: ops::TASK_NAME, ..Row::default() });
+        }
+    }
+
+    fn stack(&mut self, id: u32, end_ns: u64) {
+        if id == 0 || !self.names.new_stack(id) {
+            return;
+        }
+        let Some(map) = &self.stacks else { return };
+        let Ok(trace) = map.get(&(id - 1), 0) else { return };
+        let frames: Vec<u64> = trace.frames().iter().map(|f| f.ip).collect();
+        let parts: Vec<[u64; 2]> = frames
+            .chunks(2)
+            .map(|pair| [pair.first().copied().unwrap_or(0), pair.get(1).copied().unwrap_or(0)])
+            .collect();
+        self.parts(ops::STACK_PART, id, end_ns, &parts);
+    }
+
+    fn handle(&mut self, row: &Row, text: &[u8; TEXT_LEN]) {
+        let text = text.split(|b| *b == 0).next().unwrap_or_default();
+        if text.is_empty() {
+            return;
+        }
+        let (id, new) = self.names.text(text);
+        if new {
+            let parts: Vec<[u64; 2]> = text
+                .chunks(16)
+                .map(|chunk| {
+                    let mut padded = [0; 16];
+                    padded.iter_mut().zip(chunk).for_each(|(to, from)| *to = *from);
+                    halves(&padded).into()
+                })
+                .collect();
+            self.parts(ops::TEXT_PART, id, row.end_ns, &parts);
+        }
+        if self.names.new_handle(row.pid, row.arg0, id) {
+            let named = Row {
+                end_ns: row.end_ns,
+                pid: row.pid,
+                tid: row.tid,
+                arg0: row.arg0,
+                op: ops::HANDLE_NAME,
+                stack: id,
+                ..Row::default()
+            };
+            self.meta(named);
+        }
+    }
+
+    fn parts(&mut self, op: u16, id: u32, end_ns: u64, parts: &[[u64; 2]]) {
+        for (i, [arg0, arg1]) in parts.iter().enumerate() {
+            let (flags, ret) = (parts.len() as u16, i as i32);
+            self.meta(Row { end_ns, arg0: *arg0, arg1: *arg1, op, flags, ret, stack: id, ..Row::default() });
+        }
+    }
+
+    /// Writes what another thread found out.
+    pub fn finding(&mut self, finding: Finding) {
+        match finding {
+            Finding::Name { pid, tid, comm } => {
+                let mut padded = [0; COMM_LEN];
+                padded.iter_mut().zip(comm.bytes().take(COMM_LEN - 1)).for_each(|(to, from)| *to = from);
+                self.name(pid, tid, padded, crate::clock::boot_ns());
+            }
+            Finding::Covered { pid, start_ns, since_ns, inode } => {
+                let (arg0, arg1) = (start_ns, inode);
+                self.meta(Row { end_ns: since_ns, pid, arg0, arg1, op: ops::COVERED, ..Row::default() });
+            }
+            Finding::Lost(gap) => self.lost(&gap),
+        }
+    }
+
+    /// Writes a loss and counts it.
+    pub fn lost(&mut self, gap: &Gap) {
+        self.progress.lose((gap.source, gap.cause), gap.count);
+        self.meta(Row {
+            end_ns: gap.to_ns,
+            dur_ns: gap.to_ns.saturating_sub(gap.from_ns),
+            tid: u32::from(gap.cpu),
+            arg0: gap.count,
+            arg1: gap.first_seq,
+            op: ops::LOSS,
+            flags: gap.source as u16,
+            ret: gap.cause as i32,
+            ..Row::default()
+        });
+    }
+
+    /// Notes both clocks, so that a step of the wall clock can be seen later.
+    pub fn anchor(&mut self) {
+        let now = crate::clock::anchor();
+        let (arg0, arg1) = (now.real_ns, now.uncertainty_ns);
+        self.meta(Row { end_ns: now.boot_ns, arg0, arg1, op: ops::ANCHOR, ..Row::default() });
+    }
+
+    fn meta(&mut self, mut row: Row) {
+        row.origin = origin(META_CPU, self.meta_seq);
+        self.meta_seq += 1;
+        if self.head.is_full(Source::Meta) {
+            self.seal(Source::Meta);
+        }
+        if !self.head.push(Source::Meta, &row.to_bytes(0)) {
+            self.progress.lose((Source::Meta, LossCause::HeadOverrun), 1);
+        }
+    }
+}
+
+fn halves(bytes: &[u8; 16]) -> (u64, u64) {
+    let (low, high) = bytes.split_at(8);
+    let word = |half: &[u8]| half.first_chunk().map_or(0, |b| u64::from_le_bytes(*b));
+    (word(low), word(high))
+}

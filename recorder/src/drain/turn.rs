@@ -1,0 +1,141 @@
+//! The drain thread's loop.
+
+use std::{
+    os::fd::{AsFd, AsRawFd, BorrowedFd},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering::Relaxed},
+        mpsc::Receiver,
+    },
+};
+
+use aya::maps::{MapData, PerCpuArray, RingBuf};
+use ingero_ebpf_abi::{CpuCounters, LostCause};
+use ingero_format::ops::{LossCause, Source};
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+
+use super::{Finding, Gap, Progress, Sink};
+use crate::{
+    clock,
+    limits::{DRAIN_INTERVAL, SEAL_AGE_NS},
+};
+
+/// Sources whose counters live in the kernel.
+const KERNEL_SOURCES: [Source; 3] = [Source::Cuda, Source::Sched, Source::Process];
+/// Turns between two looks at the kernel's counters: about a second.
+const TURNS_PER_ACCOUNT: u64 = 20;
+/// Turns between two clock anchors: about a minute.
+const TURNS_PER_ANCHOR: u64 = 1200;
+
+/// Everything the drain thread owns.
+pub struct Drain {
+    /// Records from the kernel.
+    pub events: RingBuf<MapData>,
+    /// Sequences and losses of the kernel side.
+    pub counters: PerCpuArray<MapData, CpuCounters>,
+    /// What other threads want written.
+    pub findings: Receiver<Finding>,
+    /// Where rows go.
+    pub sink: Sink,
+    /// What other threads may know.
+    pub progress: Arc<Progress>,
+    /// Of the kernel's losses, those already written as gaps, by CPU, source and cause.
+    pub told: Vec<[[u64; 2]; 4]>,
+}
+
+impl Drain {
+    /// Takes turns until told to stop; then takes what is left and seals everything.
+    pub fn run(mut self, stop: &AtomicBool) {
+        let mut turn = 0u64;
+        while !stop.load(Relaxed) {
+            self.wait();
+            self.turn(turn);
+            turn += 1;
+        }
+        // Three more: one to take what is left, two for gaps to settle.
+        for last in [0, TURNS_PER_ACCOUNT + 1, TURNS_PER_ACCOUNT + 1] {
+            self.turn(last);
+        }
+        for source in Source::ALL {
+            self.sink.seal(source);
+        }
+    }
+
+    fn wait(&self) {
+        // SAFETY: the descriptor belongs to `events`, which outlives this borrow.
+        let fd = unsafe { BorrowedFd::borrow_raw(self.events.as_raw_fd()) };
+        let mut fds = [PollFd::new(fd.as_fd(), PollFlags::POLLIN)];
+        let timeout = PollTimeout::try_from(DRAIN_INTERVAL.as_millis() as i32).unwrap_or(PollTimeout::ZERO);
+        // POLLIN is level-triggered on "not empty" only after a wake-up was sent; an early return is harmless.
+        let _ = poll(&mut fds, timeout);
+    }
+
+    fn turn(&mut self, turn: u64) {
+        let now = clock::boot_ns();
+        let account =
+            (turn.is_multiple_of(TURNS_PER_ACCOUNT) || self.sink.gaps.any()).then(|| self.read_counters());
+        while let Some(record) = self.events.next() {
+            self.sink.record(&record);
+        }
+        while let Ok(finding) = self.findings.try_recv() {
+            self.sink.finding(finding);
+        }
+        if let Some(counters) = account {
+            self.settle(&counters, now);
+        }
+        if turn.is_multiple_of(TURNS_PER_ANCHOR) {
+            self.sink.anchor();
+        }
+        self.sink.seal_older_than(now.saturating_sub(SEAL_AGE_NS));
+        self.progress.drained_through(now);
+    }
+
+    // Read before the buffer is emptied: whatever they count has then either arrived or is lost.
+    fn read_counters(&self) -> Vec<CpuCounters> {
+        self.counters.get(&0, 0).map(|values| values.iter().copied().collect()).unwrap_or_default()
+    }
+
+    fn settle(&mut self, counters: &[CpuCounters], now: u64) {
+        let mut produced = 0;
+        for (cpu, counts) in counters.iter().enumerate() {
+            for source in KERNEL_SOURCES {
+                let count = counts.produced.get(source as usize).copied().unwrap_or(0);
+                produced += count;
+                self.sink.gaps.produced(cpu as u16, source, count, now);
+            }
+        }
+        self.progress.produced.store(produced, Relaxed);
+        self.progress.stacks_lost.store(counters.iter().map(|c| c.stacks_lost).sum(), Relaxed);
+        self.progress.stacks_skipped.store(counters.iter().map(|c| c.stacks_skipped).sum(), Relaxed);
+        for gap in self.sink.gaps.settle() {
+            for part in self.by_cause(gap, counters) {
+                self.sink.lost(&part);
+            }
+        }
+    }
+
+    // The kernel counts causes but not which number had which: shares a gap out by what is still untold.
+    fn by_cause(&mut self, gap: Gap, counters: &[CpuCounters]) -> Vec<Gap> {
+        let (cpu, source) = (usize::from(gap.cpu), gap.source as usize);
+        if self.told.len() <= cpu {
+            self.told.resize(cpu + 1, Default::default());
+        }
+        let counted = counters.get(cpu).and_then(|c| c.lost.get(source)).copied().unwrap_or_default();
+        let Some(told) = self.told.get_mut(cpu).and_then(|t| t.get_mut(source)) else { return vec![gap] };
+        let missed = LostCause::ProbeMissed as usize;
+        let untold =
+            counted.get(missed).copied().unwrap_or(0).saturating_sub(told.get(missed).copied().unwrap_or(0));
+        let missed_count = untold.min(gap.count);
+        if let Some(told) = told.get_mut(missed) {
+            *told += missed_count;
+        }
+        let full = Gap { count: gap.count - missed_count, ..gap };
+        let probe = Gap {
+            count: missed_count,
+            first_seq: gap.first_seq + full.count,
+            cause: LossCause::ProbeMissed,
+            ..gap
+        };
+        [full, probe].into_iter().filter(|g| g.count > 0).collect()
+    }
+}

@@ -1,0 +1,89 @@
+//! Names of kernel addresses in the window's stacks, so that the bundle is readable elsewhere.
+
+use std::{collections::BTreeSet, fs::File, path::Path};
+
+use ingero_format::{
+    Row,
+    bundle::Symbols,
+    columns,
+    frame::{self, Kind},
+    head,
+    ops::{self, Source},
+    segment::{Header, Scan, Step},
+    state::State,
+};
+use memmap2::Mmap;
+
+use super::links::{FrozenSet, link_name};
+
+/// Finds every stack address of this boot in a frozen set and names it.
+pub(super) fn symbols(set: &FrozenSet, boot_id: [u8; 16]) -> Symbols {
+    let mut addresses = BTreeSet::new();
+    for segment in &set.segments {
+        from_segment(&set.directory.join(link_name(segment.seq)), boot_id, &mut addresses);
+    }
+    for slot in head::read(&set.head).map(|(slots, _)| slots).unwrap_or_default() {
+        from_rows(&slot.rows, &mut addresses);
+    }
+    addresses.remove(&0);
+    Symbols { kernel: resolve(&addresses, &std::fs::read_to_string("/proc/kallsyms").unwrap_or_default()) }
+}
+
+fn from_rows(rows: &[Row], addresses: &mut BTreeSet<u64>) {
+    for row in rows.iter().filter(|r| r.op == ops::STACK_PART) {
+        addresses.extend([row.arg0, row.arg1]);
+    }
+}
+
+fn from_segment(path: &Path, boot_id: [u8; 16], addresses: &mut BTreeSet<u64>) {
+    // SAFETY: a segment is never truncated; the link keeps it alive.
+    let Some(map) = File::open(path).ok().and_then(|f| unsafe { Mmap::map(&f) }.ok()) else { return };
+    let Ok(header) = Header::read(&map) else { return };
+    if header.boot_id != boot_id {
+        return;
+    }
+    for step in Scan::new(&map, &header) {
+        let Step::Frame(_, frame, payload) = step else { continue };
+        if frame.kind == Kind::State as u8 {
+            let state = frame::unpack_record(&frame, payload).and_then(|raw| State::read(&raw));
+            addresses.extend(state.map(|s| s.stacks).unwrap_or_default().into_iter().flat_map(|s| s.frames));
+        } else if frame.kind == Kind::Events as u8 && frame.sources == 1 << Source::Meta as u8 {
+            let rows = columns::decode(payload, frame.raw_len, frame.n_events, frame.first_ns);
+            from_rows(&rows.unwrap_or_default(), addresses);
+        }
+    }
+}
+
+// `ffffffff81000000 T _stext` and, in modules, `ffffffffc0000000 t name	[module]`.
+fn resolve(addresses: &BTreeSet<u64>, kallsyms: &str) -> Vec<(u64, String, u64)> {
+    let mut functions: Vec<(u64, &str)> = kallsyms
+        .lines()
+        .filter_map(|line| {
+            let mut words = line.split_whitespace();
+            let (address, kind, name) = (words.next()?, words.next()?, words.next()?);
+            let code = matches!(kind, "t" | "T" | "w" | "W");
+            u64::from_str_radix(address, 16).ok().filter(|a| code && *a > 0).map(|a| (a, name))
+        })
+        .collect();
+    functions.sort_unstable();
+    let name = |address: &u64| {
+        let at = functions.partition_point(|(start, _)| start <= address).checked_sub(1)?;
+        let (start, name) = functions.get(at)?;
+        Some((*address, (*name).to_owned(), address - start))
+    };
+    addresses.iter().filter_map(name).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_is_named_by_the_function_that_begins_before_it() {
+        let text = "0000000000001000 T first\n0000000000002000 d data\n0000000000003000 t second\t[module]\n";
+        let found = resolve(&BTreeSet::from([0xfff, 0x1000, 0x2fff, 0x3010]), text);
+        let expected =
+            [(0x1000, "first".into(), 0), (0x2fff, "first".into(), 0x1fff), (0x3010, "second".into(), 0x10)];
+        assert_eq!(found, expected);
+    }
+}

@@ -1,0 +1,345 @@
+//! The freezing thread: takes requests, joins those that come together, delivers one bundle.
+
+use std::{
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::Ordering::Relaxed,
+        mpsc::{Receiver, RecvTimeoutError, Sender},
+    },
+    time::{Duration, Instant},
+};
+
+use aya::maps::{HashMap, MapData};
+use ingero_ebpf_abi::ThreadState;
+use ingero_format::{
+    control::{Snapshot, SnapshotCounts},
+    manifest::{Manifest, Trigger, VERSION},
+    segment::Anchor,
+    units::show_ns,
+};
+
+use super::{bundle, host, links::FrozenSet, open_rows::open_rows, snapshots::Snapshots, symbols};
+use crate::{
+    Error, Result, clock,
+    config::Config,
+    discover::Registry,
+    drain::Progress,
+    error::IoContext,
+    journal,
+    limits::{DRAIN_INTERVAL, FREEZE_DRAIN_TIMEOUT},
+    ring::{Layout, SegmentTable, allocated_bytes, free_bytes},
+};
+
+const REMEDY: &str = "free space below the state directory, or raise [ring] max_bytes";
+/// Space kept for MANIFEST, symbols and index.
+const BUNDLE_OVERHEAD: u64 = 8 << 20;
+
+/// A request for a window.
+#[derive(Debug)]
+pub struct FreezeRequest {
+    /// Who asks and why, with the moment.
+    pub trigger: Trigger,
+    /// Past wanted, ns.
+    pub last_ns: u64,
+    /// Future wanted, ns.
+    pub after_ns: u64,
+    /// Where the answer goes, if anybody waits.
+    pub reply: Option<Sender<std::result::Result<Snapshot, String>>>,
+}
+
+/// Everything the freezing thread owns.
+pub struct Freezer {
+    /// Where things lie.
+    pub layout: Layout,
+    /// Segments to link.
+    pub table: SegmentTable,
+    /// How far the drain is.
+    pub progress: Arc<Progress>,
+    /// Processes and libraries.
+    pub registry: Arc<Registry>,
+    /// Open calls.
+    pub threads: HashMap<MapData, u32, ThreadState>,
+    /// Configuration in force.
+    pub config: Arc<Mutex<Config>>,
+    /// Bundles on disk.
+    pub snapshots: Snapshots,
+    /// Counts for status.
+    pub counts: Arc<Mutex<SnapshotCounts>>,
+    /// The ring.
+    pub ring_id: [u8; 16],
+}
+
+struct Times {
+    frozen_after_ns: u64,
+    durable_after_ns: u64,
+}
+
+impl Freezer {
+    /// Serves requests until all who could ask are gone.
+    pub fn run(self, requests: &Receiver<FreezeRequest>) {
+        let mut serial = 0u32;
+        while let Ok(first) = requests.recv() {
+            let mut joined = vec![first];
+            joined.extend(requests.try_iter());
+            serial += 1;
+            let outcome = self.freeze(&mut joined, requests, serial).map_err(|e| e.to_string());
+            let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
+            match &outcome {
+                Ok(snapshot) => {
+                    counts.taken += 1;
+                    counts.coalesced += joined.len() as u64 - 1;
+                    journal::warning(&format!("snapshot {} taken: {}", snapshot.id, snapshot.reason));
+                }
+                Err(e) => {
+                    counts.failed += 1;
+                    journal::error(&format!("snapshot failed: {e}"));
+                }
+            }
+            for reply in joined.into_iter().filter_map(|r| r.reply) {
+                let _ = reply.send(outcome.clone());
+            }
+        }
+    }
+
+    fn freeze(
+        &self,
+        joined: &mut Vec<FreezeRequest>,
+        requests: &Receiver<FreezeRequest>,
+        serial: u32,
+    ) -> Result<Snapshot> {
+        let anchor = clock::anchor();
+        let id = snapshot_id(&anchor, serial);
+        let begun = Instant::now();
+        let asked_ns = |joined: &[FreezeRequest]| {
+            joined.iter().map(|r| r.trigger.at_ns.saturating_sub(r.last_ns)).min().unwrap_or(0)
+        };
+        let mut from_ns = asked_ns(joined);
+        let mut set =
+            FrozenSet::create(&self.layout, &id).at("cannot create", &self.layout.frozen, REMEDY)?;
+        let result = self.collect(&mut set, joined, requests, &mut from_ns, &asked_ns, begun);
+        let outcome = result
+            .and_then(|(times, coverage)| self.deliver(&set, joined, &id, anchor, from_ns, coverage, times));
+        set.remove();
+        outcome
+    }
+
+    // Links at once, again after the post-window, and makes the set durable.
+    fn collect(
+        &self,
+        set: &mut FrozenSet,
+        joined: &mut Vec<FreezeRequest>,
+        requests: &Receiver<FreezeRequest>,
+        from_ns: &mut u64,
+        asked_ns: &dyn Fn(&[FreezeRequest]) -> u64,
+        begun: Instant,
+    ) -> Result<(Times, Coverage)> {
+        let link = |set: &mut FrozenSet, from| {
+            set.link(&self.layout, &self.table, from).at("cannot link", &self.layout.frozen, REMEDY)
+        };
+        link(set, *from_ns)?;
+        let frozen_after_ns = begun.elapsed().as_nanos() as u64;
+        let to_ns = self.post_window(joined, requests);
+        *from_ns = asked_ns(joined);
+        let reached = self.wait_for_drain(to_ns);
+        let open = open_rows(&self.threads, to_ns.min(clock::boot_ns()));
+        link(set, *from_ns)?;
+        let after_wait = Instant::now();
+        set.make_durable(&[]).at("cannot make durable", &set.directory, REMEDY)?;
+        let durable_after_ns = frozen_after_ns + after_wait.elapsed().as_nanos() as u64;
+        Ok((Times { frozen_after_ns, durable_after_ns }, Coverage { to_ns, reached, open }))
+    }
+
+    // Waits for the latest post-window among the requests; those that come meanwhile join.
+    fn post_window(&self, joined: &mut Vec<FreezeRequest>, requests: &Receiver<FreezeRequest>) -> u64 {
+        loop {
+            let to_ns = joined.iter().map(|r| r.trigger.at_ns + r.after_ns).max().unwrap_or(0);
+            let left = to_ns.saturating_sub(clock::boot_ns());
+            if left == 0 {
+                return to_ns;
+            }
+            match requests.recv_timeout(Duration::from_nanos(left)) {
+                Ok(request) => joined.push(request),
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => std::thread::sleep(Duration::from_nanos(left)),
+            }
+        }
+    }
+
+    // One turn more than needed, so that numbers which arrived out of order have settled.
+    fn wait_for_drain(&self, to_ns: u64) -> bool {
+        let deadline = Instant::now() + FREEZE_DRAIN_TIMEOUT;
+        let mut turn_reached = None;
+        while Instant::now() < deadline {
+            let turns = self.progress.turns.load(Relaxed);
+            let reached = self.progress.drained_through_ns.load(Relaxed) >= to_ns;
+            match turn_reached {
+                None if reached => turn_reached = Some(turns),
+                Some(at) if turns > at + 1 => return true,
+                _ => {}
+            }
+            std::thread::sleep(DRAIN_INTERVAL / 5);
+        }
+        false
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "one call, each a fact of the snapshot")]
+    fn deliver(
+        &self,
+        set: &FrozenSet,
+        joined: &[FreezeRequest],
+        id: &str,
+        anchor: Anchor,
+        from_ns: u64,
+        coverage: Coverage,
+        times: Times,
+    ) -> Result<Snapshot> {
+        let config = self.config.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let mut manifest = self.manifest(set, joined, id, anchor, &config);
+        manifest.from_ns = from_ns;
+        manifest.to_ns = coverage.to_ns;
+        let size =
+            set.segments.iter().map(|s| s.bytes).sum::<u64>() + set.head.len() as u64 + BUNDLE_OVERHEAD;
+        self.reserve(&config, size, &mut manifest.notes)?;
+        self.note_window(set, &mut manifest, coverage.reached);
+        let symbols = symbols::symbols(set, manifest.host.boot_id);
+        let bytes = manifest.to_bytes()?;
+        let path = self.snapshots.path(id).ok_or_else(|| Error::Other(format!("{id} is no id")))?;
+        let parts = bundle::Parts { manifest: &bytes, open: &coverage.open, symbols: &symbols };
+        let bytes = bundle::write(&path, set, &parts).at("cannot write the bundle", &path, REMEDY)?;
+        Ok(Snapshot {
+            id: id.to_owned(),
+            path: path.to_string_lossy().into_owned(),
+            from_ts_ns: clock::to_real(&anchor, manifest.from_ns),
+            to_ts_ns: clock::to_real(&anchor, manifest.to_ns),
+            frozen_after_ns: times.frozen_after_ns,
+            durable_after_ns: times.durable_after_ns,
+            bytes,
+            reason: joined.iter().map(|r| r.trigger.reason.as_str()).collect::<Vec<_>>().join("; "),
+            notes: manifest.notes,
+        })
+    }
+
+    fn manifest(
+        &self,
+        set: &FrozenSet,
+        joined: &[FreezeRequest],
+        id: &str,
+        anchor: Anchor,
+        config: &Config,
+    ) -> Manifest {
+        Manifest {
+            version: VERSION,
+            id: id.to_owned(),
+            triggers: joined.iter().map(|r| r.trigger.clone()).collect(),
+            asked_last_ns: joined.iter().map(|r| r.last_ns).max().unwrap_or(0),
+            asked_after_ns: joined.iter().map(|r| r.after_ns).max().unwrap_or(0),
+            anchor,
+            host: host::describe(),
+            ring_id: self.ring_id,
+            segments: set.segments.clone(),
+            processes: self.registry.processes(),
+            probes: self.registry.libraries(),
+            config_digest: config.digest.clone(),
+            recorder_version: env!("CARGO_PKG_VERSION").to_owned(),
+            ..Manifest::default()
+        }
+    }
+
+    // The bundle's bytes are claimed before they are written.
+    fn reserve(&self, config: &Config, size: u64, notes: &mut Vec<String>) -> Result<()> {
+        if size > config.snapshot.max_bytes.0 {
+            return Err(Error::Other(format!(
+                "the window needs {size} bytes, [snapshot] max_bytes allows {}; ask for a shorter --last or raise it",
+                config.snapshot.max_bytes.0
+            )));
+        }
+        for id in self.snapshots.make_room(config.snapshot.max_bytes.0, size) {
+            journal::warning(&format!("snapshot {id} removed to make room ([snapshot] max_bytes)"));
+            notes.push(format!("older snapshot {id} was removed to make room"));
+        }
+        let used = allocated_bytes(&self.layout.state);
+        if used.saturating_add(size) > config.ring.max_bytes.0 {
+            let mut segments = self.table.lock();
+            let keep = crate::limits::MIN_SEGMENTS;
+            while segments.list.len() > keep
+                && allocated_bytes(&self.layout.state) + size > config.ring.max_bytes.0
+            {
+                crate::ring::evict_oldest(&mut segments);
+            }
+        }
+        let used = allocated_bytes(&self.layout.state);
+        if used.saturating_add(size) > config.ring.max_bytes.0 || free_bytes(&self.layout.state) < size {
+            return Err(Error::Other(format!(
+                "no room for a bundle of {size} bytes: {used} of {} bytes are in use; remove snapshots with `ingeroctl rm`, or raise [ring] max_bytes",
+                config.ring.max_bytes.0
+            )));
+        }
+        Ok(())
+    }
+
+    // A window longer than the past held is granted as far as it goes, and says so.
+    fn note_window(&self, set: &FrozenSet, manifest: &mut Manifest, reached: bool) {
+        let segments = self.table.lock();
+        let linked = |seq: u64| set.segments.iter().any(|s| s.seq == seq);
+        let first_ns = segments.list.iter().filter(|s| linked(s.seq)).map(|s| s.first_ns).min();
+        let head_ns = ingero_format::head::read(&set.head)
+            .map(|(slots, _)| slots)
+            .unwrap_or_default()
+            .iter()
+            .flat_map(|slot| slot.rows.iter().map(ingero_format::Row::start_ns))
+            .filter(|ns| *ns > 0)
+            .min();
+        let begun = first_ns.into_iter().chain(head_ns).min().unwrap_or(manifest.to_ns).min(manifest.to_ns);
+        if begun > manifest.from_ns {
+            let missing = show_ns(begun - manifest.from_ns);
+            manifest
+                .notes
+                .push(format!("the recorder holds nothing for the first {missing} of the window asked for"));
+            manifest.from_ns = begun;
+        }
+        if !reached {
+            manifest
+                .notes
+                .push("the newest events had not all been drained when the window was closed".into());
+        }
+    }
+}
+
+struct Coverage {
+    to_ns: u64,
+    reached: bool,
+    open: Vec<ingero_format::Row>,
+}
+
+// Sorts by time, is unique within a run, and two runs cannot meet in one second and serial.
+fn snapshot_id(anchor: &Anchor, serial: u32) -> String {
+    let seconds = (anchor.real_ns / 1_000_000_000).cast_signed();
+    let (date, time) = civil(seconds);
+    format!("{:04}{:02}{:02}T{:02}{:02}{:02}-{:04}", date.0, date.1, date.2, time.0, time.1, time.2, serial)
+}
+
+// Days to civil date, proleptic Gregorian: Howard Hinnant, "chrono-Compatible Low-Level Date Algorithms".
+fn civil(seconds: i64) -> ((i64, i64, i64), (i64, i64, i64)) {
+    let (days, rest) = (seconds.div_euclid(86_400), seconds.rem_euclid(86_400));
+    let z = days + 719_468;
+    let era = z.div_euclid(146_097);
+    let doe = z.rem_euclid(146_097);
+    let yoe = (doe - doe / 1_460 + doe / 36_524 - doe / 146_096) / 365;
+    let doy = doe - (365 * yoe + yoe / 4 - yoe / 100);
+    let mp = (5 * doy + 2) / 153;
+    let (day, month) = (doy - (153 * mp + 2) / 5 + 1, if mp < 10 { mp + 3 } else { mp - 9 });
+    let year = yoe + era * 400 + i64::from(month <= 2);
+    ((year, month, day), (rest / 3_600, rest / 60 % 60, rest % 60))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_id_is_the_utc_time_and_a_serial() {
+        let anchor = Anchor { real_ns: 1_795_342_420_500_000_000, ..Anchor::default() };
+        assert_eq!(snapshot_id(&anchor, 3), "20261122T101340-0003");
+        assert!(super::super::valid_id(&snapshot_id(&anchor, 3)));
+    }
+}

@@ -1,0 +1,107 @@
+//! Questions asked of the host before anything is loaded, each with its remedy.
+//!
+//! A wrong sandbox directive fails silently (an empty `/proc/kallsyms` reads as a file without lines), so
+//! nothing here is taken from configuration: every answer comes from trying.
+
+use std::{fs, path::Path};
+
+use nix::unistd::geteuid;
+
+/// One answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Check {
+    /// What was asked.
+    pub name: &'static str,
+    /// What was found.
+    pub found: String,
+    /// Fit for recording?
+    pub ok: bool,
+    /// Recording cannot go on without it.
+    pub required: bool,
+    /// What to do if it is not.
+    pub remedy: &'static str,
+}
+
+const CAP_SYS_ADMIN: u32 = 21;
+const CAP_SYSLOG: u32 = 34;
+
+/// Asks everything.
+#[must_use]
+pub fn preflight() -> Vec<Check> {
+    vec![root(), capability(), btf(), uprobes(), kernel_symbols()]
+}
+
+fn root() -> Check {
+    let uid = geteuid();
+    Check {
+        name: "root",
+        found: format!("running as uid {uid}"),
+        ok: uid.is_root() || effective(CAP_SYS_ADMIN),
+        required: true,
+        remedy: "run as root (sudo), or start the ingero-recorder service",
+    }
+}
+
+fn capability() -> Check {
+    let ok = effective(CAP_SYS_ADMIN);
+    Check {
+        name: "capability",
+        found: if ok { "CAP_SYS_ADMIN is there" } else { "CAP_SYS_ADMIN is missing" }.into(),
+        ok,
+        required: true,
+        remedy: "uprobes need CAP_SYS_ADMIN: add it to the unit's CapabilityBoundingSet= or run as root",
+    }
+}
+
+fn btf() -> Check {
+    let path = Path::new("/sys/kernel/btf/vmlinux");
+    let found = fs::read(path).map_err(|e| e.to_string());
+    let offsets = found.and_then(|data| super::task_offsets(&data).map_err(|e| e.to_string()));
+    Check {
+        name: "btf",
+        ok: offsets.is_ok(),
+        found: match offsets {
+            Ok(_) => format!("{} describes task_struct", path.display()),
+            Err(e) => format!("{}: {e}", path.display()),
+        },
+        required: true,
+        remedy: "use a kernel built with CONFIG_DEBUG_INFO_BTF=y (all current distribution kernels)",
+    }
+}
+
+fn uprobes() -> Check {
+    let path = "/sys/bus/event_source/devices/uprobe/type";
+    let ok = Path::new(path).exists();
+    Check {
+        name: "uprobes",
+        found: format!("{path} {}", if ok { "is there" } else { "is missing" }),
+        ok,
+        required: true,
+        remedy: "use a kernel built with CONFIG_UPROBE_EVENTS=y, and mount sysfs at /sys",
+    }
+}
+
+fn kernel_symbols() -> Check {
+    let text = fs::read_to_string("/proc/kallsyms").unwrap_or_default();
+    let start = text.lines().find(|line| line.ends_with(" _stext"));
+    let ok = start.is_some_and(|line| !line.starts_with("0000000000000000"));
+    let found = match (start, ok) {
+        (None, _) => "/proc/kallsyms is empty",
+        (Some(_), false) => "/proc/kallsyms hides addresses",
+        (Some(_), true) => "/proc/kallsyms names kernel functions",
+    };
+    let remedy = if effective(CAP_SYSLOG) {
+        "remove ProtectKernelTunables= and ProtectKernelLogs= from the unit; without symbols, causes that \
+         need a kernel stack stay unknown"
+    } else {
+        "add CAP_SYSLOG; without symbols, causes that need a kernel stack stay unknown"
+    };
+    Check { name: "kernel symbols", found: found.into(), ok, required: false, remedy }
+}
+
+fn effective(capability: u32) -> bool {
+    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("CapEff:"));
+    line.and_then(|hex| u64::from_str_radix(hex.trim(), 16).ok())
+        .is_some_and(|bits| bits >> capability & 1 == 1)
+}

@@ -1,0 +1,35 @@
+//! The recorder: takes events out of the kernel and keeps the last of them on disk.
+//!
+//! Data flows one way, and so do these modules:
+//!
+//! | module | part |
+//! |---|---|
+//! | [`kernel`] | what this kernel offers; loading the BPF programs |
+//! | [`discover`] | which processes use CUDA, and from which library files |
+//! | [`attach`] | which functions of those files are probed, and how |
+//! | [`drain`] | out of the BPF ring buffer: numbered, counted, named |
+//! | [`ring`] | head, segments, eviction |
+//! | [`freeze`] | links, MANIFEST, bundle |
+//! | [`trigger`] | who may ask for a freeze |
+//! | [`control`] | the socket |
+//! | [`config`], [`limits`], [`clock`], [`journal`], [`service`] | the frame around them |
+//!
+//! The thread that drains waits for nothing but the kernel: it copies rows into the mapped head and
+//! hands full slots on. Encoding, disk, freezing and clients live on other threads.
+
+pub mod attach;
+pub mod clock;
+pub mod config;
+pub mod control;
+pub mod discover;
+pub mod drain;
+pub mod error;
+pub mod freeze;
+pub mod journal;
+pub mod kernel;
+pub mod limits;
+pub mod ring;
+pub mod service;
+pub mod trigger;
+
+pub use error::{Error, Result};

@@ -1,0 +1,31 @@
+//! The ring on disk: rows land in the head, are sealed into frames, frames fill segments, the oldest
+//! segment goes.
+//!
+//! ```text
+//! drain --row--> head (mapped) --full slot--> sealer --frame--> active segment --full--> sealed segment
+//!                                                                  flusher: fdatasync    quota: unlink
+//! ```
+//! Promises: a row that was published in the head survives kill -9; nothing below the state directory
+//! passes the configured bytes; a segment, once a frame is in it, is only ever appended to; a file left
+//! by an earlier run is never written again.
+
+mod flusher;
+mod head;
+mod open;
+mod prologue;
+mod quota;
+mod recover;
+mod sealer;
+mod segment;
+mod slots;
+mod table;
+
+pub use flusher::Flusher;
+pub use head::HeadWriter;
+pub use open::{Layout, OpenRing, open};
+pub use prologue::Prologue;
+pub use quota::{Bounds, allocated_bytes, evict_oldest, free_bytes};
+pub use sealer::{SealJob, Sealer, Start};
+pub use segment::Identity;
+pub use slots::SlotPool;
+pub use table::{SegmentInfo, SegmentTable, Segments};

@@ -1,0 +1,172 @@
+//! Keeping the state record up to date: what the next segment must say at its beginning.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use ingero_format::{
+    Row,
+    ops::{self, Source},
+    row::META_CPU,
+    state::{Account, Handle, Stack, State, Task},
+};
+
+use crate::discover::Registry;
+
+#[derive(Clone, Debug, Default)]
+struct Parts(Vec<[u64; 2]>);
+
+impl Parts {
+    fn set(&mut self, row: &Row) {
+        let index = usize::try_from(row.ret).unwrap_or(usize::MAX).min(1024);
+        if self.0.len() <= index {
+            self.0.resize(index + 1, [0, 0]);
+        }
+        if let Some(place) = self.0.get_mut(index) {
+            *place = [row.arg0, row.arg1];
+        }
+    }
+
+    fn words(&self) -> impl Iterator<Item = u64> {
+        self.0.iter().flatten().copied().take_while(|w| *w != 0)
+    }
+
+    fn text(&self) -> String {
+        let bytes: Vec<u8> =
+            self.0.iter().flatten().flat_map(|w| w.to_le_bytes()).take_while(|b| *b != 0).collect();
+        String::from_utf8_lossy(&bytes).into_owned()
+    }
+}
+
+/// What rows written so far have told.
+#[derive(Debug, Default)]
+pub struct Prologue {
+    accounts: BTreeMap<(u16, u8), Account>,
+    tasks: BTreeMap<u32, Task>,
+    stacks: BTreeMap<u32, Parts>,
+    texts: BTreeMap<u32, Parts>,
+    handles: BTreeMap<(u32, u64), u32>,
+    named: BTreeMap<(u32, u64), String>,
+    registry: Arc<Registry>,
+}
+
+impl Prologue {
+    /// Nothing known yet; processes are taken from the registry.
+    #[must_use]
+    pub fn new(registry: Arc<Registry>) -> Self {
+        Self { registry, ..Self::default() }
+    }
+
+    /// Goes on from a state record of the same epoch.
+    pub fn restore(&mut self, state: State) {
+        self.accounts = state.accounts.into_iter().map(|a| ((a.cpu, a.source), a)).collect();
+        self.tasks = state.tasks.into_iter().map(|t| (t.tid, t)).collect();
+        for stack in state.stacks {
+            let pair = |c: &[u64]| [c.first().copied().unwrap_or(0), c.get(1).copied().unwrap_or(0)];
+            self.stacks.insert(stack.id, Parts(stack.frames.chunks(2).map(pair).collect()));
+        }
+        self.named = state.handles.into_iter().map(|h| ((h.pid, h.handle), h.name)).collect();
+    }
+
+    /// Learns from rows that were written into a frame.
+    pub fn learn(&mut self, rows: &[Row]) {
+        for row in rows {
+            let source = ops::source(row.op);
+            if row.cpu() != META_CPU {
+                self.account(row.cpu(), source as u8).stored += 1;
+            }
+            match row.op {
+                ops::TASK_NAME => {
+                    let text = Parts(vec![[row.arg0, row.arg1]]).text();
+                    let task = Task { pid: row.pid, tid: row.tid, since_ns: row.end_ns, comm: text };
+                    self.tasks.insert(row.tid, task);
+                }
+                ops::STACK_PART => self.stacks.entry(row.stack).or_default().set(row),
+                ops::TEXT_PART => self.texts.entry(row.stack).or_default().set(row),
+                ops::HANDLE_NAME => {
+                    self.handles.insert((row.pid, row.arg0), row.stack);
+                }
+                ops::LOSS if row.tid != u32::from(META_CPU) => {
+                    self.account(row.tid as u16, row.flags as u8).lost += row.arg0;
+                }
+                ops::EXIT => self.forget(row.pid),
+                _ => {}
+            }
+        }
+    }
+
+    fn account(&mut self, cpu: u16, source: u8) -> &mut Account {
+        self.accounts.entry((cpu, source)).or_insert(Account { cpu, source, ..Account::default() })
+    }
+
+    // Segments already written still name the process; new ones need not.
+    fn forget(&mut self, pid: u32) {
+        self.tasks.retain(|_, task| task.pid != pid);
+        self.handles.retain(|(of, _), _| *of != pid);
+        self.named.retain(|(of, _), _| *of != pid);
+    }
+
+    /// The record for a segment that begins now.
+    #[must_use]
+    pub fn state(&self) -> State {
+        let mut named = self.named.clone();
+        for (key, text) in &self.handles {
+            if let Some(text) = self.texts.get(text) {
+                named.insert(*key, text.text());
+            }
+        }
+        State {
+            accounts: self.accounts.values().copied().collect(),
+            tasks: self.tasks.values().cloned().collect(),
+            stacks: self
+                .stacks
+                .iter()
+                .map(|(id, p)| Stack { id: *id, frames: p.words().collect() })
+                .collect(),
+            handles: named.into_iter().map(|((pid, handle), name)| Handle { pid, handle, name }).collect(),
+            processes: self.registry.processes(),
+        }
+    }
+
+    /// Events known lost on a source, all CPUs.
+    #[must_use]
+    pub fn lost(&self, source: Source) -> u64 {
+        self.accounts.values().filter(|a| a.source == source as u8).map(|a| a.lost).sum()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use ingero_format::row;
+
+    use super::*;
+
+    #[test]
+    fn names_stacks_and_accounts_reach_the_next_segment() {
+        let mut prologue = Prologue::default();
+        let word = |s: &[u8; 8]| u64::from_le_bytes(*s);
+        let meta = Row { origin: row::origin(META_CPU, 0), ..Row::default() };
+        prologue.learn(&[
+            Row {
+                op: ops::TASK_NAME,
+                pid: 5,
+                tid: 6,
+                arg0: word(b"engine-l"),
+                arg1: word(b"oop\0\0\0\0\0"),
+                ..meta
+            },
+            Row { op: ops::STACK_PART, stack: 3, ret: 1, flags: 2, arg0: 30, ..meta },
+            Row { op: ops::STACK_PART, stack: 3, ret: 0, flags: 2, arg0: 10, arg1: 20, ..meta },
+            Row { op: ops::TEXT_PART, stack: 9, arg0: word(b"gemm_mlp"), flags: 1, ..meta },
+            Row { op: ops::HANDLE_NAME, pid: 5, arg0: 0xabc, stack: 9, ..meta },
+            Row { op: ops::LOSS, tid: 1, flags: Source::Cuda as u16, arg0: 4, ..meta },
+            Row { op: ops::CU_LAUNCH_KERNEL, origin: row::origin(1, 0), ..Row::default() },
+        ]);
+        let state = prologue.state();
+        assert_eq!(state.tasks[0].comm, "engine-loop");
+        assert_eq!(state.stacks[0], Stack { id: 3, frames: vec![10, 20, 30] });
+        assert_eq!(state.handles[0].name, "gemm_mlp");
+        assert_eq!(state.accounts, [Account { cpu: 1, source: 0, stored: 1, lost: 4 }]);
+        let mut again = Prologue::default();
+        again.restore(state.clone());
+        assert_eq!(again.state(), state);
+    }
+}

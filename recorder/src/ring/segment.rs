@@ -1,0 +1,162 @@
+//! Writing one segment file.
+
+use std::{
+    fs::File,
+    io,
+    os::unix::fs::FileExt,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use ingero_format::{
+    frame,
+    segment::{Anchor, Footer, FooterEntry, HEADER_BYTES, Header, chain},
+};
+use nix::fcntl::{FallocateFlags, fallocate};
+
+/// Space kept for the footer's index: at least this many more frames can be listed.
+const FOOTER_RESERVE: u64 = 64 << 10;
+
+/// What is the same for every segment of a run.
+#[derive(Clone, Copy, Debug)]
+pub struct Identity {
+    /// The ring.
+    pub ring_id: [u8; 16],
+    /// This boot.
+    pub boot_id: [u8; 16],
+    /// Life of the BPF counters.
+    pub epoch: u64,
+    /// Size of a segment file.
+    pub segment_bytes: u64,
+}
+
+/// An open segment. Frames are only ever appended.
+pub struct SegmentWriter {
+    file: Arc<File>,
+    header: Header,
+    segment_bytes: u64,
+    at: u64,
+    next_frame: u64,
+    footer: Footer,
+}
+
+/// Name of a segment file.
+#[must_use]
+pub fn file_name(seq: u64) -> String {
+    format!("{seq:020}.seg")
+}
+
+/// Creates and allocates the file that will become the next segment.
+///
+/// # Errors
+/// As the file system says; ENOSPC here costs nothing that was recorded.
+pub fn preallocate(directory: &Path, bytes: u64) -> io::Result<PathBuf> {
+    let path = directory.join("next.seg");
+    let _ = std::fs::remove_file(&path);
+    let file = File::options().read(true).write(true).create_new(true).open(&path)?;
+    fallocate(&file, FallocateFlags::empty(), 0, bytes.cast_signed())?;
+    Ok(path)
+}
+
+impl SegmentWriter {
+    /// Turns a preallocated file into segment `seq` and writes its header.
+    ///
+    /// # Errors
+    /// As the file system says.
+    pub fn begin(
+        next: &Path,
+        path: &Path,
+        seq: u64,
+        id: Identity,
+        created: Anchor,
+        chain: u128,
+    ) -> io::Result<Self> {
+        let file = File::options().read(true).write(true).open(next)?;
+        let salt = getrandom::u64().map_err(|e| io::Error::other(e.to_string()))?;
+        let header = Header {
+            header_len: HEADER_BYTES as u16,
+            tick_ns: 1,
+            salt,
+            seq,
+            ring_id: id.ring_id,
+            boot_id: id.boot_id,
+            epoch: id.epoch,
+            created,
+        };
+        file.write_all_at(&header.to_bytes(), 0)?;
+        std::fs::rename(next, path)?;
+        let footer = Footer { frames: Vec::new(), chain };
+        let at = HEADER_BYTES as u64;
+        Ok(Self { file: Arc::new(file), header, segment_bytes: id.segment_bytes, at, next_frame: 0, footer })
+    }
+
+    /// The file, for syncing.
+    #[must_use]
+    pub fn file(&self) -> Arc<File> {
+        Arc::clone(&self.file)
+    }
+
+    /// Bytes written so far.
+    #[must_use]
+    pub fn bytes(&self) -> u64 {
+        self.at
+    }
+
+    /// The digest chain so far: the next segment goes on from it.
+    #[must_use]
+    pub fn chain(&self) -> u128 {
+        self.footer.chain
+    }
+
+    /// True if a frame with this payload fits and the footer still will.
+    #[must_use]
+    pub fn has_room(&self, payload_bytes: usize) -> bool {
+        let frame = frame::HEADER_BYTES as u64 + payload_bytes as u64 + 16;
+        self.at + frame + FOOTER_RESERVE <= self.segment_bytes
+    }
+
+    /// Appends a frame; salt and number are filled in.
+    ///
+    /// # Errors
+    /// As the file system says; the file must then not be written again.
+    pub fn append(&mut self, mut header: frame::Header, payload: &[u8]) -> io::Result<u64> {
+        header.salt = self.header.salt;
+        header.frame_seq = self.next_frame;
+        let bytes = frame::write(&header, payload);
+        self.file.write_all_at(&bytes, self.at)?;
+        self.footer.frames.push(FooterEntry {
+            offset: self.at,
+            first_ns: header.first_ns,
+            last_ns: header.last_ns,
+            n_events: header.n_events,
+            sources: header.sources,
+        });
+        self.footer.chain = chain(self.footer.chain, &bytes);
+        self.at += bytes.len() as u64;
+        self.next_frame += 1;
+        Ok(bytes.len() as u64)
+    }
+
+    /// Writes the footer, gives unused space back, and makes the file durable.
+    ///
+    /// # Errors
+    /// As the file system says; the frames already in it stay readable.
+    pub fn finish(mut self) -> io::Result<u64> {
+        let payload = self.footer.to_bytes();
+        let header = frame::Header {
+            kind: frame::Kind::Footer as u8,
+            codec: frame::Codec::Plain as u8,
+            raw_len: payload.len() as u32,
+            ..frame::Header::default()
+        };
+        self.append(header, &payload)?;
+        // Punched, not truncated: a reader may have the file mapped.
+        let from = self.at.next_multiple_of(4096);
+        if from < self.segment_bytes {
+            let hole = FallocateFlags::FALLOC_FL_PUNCH_HOLE | FallocateFlags::FALLOC_FL_KEEP_SIZE;
+            let _ =
+                fallocate(&self.file, hole, from.cast_signed(), (self.segment_bytes - from).cast_signed());
+        }
+        Ok(self.at)
+    }
+}

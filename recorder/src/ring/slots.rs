@@ -1,0 +1,74 @@
+//! Who may use which head slot.
+
+use std::{
+    collections::VecDeque,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+#[derive(Debug, Default)]
+struct Queues {
+    free: VecDeque<usize>,
+    /// In a frame, the frame perhaps not yet on stable storage; oldest first.
+    sealed: VecDeque<usize>,
+}
+
+/// Slots on their way: free, in use, being sealed, sealed. A slot is reused when its frame is durable; if
+/// none is, the one sealed longest ago is taken, since the drain must not wait for the disk.
+#[derive(Clone, Debug)]
+pub struct SlotPool(Arc<Mutex<Queues>>);
+
+impl SlotPool {
+    /// All slots free.
+    #[must_use]
+    pub fn new(slots: usize) -> Self {
+        Self(Arc::new(Mutex::new(Queues { free: (0..slots).collect(), sealed: VecDeque::new() })))
+    }
+
+    fn queues(&self) -> MutexGuard<'_, Queues> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A slot to write into, if any is to be had.
+    #[must_use]
+    pub fn acquire(&self) -> Option<usize> {
+        let mut queues = self.queues();
+        queues.free.pop_front().or_else(|| queues.sealed.pop_front())
+    }
+
+    /// The slot's rows are in a frame.
+    pub fn sealed(&self, slot: usize) {
+        self.queues().sealed.push_back(slot);
+    }
+
+    /// How many sealed slots there are: to be given to [`SlotPool::durable`] after a sync.
+    #[must_use]
+    pub fn sealed_count(&self) -> usize {
+        self.queues().sealed.len()
+    }
+
+    /// The oldest `count` sealed slots are on stable storage.
+    pub fn durable(&self, count: usize) {
+        let mut queues = self.queues();
+        for _ in 0..count.min(queues.sealed.len()) {
+            let slot = queues.sealed.pop_front();
+            queues.free.extend(slot);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_slot_sealed_longest_ago_is_reused_when_nothing_is_durable() {
+        let pool = SlotPool::new(2);
+        let (a, b) = (pool.acquire().unwrap(), pool.acquire().unwrap());
+        assert_eq!(pool.acquire(), None);
+        pool.sealed(b);
+        pool.sealed(a);
+        assert_eq!(pool.acquire(), Some(b));
+        pool.durable(1);
+        assert_eq!(pool.acquire(), Some(a));
+    }
+}

@@ -1,0 +1,119 @@
+//! The recorder while it runs, and the order of stopping: no new clients; discovery; drain (takes what is
+//! left, seals every slot); sealer (closes the segment); flusher; freezer.
+
+use std::{
+    fs::File,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
+    thread::{Builder, JoinHandle},
+    time::{Duration, Instant},
+};
+
+use ingero_format::units::show_count;
+use nix::fcntl::Flock;
+use sd_notify::NotifyState;
+
+use super::signals::Signals;
+use crate::{Error, Result, control::Answers, drain::Progress, journal, limits::SERVICE_INTERVAL};
+
+/// A thread and the flag that ends it.
+pub(super) struct Worker {
+    name: &'static str,
+    stop: Arc<AtomicBool>,
+    thread: JoinHandle<()>,
+}
+
+impl Worker {
+    /// Starts a thread.
+    ///
+    /// # Errors
+    /// If the system has no room for it.
+    pub(super) fn spawn(name: &'static str, work: impl FnOnce(&AtomicBool) + Send + 'static) -> Result<Self> {
+        let stop = Arc::new(AtomicBool::new(false));
+        let flag = Arc::clone(&stop);
+        let thread = Builder::new()
+            .name(name.into())
+            .spawn(move || work(&flag))
+            .map_err(|e| Error::Other(format!("cannot start the {name} thread: {e}")))?;
+        Ok(Self { name, stop, thread })
+    }
+
+    fn end(self) {
+        self.stop.store(true, Relaxed);
+        if self.thread.join().is_err() {
+            journal::error(&format!("the {} thread had panicked", self.name));
+        }
+    }
+
+    fn is_dead(&self) -> bool {
+        self.thread.is_finished()
+    }
+}
+
+/// Everything that must be ended, in that order.
+pub(super) struct Running {
+    pub(super) workers: Vec<Worker>,
+    pub(super) stop_control: tokio::sync::watch::Sender<bool>,
+    pub(super) answers: Arc<Answers>,
+    pub(super) progress: Arc<Progress>,
+    pub(super) lock: Flock<File>,
+}
+
+impl Running {
+    /// Minds signals and the service manager until a signal says stop.
+    pub(super) fn mind(&self, signals: &Signals) {
+        let watchdog = sd_notify::watchdog_enabled();
+        let (mut turns, mut pinged, mut told) = (0, Instant::now(), Instant::now());
+        while !signals.stop() {
+            std::thread::sleep(SERVICE_INTERVAL / 10);
+            if signals.take_snapshot() {
+                self.answers.source.triggers.signal();
+            }
+            if signals.take_reload() {
+                let _ = self.answers.reload();
+            }
+            // Only a drain that moves on, beside threads that live, feeds the watchdog.
+            let now = self.progress.turns.load(Relaxed);
+            let alive = now != turns && !self.workers.iter().any(Worker::is_dead);
+            if let Some(period) = watchdog
+                && alive
+                && pinged.elapsed() >= period / 3
+            {
+                let _ = sd_notify::notify(&[NotifyState::Watchdog]);
+                pinged = Instant::now();
+            }
+            turns = now;
+            if told.elapsed() >= Duration::from_secs(1) {
+                self.answers.source.sample_cpu();
+                told = Instant::now();
+                let _ = sd_notify::notify(&[NotifyState::Status(&self.line())]);
+            }
+        }
+    }
+
+    fn line(&self) -> String {
+        let (stored, lost) = (self.progress.stored.load(Relaxed), self.progress.lost_total());
+        let segments = self.answers.source.table.lock().list.len();
+        format!("{} events stored, {} lost, {segments} segments", show_count(stored), show_count(lost))
+    }
+
+    /// Stops everything in order; nothing that reached the recorder is lost.
+    pub(super) fn stop(self) {
+        let _ = self.stop_control.send(true);
+        let mut workers = self.workers;
+        let freezing = workers.pop();
+        workers.into_iter().for_each(Worker::end);
+        // Dropping the last trigger ends the freezer, after the freeze under way.
+        drop(self.answers);
+        freezing.into_iter().for_each(Worker::end);
+        let (stored, lost) = (self.progress.stored.load(Relaxed), self.progress.lost_total());
+        journal::info(&format!(
+            "stopped cleanly: {} events stored, {} lost",
+            show_count(stored),
+            show_count(lost)
+        ));
+        drop(self.lock);
+    }
+}
