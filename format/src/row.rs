@@ -6,12 +6,12 @@
 //!                                              56 stack u32  60 check u32
 //! ```
 //! The first 60 bytes are those of the BPF record, so that the drain copies and never translates.
-//! `check` is a CRC32C over them followed by the head slot's generation: a row left over from an
-//! earlier use of the slot does not verify.
+//! `check` is a CRC32C over the head slot's generation followed by them: a row left over from an earlier use
+//! of the slot does not verify.
 //!
 //! Times are CLOCK_BOOTTIME nanoseconds. An event covers `[end_ns - dur_ns, end_ns)`.
 
-use crate::bytes::{Reader, crc32c};
+use crate::bytes::crc32c;
 
 /// Bytes of a row.
 pub const ROW_BYTES: usize = 64;
@@ -100,38 +100,37 @@ impl Row {
         for (to, from) in out.iter_mut().zip(fields.into_iter().flatten()) {
             *to = *from;
         }
-        seal(&mut out, generation);
+        seal(&mut out, check_seed(generation));
         out
     }
 
     /// Reads a row without looking at its check: for bytes that a frame or record protects.
     #[must_use]
+    #[inline]
     pub fn from_bytes(bytes: &[u8; ROW_BYTES]) -> Self {
-        Self::read(bytes).unwrap_or_default()
-    }
-
-    fn read(bytes: &[u8; ROW_BYTES]) -> Result<Self, crate::FormatError> {
-        let mut r = Reader::new("row", bytes);
-        Ok(Self {
-            end_ns: r.u64()?,
-            dur_ns: r.u64()?,
-            pid: r.u32()?,
-            tid: r.u32()?,
-            arg0: r.u64()?,
-            arg1: r.u64()?,
-            origin: r.u64()?,
-            op: r.u16()?,
-            flags: r.u16()?,
-            ret: r.u32()?.cast_signed(),
-            stack: r.u32()?,
-        })
+        let mut words = [0; ROW_BYTES / 8];
+        words.iter_mut().zip(bytes.as_chunks().0).for_each(|(to, from)| *to = u64::from_le_bytes(*from));
+        let [end_ns, dur_ns, task, arg0, arg1, origin, kind, stack] = words;
+        Self {
+            end_ns,
+            dur_ns,
+            pid: task as u32,
+            tid: (task >> 32) as u32,
+            arg0,
+            arg1,
+            origin,
+            op: kind as u16,
+            flags: (kind >> 16) as u16,
+            ret: ((kind >> 32) as u32).cast_signed(),
+            stack: stack as u32,
+        }
     }
 
     /// Reads a row of a head slot; `None` if it was not written in this `generation` or is torn.
     #[must_use]
     pub fn from_head(bytes: &[u8; ROW_BYTES], generation: u64) -> Option<Self> {
         let (body, tail) = bytes.split_last_chunk::<4>()?;
-        (check(body, generation) == u32::from_le_bytes(*tail)).then(|| Self::from_bytes(bytes))
+        (check(body, check_seed(generation)) == u32::from_le_bytes(*tail)).then(|| Self::from_bytes(bytes))
     }
 }
 
@@ -144,16 +143,24 @@ pub fn origin(cpu: u16, seq: u64) -> u64 {
     u64::from(cpu) << SEQ_BITS | (seq & ((1 << SEQ_BITS) - 1))
 }
 
-/// Writes the check of a row in place.
-pub fn seal(row: &mut [u8; ROW_BYTES], generation: u64) {
+/// What the check of every row of one generation begins with.
+#[must_use]
+pub fn check_seed(generation: u64) -> u32 {
+    crc32c(&[&generation.to_le_bytes()])
+}
+
+/// Writes the check of a row in place; `seed` is the generation's [`check_seed`].
+#[inline]
+pub fn seal(row: &mut [u8; ROW_BYTES], seed: u32) {
     if let Some((body, tail)) = row.split_last_chunk_mut::<4>() {
-        *tail = check(body, generation).to_le_bytes();
+        *tail = check(body, seed).to_le_bytes();
     }
 }
 
-fn check(body: &[u8], generation: u64) -> u32 {
+#[inline]
+fn check(body: &[u8], seed: u32) -> u32 {
     debug_assert_eq!(body.len(), CHECKED_BYTES);
-    crc32c(&[body, &generation.to_le_bytes()])
+    crc32c::crc32c_append(seed, body)
 }
 
 #[cfg(test)]

@@ -176,11 +176,8 @@ impl Config {
     /// # Errors
     /// One line naming the line number and the allowed values.
     pub fn parse(text: &str) -> std::result::Result<Self, String> {
-        let mut config: Self = toml::from_str(text).map_err(|e| {
-            let line =
-                e.span().map_or(1, |span| text.get(..span.start).unwrap_or(text).lines().count().max(1));
-            format!("line {line}: {}", e.message().replace('\n', " "))
-        })?;
+        let mut config: Self = toml::from_str(text)
+            .map_err(|e| format!("line {}: {}", line_of(text, &e), e.message().replace('\n', " ")))?;
         config.check()?;
         config.digest = Sha256::digest(text).iter().map(|b| format!("{b:02x}")).collect();
         Ok(config)
@@ -209,6 +206,15 @@ impl Config {
         }
         Ok(())
     }
+}
+
+// For an unknown key the parser points at its table: the line that begins with the key is meant.
+fn line_of(text: &str, e: &toml::de::Error) -> usize {
+    let before = e.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
+    let first = before.matches('\n').count();
+    let unknown = e.message().strip_prefix("unknown field `").and_then(|rest| rest.split('`').next());
+    let named = |key: &str| text.lines().skip(first).position(|line| line.trim_start().starts_with(key));
+    first + unknown.and_then(named).unwrap_or(0) + 1
 }
 
 #[cfg(test)]

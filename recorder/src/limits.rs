@@ -8,7 +8,7 @@ pub const DRAIN_INTERVAL: Duration = Duration::from_millis(50);
 /// BPF ring buffer bytes per online CPU, and its bounds; must end as a power of two.
 pub const EVENTS_BYTES_PER_CPU: u32 = 4 << 20;
 /// See [`EVENTS_BYTES_PER_CPU`].
-pub const EVENTS_BYTES_MIN: u32 = 16 << 20;
+pub const EVENTS_BYTES_MIN: u32 = 8 << 20;
 /// See [`EVENTS_BYTES_PER_CPU`].
 pub const EVENTS_BYTES_MAX: u32 = 64 << 20;
 /// Age at which a slot that is not full is sealed, so that a quiet source reaches a segment.

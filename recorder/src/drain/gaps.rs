@@ -4,8 +4,6 @@
 //! keep. Programs interrupt each other, so numbers may arrive slightly out of order: a gap is declared a
 //! loss only a full turn after it was seen.
 
-use std::collections::HashMap;
-
 use ingero_format::{
     Row,
     ops::{LossCause, Source},
@@ -40,7 +38,8 @@ struct Lane {
 /// Follows every sequence.
 #[derive(Debug, Default)]
 pub struct GapTracker {
-    lanes: HashMap<(u16, Source), Lane>,
+    /// By CPU, then source: this is looked up for every event.
+    lanes: Vec<[Lane; Source::ALL.len()]>,
     turn: u64,
     pending: usize,
 }
@@ -48,40 +47,45 @@ pub struct GapTracker {
 impl GapTracker {
     /// Notes that a row arrived.
     pub fn arrived(&mut self, row: &Row, source: Source) {
-        let (cpu, seq) = (row.cpu(), row.seq());
-        let lane = self.lanes.entry((cpu, source)).or_default();
-        if seq == lane.next {
+        let (cpu, seq, turn) = (row.cpu(), row.seq(), self.turn);
+        let Some(lane) = self.lane(cpu, source) else { return };
+        let (from_ns, to_ns) = (lane.last_end_ns, row.end_ns);
+        lane.last_end_ns = from_ns.max(to_ns);
+        let (first_seq, cause) = (lane.next, LossCause::RingbufFull);
+        if seq == first_seq {
             lane.next += 1;
-        } else if seq > lane.next {
-            let gap = Gap {
-                cpu,
-                source,
-                first_seq: lane.next,
-                count: seq - lane.next,
-                from_ns: lane.last_end_ns,
-                to_ns: row.end_ns,
-                cause: LossCause::RingbufFull,
-            };
-            lane.open.push((gap, self.turn));
-            self.pending += 1;
+        } else if seq > first_seq {
             lane.next = seq + 1;
+            lane.open
+                .push((Gap { cpu, source, first_seq, count: seq - first_seq, from_ns, to_ns, cause }, turn));
+            self.pending += 1;
         } else {
-            self.pending = self.pending + fill(&mut lane.open, seq) - 1;
+            let parts = fill(&mut lane.open, seq);
+            self.pending = self.pending + parts - 1;
         }
-        lane.last_end_ns = lane.last_end_ns.max(row.end_ns);
+    }
+
+    #[inline]
+    fn lane(&mut self, cpu: u16, source: Source) -> Option<&mut Lane> {
+        let cpu = usize::from(cpu);
+        if self.lanes.len() <= cpu {
+            self.lanes.resize_with(cpu + 1, Default::default);
+        }
+        self.lanes.get_mut(cpu)?.get_mut(source as usize)
     }
 
     /// Notes that the kernel had numbered `produced` events of a lane before the buffer was emptied.
     pub fn produced(&mut self, cpu: u16, source: Source, produced: u64, now_ns: u64) {
-        let lane = self.lanes.entry((cpu, source)).or_default();
+        let turn = self.turn;
+        let Some(lane) = self.lane(cpu, source) else { return };
         if produced > lane.next {
             let (first_seq, count) = (lane.next, produced - lane.next);
             let from_ns = lane.last_end_ns;
             let gap =
                 Gap { cpu, source, first_seq, count, from_ns, to_ns: now_ns, cause: LossCause::RingbufFull };
-            lane.open.push((gap, self.turn));
-            self.pending += 1;
+            lane.open.push((gap, turn));
             lane.next = produced;
+            self.pending += 1;
         }
     }
 
@@ -100,19 +104,14 @@ impl GapTracker {
         let turn = self.turn;
         let mut settled: Vec<Gap> = self
             .lanes
-            .values_mut()
+            .iter_mut()
+            .flatten()
             .flat_map(|lane| lane.open.extract_if(.., |(_, seen)| *seen + 1 < turn))
             .map(|(gap, _)| gap)
             .collect();
         self.pending -= settled.len();
         settled.sort_unstable_by_key(|gap| (gap.from_ns, gap.cpu, gap.first_seq));
         settled
-    }
-
-    /// Next number expected of each lane.
-    #[must_use]
-    pub fn expected(&self, cpu: u16, source: Source) -> u64 {
-        self.lanes.get(&(cpu, source)).map_or(0, |lane| lane.next)
     }
 }
 

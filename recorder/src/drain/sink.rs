@@ -24,6 +24,8 @@ pub struct Sink {
     pub gaps: GapTracker,
     progress: Arc<Progress>,
     meta_seq: u64,
+    stored: u64,
+    newest_ns: u64,
 }
 
 const TASK_BYTES: usize = 8 + COMM_LEN;
@@ -37,15 +39,8 @@ impl Sink {
         stacks: Option<StackTraceMap<MapData>>,
         progress: Arc<Progress>,
     ) -> Self {
-        Self {
-            head,
-            seal,
-            stacks,
-            names: Names::default(),
-            gaps: GapTracker::default(),
-            progress,
-            meta_seq: 0,
-        }
+        let (names, gaps) = (Names::default(), GapTracker::default());
+        Self { head, seal, stacks, names, gaps, progress, meta_seq: 0, stored: 0, newest_ns: 0 }
     }
 
     /// Takes one record from the BPF ring buffer. Anything that is no record is ignored: only our own
@@ -81,7 +76,7 @@ impl Sink {
         let source = ops::source(row.op);
         self.gaps.arrived(row, source);
         if self.push(source, bytes) {
-            self.progress.stored.fetch_add(1, Relaxed);
+            self.stored += 1;
         } else {
             // The number arrived, so the gap tracker will not miss it: told here.
             self.lost(&Gap {
@@ -94,9 +89,13 @@ impl Sink {
                 cause: LossCause::HeadOverrun,
             });
         }
-        if row.end_ns > self.progress.newest_ns.load(Relaxed) {
-            self.progress.newest_ns.store(row.end_ns, Relaxed);
-        }
+        self.newest_ns = self.newest_ns.max(row.end_ns);
+    }
+
+    /// Lets the other threads see what this turn stored: once a turn, not once an event.
+    pub fn publish(&self) {
+        self.progress.stored.store(self.stored, Relaxed);
+        self.progress.newest_ns.store(self.newest_ns, Relaxed);
     }
 
     // Hands the slot on when it is full. Meta rows go first: what they name must be in the segment before.

@@ -87,6 +87,7 @@ impl Drain {
             self.sink.anchor();
         }
         self.sink.seal_older_than(now.saturating_sub(SEAL_AGE_NS));
+        self.sink.publish();
         self.progress.drained_through(now);
     }
 

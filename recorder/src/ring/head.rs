@@ -10,7 +10,7 @@ use ingero_format::{
     Row,
     head::{Geometry, PUBLISHED_OFFSET, SLOT_HEADER_BYTES, slot_header},
     ops::Source,
-    row::{ROW_BYTES, seal},
+    row::{ROW_BYTES, check_seed, seal},
 };
 use memmap2::MmapMut;
 use nix::fcntl::{FallocateFlags, fallocate};
@@ -22,6 +22,7 @@ struct Active {
     slot: usize,
     offset: usize,
     generation: u64,
+    check_seed: u32,
     rows: usize,
     first_ns: u64,
 }
@@ -105,7 +106,7 @@ impl HeadWriter {
             return false;
         };
         *to = *row;
-        seal(to, active.generation);
+        seal(to, active.check_seed);
         if active.rows == 0 {
             active.first_ns = Row::from_bytes(row).end_ns;
         }
@@ -138,7 +139,8 @@ impl HeadWriter {
             to.iter_mut().zip(header).for_each(|(to, from)| *to = from);
         }
         if let Some(place) = self.active.get_mut(source as usize) {
-            *place = Some(Active { slot, offset, generation, rows: 0, first_ns: 0 });
+            let check_seed = check_seed(generation);
+            *place = Some(Active { slot, offset, generation, check_seed, rows: 0, first_ns: 0 });
         }
         true
     }

@@ -66,30 +66,38 @@ impl Prologue {
         self.named = state.handles.into_iter().map(|h| ((h.pid, h.handle), h.name)).collect();
     }
 
-    /// Learns from rows that were written into a frame.
-    pub fn learn(&mut self, rows: &[Row]) {
-        for row in rows {
-            let source = ops::source(row.op);
-            if row.cpu() != META_CPU {
-                self.account(row.cpu(), source as u8).stored += 1;
+    /// Learns from rows of one source that were written into a frame.
+    pub fn learn(&mut self, source: Source, rows: &[Row]) {
+        if source == Source::Meta {
+            rows.iter().for_each(|row| self.learn_meta(row));
+            return;
+        }
+        // Runs of one CPU are long: the account is looked up once for each.
+        for run in rows.chunk_by(|a, b| a.cpu() == b.cpu()) {
+            if let Some(first) = run.first() {
+                self.account(first.cpu(), source as u8).stored += run.len() as u64;
             }
-            match row.op {
-                ops::TASK_NAME => {
-                    let text = Parts(vec![[row.arg0, row.arg1]]).text();
-                    let task = Task { pid: row.pid, tid: row.tid, since_ns: row.end_ns, comm: text };
-                    self.tasks.insert(row.tid, task);
-                }
-                ops::STACK_PART => self.stacks.entry(row.stack).or_default().set(row),
-                ops::TEXT_PART => self.texts.entry(row.stack).or_default().set(row),
-                ops::HANDLE_NAME => {
-                    self.handles.insert((row.pid, row.arg0), row.stack);
-                }
-                ops::LOSS if row.tid != u32::from(META_CPU) => {
-                    self.account(row.tid as u16, row.flags as u8).lost += row.arg0;
-                }
-                ops::EXIT => self.forget(row.pid),
-                _ => {}
+        }
+        if source == Source::Process {
+            rows.iter().filter(|row| row.op == ops::EXIT).for_each(|row| self.forget(row.pid));
+        }
+    }
+
+    fn learn_meta(&mut self, row: &Row) {
+        match row.op {
+            ops::TASK_NAME => {
+                let comm = Parts(vec![[row.arg0, row.arg1]]).text();
+                self.tasks.insert(row.tid, Task { pid: row.pid, tid: row.tid, since_ns: row.end_ns, comm });
             }
+            ops::STACK_PART => self.stacks.entry(row.stack).or_default().set(row),
+            ops::TEXT_PART => self.texts.entry(row.stack).or_default().set(row),
+            ops::HANDLE_NAME => {
+                self.handles.insert((row.pid, row.arg0), row.stack);
+            }
+            ops::LOSS if row.tid != u32::from(META_CPU) => {
+                self.account(row.tid as u16, row.flags as u8).lost += row.arg0;
+            }
+            _ => {}
         }
     }
 
@@ -144,22 +152,26 @@ mod tests {
         let mut prologue = Prologue::default();
         let word = |s: &[u8; 8]| u64::from_le_bytes(*s);
         let meta = Row { origin: row::origin(META_CPU, 0), ..Row::default() };
-        prologue.learn(&[
-            Row {
-                op: ops::TASK_NAME,
-                pid: 5,
-                tid: 6,
-                arg0: word(b"engine-l"),
-                arg1: word(b"oop\0\0\0\0\0"),
-                ..meta
-            },
-            Row { op: ops::STACK_PART, stack: 3, ret: 1, flags: 2, arg0: 30, ..meta },
-            Row { op: ops::STACK_PART, stack: 3, ret: 0, flags: 2, arg0: 10, arg1: 20, ..meta },
-            Row { op: ops::TEXT_PART, stack: 9, arg0: word(b"gemm_mlp"), flags: 1, ..meta },
-            Row { op: ops::HANDLE_NAME, pid: 5, arg0: 0xabc, stack: 9, ..meta },
-            Row { op: ops::LOSS, tid: 1, flags: Source::Cuda as u16, arg0: 4, ..meta },
-            Row { op: ops::CU_LAUNCH_KERNEL, origin: row::origin(1, 0), ..Row::default() },
-        ]);
+        prologue.learn(
+            Source::Meta,
+            &[
+                Row {
+                    op: ops::TASK_NAME,
+                    pid: 5,
+                    tid: 6,
+                    arg0: word(b"engine-l"),
+                    arg1: word(b"oop\0\0\0\0\0"),
+                    ..meta
+                },
+                Row { op: ops::STACK_PART, stack: 3, ret: 1, flags: 2, arg0: 30, ..meta },
+                Row { op: ops::STACK_PART, stack: 3, ret: 0, flags: 2, arg0: 10, arg1: 20, ..meta },
+                Row { op: ops::TEXT_PART, stack: 9, arg0: word(b"gemm_mlp"), flags: 1, ..meta },
+                Row { op: ops::HANDLE_NAME, pid: 5, arg0: 0xabc, stack: 9, ..meta },
+                Row { op: ops::LOSS, tid: 1, flags: Source::Cuda as u16, arg0: 4, ..meta },
+            ],
+        );
+        let launch = Row { op: ops::CU_LAUNCH_KERNEL, origin: row::origin(1, 0), ..Row::default() };
+        prologue.learn(Source::Cuda, &[launch]);
         let state = prologue.state();
         assert_eq!(state.tasks[0].comm, "engine-loop");
         assert_eq!(state.stacks[0], Stack { id: 3, frames: vec![10, 20, 30] });

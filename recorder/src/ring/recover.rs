@@ -132,7 +132,7 @@ fn learn(facts: &mut Facts, frame: &frame::Header, payload: &[u8]) {
     facts.generations.insert(frame.head_generation);
     if frame.sources == 1 << Source::Meta as u8 {
         if let Ok(rows) = columns::decode(payload, frame.raw_len, frame.n_events, frame.first_ns) {
-            facts.prologue.learn(&rows);
+            facts.prologue.learn(Source::Meta, &rows);
         }
         return;
     }

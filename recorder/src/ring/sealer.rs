@@ -70,6 +70,7 @@ pub struct Sealer {
     /// Where losses are told.
     pub findings: Sender<Finding>,
     compressor: Compressor,
+    buffer: Vec<u8>,
     writer: Option<SegmentWriter>,
     next_seq: u64,
     chain: u128,
@@ -117,6 +118,7 @@ impl Sealer {
             prologue,
             findings,
             compressor: Compressor::new()?,
+            buffer: Vec::new(),
             writer: None,
             next_seq: start.next_seq,
             chain: 0,
@@ -142,19 +144,16 @@ impl Sealer {
         self.close();
     }
 
-    fn read_slot(&self, job: &SealJob) -> Vec<Row> {
+    // Read through the page cache, which is what the drain's map writes to: no memory is shared between
+    // threads. This process wrote the rows moments ago, so their checks are for later readers.
+    fn read_slot(&mut self, job: &SealJob) -> Vec<Row> {
         let at = self.geometry.slot_offset(job.slot) + SLOT_HEADER_BYTES;
-        let mut bytes = vec![0; job.rows * ROW_BYTES];
-        if let Err(e) = self.head.read_exact_at(&mut bytes, at as u64) {
+        self.buffer.resize(job.rows * ROW_BYTES, 0);
+        if let Err(e) = self.head.read_exact_at(&mut self.buffer, at as u64) {
             journal::error(&format!("head: cannot read slot {}: {e}", job.slot));
             return Vec::new();
         }
-        bytes
-            .as_chunks::<ROW_BYTES>()
-            .0
-            .iter()
-            .filter_map(|row| Row::from_head(row, job.generation))
-            .collect()
+        self.buffer.as_chunks::<ROW_BYTES>().0.iter().map(Row::from_bytes).collect()
     }
 
     /// Writes rows of one source as a frame, in as many tries as it takes; what cannot be written is told
@@ -215,7 +214,7 @@ impl Sealer {
                 active.last_ns = active.last_ns.max(encoded.span.1);
             }
         }
-        self.prologue.learn(rows);
+        self.prologue.learn(source, rows);
         Ok(())
     }
 
