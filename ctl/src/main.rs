@@ -1,1 +1,74 @@
-fn main() {}
+//! `ingeroctl`: asks the recorder for windows, and windows for what happened in them.
+//!
+//! Data flows one way:
+//!
+//! | module | step |
+//! |---|---|
+//! | [`load`] | a bundle, ring, frozen set or segment becomes a [`model::Trace`] |
+//! | [`investigate`] | a trace's nanoseconds become findings |
+//! | [`stats`], [`coverage`] | … become counts and quantiles, and what may be missing |
+//! | [`sqlite`] | traces and findings become a database, and a database traces again |
+//! | [`recording`] | either form, read alike |
+//! | [`explain`] | findings become sentences |
+//! | [`client`], [`verify`], [`demo`] | asking the recorder, checking its files, a whole incident without a GPU |
+//! | [`cli`], [`commands`] | what a person types |
+
+mod cli;
+mod client;
+mod commands;
+mod coverage;
+mod demo;
+mod error;
+mod explain;
+mod investigate;
+mod load;
+mod model;
+mod progress;
+mod quantile;
+mod recording;
+mod sqlite;
+mod stats;
+mod table;
+mod time;
+mod verify;
+
+use std::{
+    io::{BufWriter, Write},
+    process::ExitCode,
+};
+
+use clap::Parser;
+
+use crate::{
+    cli::Cli,
+    error::{Error, Outcome},
+};
+
+const PARTIAL: u8 = 5;
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let mut out = BufWriter::new(std::io::stdout().lock());
+    let result = commands::run(&cli, &mut out).and_then(|outcome| {
+        out.flush()?;
+        Ok(outcome)
+    });
+    match result {
+        Ok(Outcome { partial: true }) if cli.strict => {
+            complain(
+                "data was lost or coverage is partial, and --strict was given; the answer above says what",
+            );
+            ExitCode::from(PARTIAL)
+        }
+        Ok(_) | Err(Error::Closed) => ExitCode::SUCCESS,
+        Err(e) => {
+            complain(&e.to_string());
+            ExitCode::from(e.exit_code())
+        }
+    }
+}
+
+/// One line on standard error; nobody is left to tell if that fails.
+fn complain(what: &str) {
+    let _ = writeln!(std::io::stderr(), "ingeroctl: {}", table::printable(what));
+}

@@ -12,5 +12,5 @@ mod scanner;
 
 pub use known::known_libraries;
 pub use maps::{MappedLibrary, mapped_libraries};
-pub use processes::{Registry, describe_process};
+pub use processes::{Registry, all_pids, describe_process};
 pub use scanner::{Scanner, Watch};

@@ -3,7 +3,7 @@
 use std::{path::PathBuf, process::ExitCode};
 
 use clap::Parser;
-use ingero_recorder::{Result, config::Config, journal, service};
+use ingero_recorder::{Error, Result, config::Config, journal, service};
 
 const DEFAULT_CONFIG: &str = "/etc/ingero-recorder/recorder.toml";
 
@@ -23,6 +23,9 @@ struct Cli {
     /// Read the configuration, print what is in force, and exit
     #[arg(long)]
     check_config: bool,
+    /// Say as JSON whether this host is fit and what would be recorded, and exit
+    #[arg(long)]
+    check_host: bool,
 }
 
 fn main() -> ExitCode {
@@ -43,6 +46,12 @@ fn start(cli: Cli) -> Result<()> {
     };
     if cli.check_config {
         println!("{config:#?}");
+        return Ok(());
+    }
+    if cli.check_host {
+        let report =
+            serde_json::to_string(&service::host_report(&config)).map_err(|e| Error::Other(e.to_string()))?;
+        println!("{report}");
         return Ok(());
     }
     let paths = service::Paths {

@@ -1,8 +1,11 @@
 //! Starting every part in order, minding signals and the service manager, stopping in order.
 
+mod host_check;
 mod running;
 mod signals;
 mod start;
+
+pub use host_check::host_report;
 
 use std::path::PathBuf;
 

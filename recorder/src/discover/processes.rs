@@ -94,7 +94,7 @@ pub(super) fn threads(pid: u32) -> Vec<(u32, String)> {
 }
 
 /// All processes.
-pub(super) fn all_pids() -> impl Iterator<Item = u32> {
+pub fn all_pids() -> impl Iterator<Item = u32> {
     numbers("/proc")
 }
 

@@ -69,11 +69,6 @@ pub struct Freezer {
     pub ring_id: [u8; 16],
 }
 
-struct Times {
-    frozen_after_ns: u64,
-    durable_after_ns: u64,
-}
-
 impl Freezer {
     /// Serves requests until all who could ask are gone.
     pub fn run(self, requests: &Receiver<FreezeRequest>) {
@@ -109,44 +104,41 @@ impl Freezer {
     ) -> Result<Snapshot> {
         let anchor = clock::anchor();
         let id = snapshot_id(&anchor, serial);
-        let begun = Instant::now();
-        let asked_ns = |joined: &[FreezeRequest]| {
-            joined.iter().map(|r| r.trigger.at_ns.saturating_sub(r.last_ns)).min().unwrap_or(0)
-        };
-        let mut from_ns = asked_ns(joined);
         let mut set =
             FrozenSet::create(&self.layout, &id).at("cannot create", &self.layout.frozen, REMEDY)?;
-        let result = self.collect(&mut set, joined, requests, &mut from_ns, &asked_ns, begun);
-        let outcome = result
-            .and_then(|(times, coverage)| self.deliver(&set, joined, &id, anchor, from_ns, coverage, times));
+        let outcome = self.collect(&mut set, joined, requests).and_then(|window| {
+            let config = self.config.lock().unwrap_or_else(PoisonError::into_inner).clone();
+            let mut manifest = self.manifest(&set, joined, &window, &config);
+            manifest.id.clone_from(&id);
+            manifest.anchor = anchor;
+            self.deliver(&set, manifest, &window, &config)
+        });
         set.remove();
         outcome
     }
 
-    // Links at once, again after the post-window, and makes the set durable.
+    // Links at once, and again after the post-window.
     fn collect(
         &self,
         set: &mut FrozenSet,
         joined: &mut Vec<FreezeRequest>,
         requests: &Receiver<FreezeRequest>,
-        from_ns: &mut u64,
-        asked_ns: &dyn Fn(&[FreezeRequest]) -> u64,
-        begun: Instant,
-    ) -> Result<(Times, Coverage)> {
-        let link = |set: &mut FrozenSet, from| {
-            set.link(&self.layout, &self.table, from).at("cannot link", &self.layout.frozen, REMEDY)
+    ) -> Result<Window> {
+        let begun = Instant::now();
+        let from = |joined: &[FreezeRequest]| {
+            joined.iter().map(|r| r.trigger.at_ns.saturating_sub(r.last_ns)).min().unwrap_or(0)
         };
-        link(set, *from_ns)?;
+        let link = |set: &mut FrozenSet, from_ns| {
+            set.link(&self.layout, &self.table, from_ns).at("cannot link", &self.layout.frozen, REMEDY)
+        };
+        link(set, from(joined))?;
         let frozen_after_ns = begun.elapsed().as_nanos() as u64;
         let to_ns = self.post_window(joined, requests);
-        *from_ns = asked_ns(joined);
         let reached = self.wait_for_drain(to_ns);
         let open = open_rows(&self.threads, to_ns.min(clock::boot_ns()));
-        link(set, *from_ns)?;
-        let after_wait = Instant::now();
-        set.make_durable(&[]).at("cannot make durable", &set.directory, REMEDY)?;
-        let durable_after_ns = frozen_after_ns + after_wait.elapsed().as_nanos() as u64;
-        Ok((Times { frozen_after_ns, durable_after_ns }, Coverage { to_ns, reached, open }))
+        let from_ns = from(joined);
+        link(set, from_ns)?;
+        Ok(Window { from_ns, to_ns, reached, open, frozen_after_ns })
     }
 
     // Waits for the latest post-window among the requests; those that come meanwhile join.
@@ -182,39 +174,35 @@ impl Freezer {
         false
     }
 
-    #[expect(clippy::too_many_arguments, reason = "one call, each a fact of the snapshot")]
+    // Makes the set durable, then writes the bundle.
     fn deliver(
         &self,
         set: &FrozenSet,
-        joined: &[FreezeRequest],
-        id: &str,
-        anchor: Anchor,
-        from_ns: u64,
-        coverage: Coverage,
-        times: Times,
+        mut manifest: Manifest,
+        window: &Window,
+        config: &Config,
     ) -> Result<Snapshot> {
-        let config = self.config.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        let mut manifest = self.manifest(set, joined, id, anchor, &config);
-        manifest.from_ns = from_ns;
-        manifest.to_ns = coverage.to_ns;
         let size =
             set.segments.iter().map(|s| s.bytes).sum::<u64>() + set.head.len() as u64 + BUNDLE_OVERHEAD;
-        self.reserve(&config, size, &mut manifest.notes)?;
-        self.note_window(set, &mut manifest, coverage.reached);
-        let symbols = symbols::symbols(set, manifest.host.boot_id);
+        self.reserve(config, size, &mut manifest.notes)?;
+        self.note_window(set, &mut manifest, window.reached);
+        let syncing = Instant::now();
         let bytes = manifest.to_bytes()?;
-        let path = self.snapshots.path(id).ok_or_else(|| Error::Other(format!("{id} is no id")))?;
-        let parts = bundle::Parts { manifest: &bytes, open: &coverage.open, symbols: &symbols };
+        set.make_durable(&bytes).at("cannot make durable", &set.directory, REMEDY)?;
+        let durable_after_ns = window.frozen_after_ns + syncing.elapsed().as_nanos() as u64;
+        let symbols = symbols::symbols(set, manifest.host.boot_id);
+        let path = self.snapshots.path(&manifest.id).ok_or_else(|| Error::Other("no id".into()))?;
+        let parts = bundle::Parts { manifest: &bytes, open: &window.open, symbols: &symbols };
         let bytes = bundle::write(&path, set, &parts).at("cannot write the bundle", &path, REMEDY)?;
         Ok(Snapshot {
-            id: id.to_owned(),
             path: path.to_string_lossy().into_owned(),
-            from_ts_ns: clock::to_real(&anchor, manifest.from_ns),
-            to_ts_ns: clock::to_real(&anchor, manifest.to_ns),
-            frozen_after_ns: times.frozen_after_ns,
-            durable_after_ns: times.durable_after_ns,
+            from_ts_ns: clock::to_real(&manifest.anchor, manifest.from_ns),
+            to_ts_ns: clock::to_real(&manifest.anchor, manifest.to_ns),
+            frozen_after_ns: window.frozen_after_ns,
+            durable_after_ns,
             bytes,
-            reason: joined.iter().map(|r| r.trigger.reason.as_str()).collect::<Vec<_>>().join("; "),
+            reason: manifest.triggers.iter().map(|t| t.reason.as_str()).collect::<Vec<_>>().join("; "),
+            id: manifest.id,
             notes: manifest.notes,
         })
     }
@@ -223,17 +211,16 @@ impl Freezer {
         &self,
         set: &FrozenSet,
         joined: &[FreezeRequest],
-        id: &str,
-        anchor: Anchor,
+        window: &Window,
         config: &Config,
     ) -> Manifest {
         Manifest {
             version: VERSION,
-            id: id.to_owned(),
             triggers: joined.iter().map(|r| r.trigger.clone()).collect(),
             asked_last_ns: joined.iter().map(|r| r.last_ns).max().unwrap_or(0),
             asked_after_ns: joined.iter().map(|r| r.after_ns).max().unwrap_or(0),
-            anchor,
+            from_ns: window.from_ns,
+            to_ns: window.to_ns,
             host: host::describe(),
             ring_id: self.ring_id,
             segments: set.segments.clone(),
@@ -305,10 +292,14 @@ impl Freezer {
     }
 }
 
-struct Coverage {
+/// What was collected.
+struct Window {
+    from_ns: u64,
     to_ns: u64,
+    /// The drain had passed `to_ns` when it was closed.
     reached: bool,
     open: Vec<ingero_format::Row>,
+    frozen_after_ns: u64,
 }
 
 // Sorts by time, is unique within a run, and two runs cannot meet in one second and serial.

@@ -130,10 +130,12 @@ fn learn(facts: &mut Facts, frame: &frame::Header, payload: &[u8]) {
         return;
     }
     facts.generations.insert(frame.head_generation);
-    if frame.sources == 1 << Source::Meta as u8 {
-        if let Ok(rows) = columns::decode(payload, frame.raw_len, frame.n_events, frame.first_ns) {
-            facts.prologue.learn(Source::Meta, &rows);
-        }
+    let Some(source) = Source::ALL.into_iter().find(|s| frame.sources == 1 << *s as u8) else { return };
+    // Every frame is unpacked: the accounts of a segment recovered from the head go on from here.
+    if let Ok(rows) = columns::decode(payload, frame.raw_len, frame.n_events, frame.first_ns) {
+        facts.prologue.learn(source, &rows);
+    }
+    if source == Source::Meta {
         return;
     }
     facts.info.events += u64::from(frame.n_events);

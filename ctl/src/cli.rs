@@ -1,0 +1,60 @@
+//! The command line.
+
+use std::path::PathBuf;
+
+use clap::{Parser, Subcommand};
+
+use crate::commands::{
+    check, completions, convert, demo, explain, query, snapshot, snapshots, stats, status, verify,
+};
+
+/// Where the recorder listens.
+pub const DEFAULT_SOCKET: &str = "/run/ingero-recorder/control.sock";
+
+/// Control the recorder, and find out what happened.
+#[derive(Debug, Parser)]
+#[command(name = "ingeroctl", version, propagate_version = true, max_term_width = 100)]
+pub struct Cli {
+    /// Socket of the recorder.
+    #[arg(long, global = true, value_name = "PATH", default_value = DEFAULT_SOCKET)]
+    pub socket: PathBuf,
+    /// Exit with 5 if data was lost or coverage is partial.
+    #[arg(long, global = true)]
+    pub strict: bool,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What to do; one variant for each module of [`crate::commands`].
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Is this host ready, and what would be recorded?
+    Check(check::Args),
+    /// What the recorder holds, loses and costs.
+    Status(status::Args),
+    /// Freeze a window while recording goes on.
+    Snapshot(snapshot::Args),
+    /// List snapshots.
+    Snapshots(snapshots::ListArgs),
+    /// Copy a snapshot's bundle here.
+    Fetch(snapshots::FetchArgs),
+    /// Remove a snapshot.
+    Rm(snapshots::RemoveArgs),
+    /// Have the recorder read its configuration again.
+    Reload(snapshots::ReloadArgs),
+    /// Check a ring, frozen set, segment or bundle, byte for byte.
+    Verify(verify::Args),
+    /// Turn bundles into one SQLite investigation.
+    Convert(convert::Args),
+    /// Count calls and off-CPU time, with quantiles.
+    Stats(stats::Args),
+    /// Say which thread stalled, for how long, and why.
+    Explain(explain::Args),
+    /// Ask a database in SQL; it is opened read-only.
+    Query(query::Args),
+    /// Record, freeze and explain an incident on a machine without a GPU.
+    Demo(demo::Args),
+    /// Write completions for a shell.
+    Completions(completions::Args),
+}

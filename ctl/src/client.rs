@@ -1,0 +1,75 @@
+//! Talking to the recorder: one request, one reply, and perhaps a file.
+
+use std::{
+    io::{self, Read, Write},
+    os::unix::net::UnixStream,
+    path::Path,
+    time::Duration,
+};
+
+use ingero_format::control::{Reply, Request, body_len, from_wire, to_wire};
+
+use crate::error::Error;
+
+/// A snapshot may have to wait for its post-window; nothing else takes long.
+const PATIENCE: Duration = Duration::from_secs(900);
+
+/// Sends a request and gives the reply; for [`Reply::File`] the stream holds the bytes that follow.
+///
+/// # Errors
+/// [`Error::Unreachable`] if nobody answers on the socket, [`Error::Refused`] with the recorder's words.
+pub fn ask(socket: &Path, request: &Request) -> Result<(Reply, UnixStream), Error> {
+    let unreachable = |source| Error::Unreachable { path: socket.display().to_string(), source };
+    let mut stream = UnixStream::connect(socket).map_err(unreachable)?;
+    stream.set_read_timeout(Some(PATIENCE)).map_err(unreachable)?;
+    let wire = to_wire(request).map_err(|e| Error::Usage(e.to_string()))?;
+    stream.write_all(&wire).map_err(unreachable)?;
+    let mut prefix = [0; 4];
+    stream.read_exact(&mut prefix).map_err(unreachable)?;
+    let strange = |e: ingero_format::FormatError| Error::Refused(format!("{}: {e}", socket.display()));
+    let mut body = vec![0; body_len(prefix).map_err(strange)?];
+    stream.read_exact(&mut body).map_err(unreachable)?;
+    match from_wire(&body).map_err(strange)? {
+        Reply::Failed { message } => Err(Error::Refused(message)),
+        reply => Ok((reply, stream)),
+    }
+}
+
+/// Fetches a snapshot's bundle into a file that appears under its name only when it is whole.
+///
+/// # Errors
+/// As [`ask`]; [`Error::Exists`] if the file is there; what the file system says.
+pub fn fetch(socket: &Path, id: &str, to: &Path) -> Result<u64, Error> {
+    if to.exists() {
+        return Err(Error::Exists { path: to.display().to_string() });
+    }
+    let (reply, stream) = ask(socket, &Request::Fetch { id: id.to_owned() })?;
+    let Reply::File { bytes } = reply else { return Err(odd(&reply)) };
+    let temporary = to.with_extension("part");
+    let copied = std::fs::File::create(&temporary).and_then(|mut file| {
+        let copied = io::copy(&mut stream.take(bytes), &mut file)?;
+        file.sync_all()?;
+        if copied == bytes { Ok(()) } else { Err(io::ErrorKind::UnexpectedEof.into()) }
+    });
+    let done = copied.and_then(|()| std::fs::rename(&temporary, to));
+    if done.is_err() {
+        let _ = std::fs::remove_file(&temporary);
+    }
+    done.map_err(Error::writing(to))?;
+    Ok(bytes)
+}
+
+/// A reply that does not belong to the request.
+pub fn odd(reply: &Reply) -> Error {
+    let kind = match reply {
+        Reply::Status(_) => "a status",
+        Reply::Snapshot(_) => "a snapshot",
+        Reply::Snapshots(_) => "a list",
+        Reply::File { .. } => "a file",
+        Reply::Done => "nothing",
+        Reply::Failed { .. } => "a failure",
+    };
+    Error::Refused(format!(
+        "the recorder answered with {kind}; use ingeroctl and ingero-recorder of one version"
+    ))
+}

@@ -1,0 +1,65 @@
+//! `ingeroctl explain`.
+
+use std::{io::Write, path::PathBuf};
+
+use crate::{
+    error::{Error, Outcome},
+    explain::{Question, answer, text},
+    progress::Progress,
+    recording,
+};
+
+/// Arguments.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// Database or bundle.
+    #[arg(value_name = "DB|BUNDLE")]
+    path: PathBuf,
+    /// One JSON object, raw nanoseconds.
+    #[arg(long)]
+    json: bool,
+    /// Also what every process did.
+    #[arg(long)]
+    per_process: bool,
+    /// Begin: RFC 3339, or an offset from the window's end such as -30s.
+    #[arg(long, value_name = "T", allow_hyphen_values = true)]
+    from: Option<String>,
+    /// End, likewise.
+    #[arg(long, value_name = "T", allow_hyphen_values = true)]
+    to: Option<String>,
+    /// Only threads of this process.
+    #[arg(long, value_name = "N")]
+    pid: Option<u32>,
+}
+
+/// Investigates a whole recording and shows the answer.
+///
+/// # Errors
+/// If the recording cannot be read.
+pub fn show(path: &std::path::Path, out: &mut dyn Write) -> Result<Outcome, Error> {
+    let traces = recording::read(path, &Progress::none())?;
+    let answer = answer(traces, &Question::default())?;
+    text::write(&answer, out)?;
+    Ok(Outcome { partial: !answer.coverage.complete })
+}
+
+/// Investigates and shows.
+///
+/// # Errors
+/// If the recording cannot be read, or the question not be asked of it.
+pub fn run(args: &Args, out: &mut dyn Write) -> Result<Outcome, Error> {
+    let traces = recording::read(&args.path, &Progress::on_terminal())?;
+    let question = Question {
+        from: args.from.clone(),
+        to: args.to.clone(),
+        pid: args.pid,
+        per_process: args.per_process,
+    };
+    let answer = answer(traces, &question)?;
+    if args.json {
+        super::json(&answer, out)?;
+    } else {
+        text::write(&answer, out)?;
+    }
+    Ok(Outcome { partial: !answer.coverage.complete })
+}

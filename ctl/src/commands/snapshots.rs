@@ -1,0 +1,108 @@
+//! `ingeroctl snapshots`, `fetch`, `rm`, `reload`: what is kept, and small requests.
+
+use std::{
+    io::Write,
+    path::{Path, PathBuf},
+};
+
+use ingero_format::{
+    control::{Reply, Request},
+    units::{show_bytes, show_ns},
+};
+
+use crate::{
+    client,
+    error::{Error, Outcome},
+    table, time,
+};
+
+/// Arguments of `snapshots`.
+#[derive(Debug, clap::Args)]
+pub struct ListArgs {
+    /// One JSON object.
+    #[arg(long)]
+    json: bool,
+}
+
+/// Arguments of `fetch`.
+#[derive(Debug, clap::Args)]
+pub struct FetchArgs {
+    /// A snapshot's id, as `snapshots` lists it.
+    id: String,
+    /// The file to write.
+    #[arg(short, long, value_name = "FILE")]
+    output: PathBuf,
+}
+
+/// Arguments of `rm`.
+#[derive(Debug, clap::Args)]
+pub struct RemoveArgs {
+    /// A snapshot's id, as `snapshots` lists it.
+    id: String,
+}
+
+/// Arguments of `reload`.
+#[derive(Debug, clap::Args)]
+pub struct ReloadArgs {
+    /// Return when the new configuration is in force (always so; accepted for units).
+    #[arg(long)]
+    wait: bool,
+}
+
+/// Lists snapshots.
+///
+/// # Errors
+/// If the recorder does not answer.
+pub fn list(args: &ListArgs, socket: &Path, out: &mut dyn Write) -> Result<Outcome, Error> {
+    let (reply, _) = client::ask(socket, &Request::Snapshots)?;
+    let Reply::Snapshots(list) = reply else { return Err(client::odd(&reply)) };
+    if args.json {
+        super::json(&serde_json::json!({ "snapshots": list }), out)?;
+        return Ok(Outcome::default());
+    }
+    if list.is_empty() {
+        writeln!(out, "no snapshots; `ingeroctl snapshot` takes one")?;
+    }
+    for s in &list {
+        let held = show_ns(s.to_ts_ns.saturating_sub(s.from_ts_ns));
+        let reason = table::printable(&s.reason);
+        writeln!(
+            out,
+            "{}  {}  {held} until {}  {reason}",
+            s.id,
+            show_bytes(s.bytes),
+            time::date_and_clock(s.to_ts_ns.cast_signed())
+        )?;
+    }
+    Ok(Outcome::default())
+}
+
+/// Fetches a bundle.
+///
+/// # Errors
+/// If the recorder does not answer or has no such snapshot, or the file cannot be written.
+pub fn fetch(args: &FetchArgs, socket: &Path, out: &mut dyn Write) -> Result<Outcome, Error> {
+    let bytes = client::fetch(socket, &args.id, &args.output)?;
+    writeln!(out, "{}: {}", args.output.display(), show_bytes(bytes))?;
+    Ok(Outcome::default())
+}
+
+/// Removes a snapshot.
+///
+/// # Errors
+/// If the recorder does not answer or has no such snapshot.
+pub fn remove(args: &RemoveArgs, socket: &Path, out: &mut dyn Write) -> Result<Outcome, Error> {
+    client::ask(socket, &Request::Remove { id: args.id.clone() })?;
+    writeln!(out, "{} removed", args.id)?;
+    Ok(Outcome::default())
+}
+
+/// Has the configuration read again.
+///
+/// # Errors
+/// If the recorder does not answer, or refuses the configuration, in its words.
+pub fn reload(_: &ReloadArgs, socket: &Path, out: &mut dyn Write) -> Result<Outcome, Error> {
+    client::ask(socket, &Request::Reload)?;
+    writeln!(out, "configuration reloaded")?;
+    Ok(Outcome::default())
+}

@@ -1,0 +1,93 @@
+//! `ingeroctl status`.
+
+use std::{io::Write, path::Path};
+
+use ingero_format::{
+    control::{Reply, Request, Status},
+    units::{show_bytes, show_count},
+};
+
+use crate::{
+    client,
+    error::{Error, Outcome},
+};
+
+/// Arguments.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// One JSON object.
+    #[arg(long)]
+    json: bool,
+}
+
+/// Asks and shows.
+///
+/// # Errors
+/// If the recorder does not answer.
+pub fn run(args: &Args, socket: &Path, out: &mut dyn Write) -> Result<Outcome, Error> {
+    let (reply, _) = client::ask(socket, &Request::Status)?;
+    let Reply::Status(status) = reply else { return Err(client::odd(&reply)) };
+    if args.json {
+        super::json(&*status, out)?;
+    } else {
+        text(&status, out)?;
+    }
+    Ok(Outcome { partial: status.events.lost > 0 })
+}
+
+fn text(s: &Status, out: &mut dyn Write) -> Result<(), Error> {
+    writeln!(out, "{}  ingero-recorder {} (process {})", s.state, s.version, s.pid)?;
+    writeln!(
+        out,
+        "held       {:.1} s of past in {} segments, {} of {}",
+        s.seconds_held,
+        s.ring.segments,
+        show_bytes(s.ring.bytes),
+        show_bytes(s.ring.max_bytes)
+    )?;
+    writeln!(
+        out,
+        "events     {} produced, {} stored, {} lost, {} evicted",
+        show_count(s.events.produced),
+        show_count(s.events.stored),
+        show_count(s.events.lost),
+        show_count(s.events.evicted)
+    )?;
+    for loss in &s.losses {
+        writeln!(out, "  lost     {} {} ({})", show_count(loss.count), loss.source, loss.cause)?;
+    }
+    writeln!(
+        out,
+        "cost       {:.2} % of a core, {} anonymous memory, {:.1} bytes and {:.0} ns per event",
+        s.cost.daemon_cpu_percent,
+        show_bytes(s.cost.anonymous_bytes),
+        s.cost.bytes_per_event,
+        s.cost.ns_per_event
+    )?;
+    let c = &s.snapshots;
+    writeln!(
+        out,
+        "snapshots  {} taken, {} joined to another, {} failed, {} on disk",
+        c.taken, c.coalesced, c.failed, c.held
+    )?;
+    for trigger in &s.triggers {
+        writeln!(out, "  trigger  {} fired {} times", trigger.kind, trigger.fired)?;
+    }
+    if s.processes.is_empty() {
+        writeln!(out, "processes  none uses CUDA yet")?;
+    }
+    for p in &s.processes {
+        let (comm, libraries) = (crate::table::printable(&p.comm), p.libraries.join(", "));
+        writeln!(
+            out,
+            "process    {comm}/{} {} probes in {}",
+            p.pid,
+            p.probes,
+            crate::table::printable(&libraries)
+        )?;
+    }
+    for warning in &s.warnings {
+        writeln!(out, "warning    {warning}")?;
+    }
+    Ok(())
+}

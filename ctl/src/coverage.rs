@@ -1,0 +1,156 @@
+//! The window that an answer is about, and what it cannot know.
+
+use std::collections::BTreeMap;
+
+use ingero_format::ops::Source;
+use serde::Serialize;
+
+use crate::{model::Trace, time};
+
+/// The time an answer covers. Times are Unix ns.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Window {
+    /// Begin of the earliest node's window.
+    pub from_ns: i64,
+    /// End of the latest node's window.
+    pub to_ns: i64,
+    /// Their distance.
+    pub dur_ns: i64,
+    /// Each machine's own window.
+    pub nodes: Vec<NodeWindow>,
+}
+
+/// One machine's window.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct NodeWindow {
+    /// Machine.
+    pub node: String,
+    /// Begin.
+    pub from_ns: i64,
+    /// End.
+    pub to_ns: i64,
+}
+
+/// What may be missing.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Coverage {
+    /// Which calls the numbers are over.
+    pub population: &'static str,
+    /// True if nothing is known to be missing.
+    pub complete: bool,
+    /// Calls in the window.
+    pub calls: u64,
+    /// Calls during which scheduler events may be missing.
+    pub calls_undecidable: u64,
+    /// Off-CPU intervals in the window.
+    pub off_cpu: u64,
+    /// Events known to be missing.
+    pub lost: Vec<Lost>,
+    /// What is damaged or missing in the files.
+    pub damage: Vec<String>,
+    /// What the recorder wished the reader to know.
+    pub notes: Vec<String>,
+    /// Functions that could not be probed.
+    pub not_probed: Vec<String>,
+}
+
+/// Losses of one source and cause.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Lost {
+    /// Source.
+    pub source: &'static str,
+    /// Cause.
+    pub cause: &'static str,
+    /// Loss records.
+    pub records: u64,
+    /// Events; 0 if not known.
+    pub events: i64,
+    /// Total length of the times in which they lie.
+    pub uncertain_ns: i64,
+}
+
+/// The window of several nodes.
+#[must_use]
+pub fn window(traces: &[Trace]) -> Window {
+    let from_ns = traces.iter().map(|t| t.from_ns).min().unwrap_or(0);
+    let to_ns = traces.iter().map(|t| t.to_ns).max().unwrap_or(0);
+    let node = |t: &Trace| NodeWindow { node: t.node.clone(), from_ns: t.from_ns, to_ns: t.to_ns };
+    Window { from_ns, to_ns, dur_ns: to_ns - from_ns, nodes: traces.iter().map(node).collect() }
+}
+
+impl Coverage {
+    /// What several nodes' windows lack.
+    #[must_use]
+    pub fn of(traces: &[Trace]) -> Self {
+        let mut lost: BTreeMap<(&str, &str), Lost> = BTreeMap::new();
+        for loss in traces.iter().flat_map(|t| &t.losses) {
+            let (source, cause) = (loss.source_name(), loss.cause_name());
+            let fresh = Lost { source, cause, records: 0, events: 0, uncertain_ns: 0 };
+            let entry = lost.entry((source, cause)).or_insert(fresh);
+            entry.records += 1;
+            entry.events = entry.events.saturating_add(loss.count);
+            entry.uncertain_ns = entry.uncertain_ns.saturating_add(loss.to_ns - loss.from_ns);
+        }
+        let all =
+            |list: fn(&Trace) -> &Vec<String>| traces.iter().flat_map(list).cloned().collect::<Vec<_>>();
+        let damage = all(|t| &t.facts.damage);
+        Self {
+            population: "all recorded calls",
+            complete: lost.is_empty() && damage.is_empty(),
+            calls: traces.iter().map(|t| t.calls.len() as u64).sum(),
+            calls_undecidable: traces.iter().map(undecidable).sum(),
+            off_cpu: traces.iter().map(|t| t.off_cpu.len() as u64).sum(),
+            lost: lost.into_values().collect(),
+            damage,
+            notes: all(|t| &t.facts.notes),
+            not_probed: all(|t| &t.facts.not_probed),
+        }
+    }
+
+    /// One line for people.
+    #[must_use]
+    pub fn line(&self) -> String {
+        use ingero_format::units::show_count;
+        let lost: Vec<String> = self
+            .lost
+            .iter()
+            .map(|l| {
+                let events =
+                    if l.events > 0 { show_count(l.events.unsigned_abs()) } else { "some".to_owned() };
+                format!("{} {events} ({}, within {})", l.source, l.cause, time::duration(l.uncertain_ns))
+            })
+            .collect();
+        let lost =
+            if lost.is_empty() { "lost: nothing".to_owned() } else { format!("lost: {}", lost.join(", ")) };
+        let damage = match self.damage.len() {
+            0 => String::new(),
+            1 => format!(" | damaged: {}", self.damage.join("")),
+            n => format!(" | damaged: {} and {} more", self.damage.first().map_or("", String::as_str), n - 1),
+        };
+        format!(
+            "calls decidable {}/{} | {lost}{damage}",
+            show_count(self.calls - self.calls_undecidable),
+            show_count(self.calls),
+        )
+    }
+}
+
+fn undecidable(trace: &Trace) -> u64 {
+    let mut holes: Vec<(i64, i64)> =
+        trace.losses.iter().filter(|l| l.concerns(Source::Sched)).map(|l| (l.from_ns, l.to_ns)).collect();
+    if holes.is_empty() {
+        return 0;
+    }
+    holes.sort_unstable();
+    // The latest end of all holes that begin no later: then one search per call is enough.
+    let mut reach = i64::MIN;
+    for hole in &mut holes {
+        reach = reach.max(hole.1);
+        hole.1 = reach;
+    }
+    let inside = |from: i64, to: i64| {
+        let begun = holes.partition_point(|(begin, _)| *begin < to);
+        begun.checked_sub(1).and_then(|i| holes.get(i)).is_some_and(|(_, end)| *end >= from)
+    };
+    trace.calls.iter().filter(|c| inside(c.ts_ns, c.end_ns())).count() as u64
+}

@@ -1,0 +1,124 @@
+//! A whole incident on a machine without a GPU: record, freeze, convert, explain.
+//!
+//! The CUDA library is a stand-in with a small model of a GPU behind it; probes, scheduler events, ring,
+//! bundle and explanation are the real ones. Nothing in the recorder knows the stand-in.
+
+mod child;
+mod stage;
+
+use std::{fs, io::Write, path::Path, time::Duration};
+
+use ingero_format::units::{show_bytes, show_ns};
+
+use crate::{
+    commands::{convert::convert, explain, snapshot},
+    error::{Error, Outcome},
+    progress::Progress,
+};
+
+use stage::Stage;
+
+/// What happens to the engine.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum Scenario {
+    /// A CPU hog on the engine's CPU, then kernels used for the first time.
+    Incident,
+    /// Only the hog.
+    Hog,
+    /// Only the kernels used for the first time.
+    Storm,
+    /// Nothing: there should be nothing to explain.
+    Quiet,
+}
+
+impl Scenario {
+    fn hog(self) -> bool {
+        matches!(self, Self::Incident | Self::Hog)
+    }
+
+    fn storm(self) -> bool {
+        matches!(self, Self::Incident | Self::Storm)
+    }
+}
+
+/// Name under which the hog runs.
+const HOG: &str = "batch-job";
+/// Seconds of undisturbed work before anything happens.
+const WARM: Duration = Duration::from_secs(6);
+/// How long the hog runs.
+const HOG_TIME: Duration = Duration::from_millis(2_500);
+/// When the engine meets new kernels, after its start.
+const STORM_AT: Duration = Duration::from_secs(10);
+/// How many, and how long each takes to load, µs.
+const STORM: (u32, u32) = (24, 8_000);
+/// When the window is frozen.
+const FREEZE_AT: Duration = Duration::from_secs(12);
+
+/// Runs a scenario and leaves `DIR/demo.ingero` and `DIR/demo.db`.
+///
+/// # Errors
+/// Without root, without the recorder's program, or if any step fails.
+pub fn run(scenario: Scenario, output: &Path, out: &mut dyn Write) -> Result<Outcome, Error> {
+    if !nix::unistd::geteuid().is_root() {
+        return Err(Error::Refused("demo: probes need root; run it with sudo".into()));
+    }
+    fs::create_dir_all(output).map_err(Error::writing(output))?;
+    let (bundle, database) = (output.join("demo.ingero"), output.join("demo.db"));
+    for old in [&bundle, &database] {
+        let _ = fs::remove_file(old);
+    }
+    say(
+        out,
+        "The GPU is a stand-in: a library that exports CUDA's functions and behaves in time as a GPU would.",
+    )?;
+    say(out, "Everything else is real: eBPF probes, scheduler events, the ring on disk, the explanation.\n")?;
+
+    let stage = Stage::set()?;
+    say(out, &format!("recording into {}", stage.state_dir().display()))?;
+    let mut engine = stage.start_engine(scenario, FREEZE_AT + Duration::from_secs(3))?;
+    say(out, &format!("engine {} runs on CPU {}", engine.pid(), stage.cpu()))?;
+    std::thread::sleep(WARM);
+    if scenario.hog() {
+        let mut hog = stage.start_hog(HOG_TIME)?;
+        say(out, &format!("injected: {HOG} ({}) burns the engine's CPU for {:?}", hog.pid(), HOG_TIME))?;
+        hog.wait()?;
+    }
+    engine.sleep_until(FREEZE_AT);
+    if scenario.storm() {
+        let (kernels, us) = STORM;
+        say(
+            out,
+            &format!(
+                "injected: {kernels} kernels used for the first time, {} each",
+                show_ns(u64::from(us) * 1000)
+            ),
+        )?;
+    }
+    let taken = snapshot::take(&stage.socket(), 12_000_000_000, 1_000_000_000, "demo")?;
+    crate::client::fetch(&stage.socket(), &taken.id, &bundle)?;
+    say(
+        out,
+        &format!(
+            "frozen in {} while recording went on, bundle of {}",
+            show_ns(taken.frozen_after_ns),
+            show_bytes(taken.bytes)
+        ),
+    )?;
+    drop(engine);
+    stage.strike()?;
+
+    convert(std::slice::from_ref(&bundle), &database, true, &Progress::none())?;
+    writeln!(out, "\n$ ingeroctl explain {}", bundle.display())?;
+    explain::show(&bundle, out)?;
+    writeln!(out, "\nleft: {} and {}", bundle.display(), database.display())?;
+    let query = "SELECT cause, comm, tid, attributed_ns, summary FROM findings ORDER BY rank";
+    writeln!(out, "try:  ingeroctl stats {}", bundle.display())?;
+    writeln!(out, "      ingeroctl query {} \"{query}\"", database.display())?;
+    Ok(Outcome::default())
+}
+
+fn say(out: &mut dyn Write, text: &str) -> Result<(), Error> {
+    writeln!(out, "{text}")?;
+    // People watch it happen: a pipe must not hold the lines back.
+    Ok(out.flush()?)
+}

@@ -1,0 +1,281 @@
+//! An answer for a tired reader: first the sentence, then what happened when, then the numbers.
+
+use std::{
+    collections::BTreeMap,
+    io::{self, Write},
+};
+
+use ingero_format::units::show_count;
+use serde_json::Value;
+
+use super::Answer;
+use crate::{
+    investigate::Finding,
+    stats::{OpRow, Stats, ThreadRow},
+    table::printable,
+    time,
+};
+
+/// Writes an answer.
+///
+/// # Errors
+/// As `out` does.
+pub fn write(answer: &Answer, out: &mut dyn Write) -> io::Result<()> {
+    headline(answer, out)?;
+    for finding in &answer.findings {
+        writeln!(out)?;
+        self::finding(finding, answer, out)?;
+    }
+    if let Some(stats) = &answer.processes {
+        writeln!(out)?;
+        processes(stats, out)?;
+    }
+    writeln!(out)?;
+    let window = &answer.window;
+    writeln!(
+        out,
+        "window    {} to {} ({})",
+        time::date_and_clock(window.from_ns),
+        time::date_and_clock(window.to_ns),
+        time::duration(window.dur_ns),
+    )?;
+    writeln!(
+        out,
+        "coverage  {}; population: {}",
+        printable(&answer.coverage.line()),
+        answer.coverage.population
+    )?;
+    for note in answer.coverage.notes.iter().chain(&answer.coverage.not_probed) {
+        writeln!(out, "note      {}", printable(note))?;
+    }
+    Ok(())
+}
+
+fn headline(answer: &Answer, out: &mut dyn Write) -> io::Result<()> {
+    let Some(first) = answer.findings.first() else {
+        return writeln!(
+            out,
+            "Nothing stands out: {} calls in {}, none held up beyond what is usual here.",
+            show_count(answer.coverage.calls),
+            time::duration(answer.window.dur_ns),
+        );
+    };
+    let more = match answer.findings.len() - 1 {
+        0 => String::new(),
+        1 => " (and 1 finding more)".to_owned(),
+        n => format!(" (and {n} findings more)"),
+    };
+    writeln!(out, "{} {}{more}", who(first, answer), printable(&first.summary))
+}
+
+fn who(f: &Finding, answer: &Answer) -> String {
+    let comm = if f.comm.is_empty() { "?" } else { &f.comm };
+    let node = if answer.window.nodes.len() > 1 { format!("{}: ", f.node) } else { String::new() };
+    printable(&format!("{node}{comm}/{} tid {}", f.pid, f.tid))
+}
+
+fn finding(f: &Finding, answer: &Answer, out: &mut dyn Write) -> io::Result<()> {
+    writeln!(
+        out,
+        "#{} [{}] {}  {}  attributed {}",
+        f.rank,
+        f.severity.name(),
+        f.cause,
+        who(f, answer),
+        time::duration(f.attributed_ns),
+    )?;
+    writeln!(
+        out,
+        "  {} to {} UTC ({}); {} of {} calls slow or late",
+        time::clock(f.from_ns),
+        time::clock(f.to_ns),
+        time::duration(f.to_ns - f.from_ns),
+        count(f.calls_affected),
+        count(f.calls_total),
+    )?;
+    for row in list(&f.evidence, "timeline") {
+        writeln!(out, "    {}", timeline_row(row))?;
+    }
+    for row in list(&f.evidence, "operations").iter().filter(|r| r.get("calls").is_some()) {
+        writeln!(out, "  numbers   {}", operation(row))?;
+    }
+    for (key, name, title) in
+        [("actors", "task", "by"), ("kernels", "kernel", "kernels"), ("kernel_stacks", "stack", "waits in")]
+    {
+        let rows = list(&f.evidence, key);
+        if !rows.is_empty() {
+            let shown: Vec<String> = rows
+                .iter()
+                .take(4)
+                .map(|r| format!("{} {}", shorten(string(r, name)), time::duration(number(r, "ns"))))
+                .collect();
+            writeln!(out, "  {title:<9} {}", printable(&shown.join(", ")))?;
+        }
+    }
+    writeln!(out, "  compared  {}", baseline(&f.evidence))?;
+    writeln!(out, "  against   {}", counter(&f.counter_evidence))?;
+    writeln!(
+        out,
+        "  undecided {} of {} slow units, {}",
+        count(number(&f.coverage, "units_undecidable")),
+        count(number(&f.coverage, "units_examined")),
+        time::duration(number(&f.coverage, "undecided_ns")),
+    )?;
+    for line in f.advice.as_array().into_iter().flatten().filter_map(Value::as_str) {
+        writeln!(out, "  do        {}", printable(line))?;
+    }
+    Ok(())
+}
+
+fn timeline_row(row: &Value) -> String {
+    let at = time::clock(number(row, "ts_ns"));
+    let dur = time::duration(number(row, "dur_ns"));
+    let what = string(row, "what");
+    let text = match what {
+        "CUDA" => {
+            let kernel = match row.get("kernel").and_then(Value::as_str) {
+                Some(kernel) => format!("  kernel {}", shorten(kernel)),
+                None => String::new(),
+            };
+            let first = row.get("first_use").and_then(Value::as_bool) == Some(true);
+            let first = if first { " (first use)" } else { "" };
+            format!("{} {dur}{kernel}{first}", string(row, "op"))
+        }
+        "GAP" => format!("no CUDA call for {dur}, then {}", string(row, "next_op")),
+        _ => {
+            let actor = row.get("actor").and_then(Value::as_str);
+            let stack = row.get("stack").and_then(Value::as_str).filter(|s| !s.is_empty());
+            let stack = stack.map_or(String::new(), |s| format!(" in {s}"));
+            match (string(row, "class"), actor) {
+                ("Runnable", Some(actor)) => format!("runnable {dur}, {actor} had the CPU"),
+                (class, Some(actor)) => format!("{} {dur}{stack}, woken by {actor}", class_name(class)),
+                (class, None) => format!("{} {dur}{stack}", class_name(class)),
+            }
+        }
+    };
+    printable(&format!("{at}  {what:<4}  {text}"))
+}
+
+fn class_name(class: &str) -> &str {
+    match class {
+        "OnCpu" => "on CPU",
+        "Runnable" | "RunnableAlone" => "runnable",
+        "Recorder" => "runnable, this recorder had the CPU,",
+        "Lock" => "waits for a lock",
+        "Io" => "waits for storage",
+        "Blocked" => "blocked",
+        "Stopped" => "stopped",
+        "GpuWait" => "waits for the GPU",
+        "FirstUse" => "loads or compiles",
+        "Allocator" => "in the allocator",
+        other => other,
+    }
+}
+
+fn operation(row: &Value) -> String {
+    format!(
+        "{} n={}  p50 {}  p99 {}  max {}  (usually p50 {})",
+        string(row, "op"),
+        count(number(row, "calls")),
+        time::duration(number(row, "p50_ns")),
+        time::duration(number(row, "p99_ns")),
+        time::duration(number(row, "max_ns")),
+        time::duration(number(row, "usual_p50_ns")),
+    )
+}
+
+fn baseline(evidence: &Value) -> String {
+    let usual = time::duration(number(evidence, "usual_ns"));
+    let measured = time::duration(number(evidence, "measured_ns"));
+    let Some(b) = evidence.get("baseline") else { return String::new() };
+    let with = match string(b, "kind") {
+        "window_before" => "the window before it",
+        "quietest_tenth" => "the quietest tenth of the window (nothing long enough lies before it)",
+        _ => return format!("{measured} measured; nothing to compare with in this window"),
+    };
+    let units = count(number(b, "units"));
+    format!("{measured} measured, {usual} of it usual, by {with}, {units} calls and gaps")
+}
+
+fn counter(counter: &Value) -> String {
+    let others = list(counter, "same_cause_on_other_threads").len();
+    let second = counter.get("second_class").and_then(Value::as_str).unwrap_or("none");
+    format!(
+        "{} slow units without this cause; {} with it that were not slow; {} of the slow were first use; \
+         next class {} {}; same on {} other threads",
+        count(number(counter, "slow_units_without_this_cause")),
+        count(number(counter, "units_with_it_that_were_not_slow")),
+        count(number(counter, "first_use_calls_among_slow")),
+        class_name(second),
+        time::duration(number(counter, "second_class_ns")),
+        others,
+    )
+}
+
+/// What every process did (shape S2).
+fn processes(stats: &Stats, out: &mut dyn Write) -> io::Result<()> {
+    const OPS: usize = 6;
+    const THREADS: usize = 8;
+    let mut ops: BTreeMap<(&str, u32), Vec<&OpRow>> = BTreeMap::new();
+    let mut threads: BTreeMap<(&str, u32), Vec<&ThreadRow>> = BTreeMap::new();
+    stats.ops.iter().for_each(|r| ops.entry((&r.node, r.pid)).or_default().push(r));
+    stats.threads.iter().for_each(|r| threads.entry((&r.node, r.pid)).or_default().push(r));
+    let keys: std::collections::BTreeSet<_> = ops.keys().chain(threads.keys()).copied().collect();
+    for key in keys {
+        let (own_ops, own_threads) = (ops.get(&key), threads.get(&key));
+        let name = own_ops.and_then(|o| o.first()).map(|o| o.comm.as_str());
+        let name = name.or_else(|| own_threads.and_then(|t| t.first()).map(|t| t.comm.as_str()));
+        writeln!(out, "{} {} (all calls and intervals)", printable(name.unwrap_or("?")), key.1)?;
+        for t in own_threads.into_iter().flatten().take(THREADS) {
+            writeln!(
+                out,
+                "  thread {} {}: {} off-CPU intervals, {} in all, longest {}, run queue {}",
+                t.tid,
+                printable(&t.comm),
+                count(t.off_cpu_count),
+                time::duration(t.off_cpu_ns),
+                time::duration(t.max_off_cpu_ns),
+                time::duration(t.runqueue_ns),
+            )?;
+        }
+        for o in own_ops.into_iter().flatten().take(OPS) {
+            writeln!(
+                out,
+                "  {} {} avg {} p99 {} max {}",
+                o.op,
+                count(o.count),
+                time::duration(o.total_ns / o.count.max(1)),
+                time::duration(o.p99_ns),
+                time::duration(o.max_ns),
+            )?;
+        }
+    }
+    Ok(())
+}
+
+fn list<'a>(value: &'a Value, key: &str) -> &'a [Value] {
+    value.get(key).and_then(Value::as_array).map_or(&[], Vec::as_slice)
+}
+
+fn string<'a>(value: &'a Value, key: &str) -> &'a str {
+    value.get(key).and_then(Value::as_str).unwrap_or("")
+}
+
+fn number(value: &Value, key: &str) -> i64 {
+    value.get(key).and_then(Value::as_i64).unwrap_or(0)
+}
+
+fn count(n: i64) -> String {
+    show_count(n.unsigned_abs())
+}
+
+/// Mangled kernel names are long; both ends tell them apart.
+fn shorten(name: &str) -> String {
+    const LONGEST: usize = 64;
+    let chars: Vec<char> = name.chars().collect();
+    if chars.len() <= LONGEST {
+        return name.to_owned();
+    }
+    let (head, tail) = (chars.iter().take(LONGEST - 20), chars.iter().skip(chars.len() - 17));
+    head.collect::<String>() + "..." + &tail.collect::<String>()
+}

@@ -1,0 +1,170 @@
+//! How a thread fares when nothing is wrong: its window in parts, and which parts to compare with.
+
+use std::collections::BTreeMap;
+
+use super::{
+    decompose::{CLASSES, Class, Piece},
+    limits,
+    units::GAP,
+};
+use crate::quantile;
+
+/// What units of one key spent in one part of the window.
+#[derive(Clone, Copy, Debug, Default)]
+struct Sum {
+    units: i64,
+    slow: i64,
+    all_ns: [i64; CLASSES],
+    slow_ns: [i64; CLASSES],
+    touched: [i64; CLASSES],
+    longest_lock_ns: i64,
+}
+
+impl Sum {
+    fn add(&mut self, other: &Self) {
+        self.units += other.units;
+        self.slow += other.slow;
+        let zipped = self.all_ns.iter_mut().zip(other.all_ns);
+        zipped.for_each(|(a, b)| *a += b);
+        self.slow_ns.iter_mut().zip(other.slow_ns).for_each(|(a, b)| *a += b);
+        self.touched.iter_mut().zip(other.touched).for_each(|(a, b)| *a += b);
+        self.longest_lock_ns = self.longest_lock_ns.max(other.longest_lock_ns);
+    }
+}
+
+/// A thread's window in [`limits::BINS`] parts.
+#[derive(Debug)]
+pub(super) struct Bins {
+    from_ns: i64,
+    to_ns: i64,
+    sums: BTreeMap<(i64, u16), Sum>,
+}
+
+/// The part of the window that an incident is compared with.
+#[derive(Clone, Debug)]
+pub(super) struct Baseline {
+    /// `window_before` or `quietest_tenth`.
+    pub kind: &'static str,
+    pub from_ns: i64,
+    pub to_ns: i64,
+    pub units: i64,
+    sums: BTreeMap<u16, Sum>,
+    /// Class ns of each part.
+    per_bin: BTreeMap<i64, [i64; CLASSES]>,
+    bins: i64,
+}
+
+impl Bins {
+    pub fn new(from_ns: i64, to_ns: i64) -> Self {
+        Self { from_ns, to_ns, sums: BTreeMap::new() }
+    }
+
+    /// Length of a part.
+    pub fn width_ns(&self) -> i64 {
+        ((self.to_ns - self.from_ns) / limits::BINS).max(1)
+    }
+
+    /// The part in which a moment lies.
+    pub fn bin(&self, ts_ns: i64) -> i64 {
+        ((ts_ns - self.from_ns) / self.width_ns()).clamp(0, limits::BINS - 1)
+    }
+
+    pub fn add(&mut self, key: u16, pieces: &[Piece], slow: bool) {
+        let Some(first) = pieces.first() else { return };
+        let sum = self.sums.entry((self.bin(first.from_ns), key)).or_default();
+        sum.units += 1;
+        sum.slow += i64::from(slow);
+        let mut own = [0; CLASSES];
+        for piece in pieces {
+            if let Some(ns) = own.get_mut(piece.class as usize) {
+                *ns += piece.dur_ns();
+            }
+        }
+        sum.all_ns.iter_mut().zip(own).for_each(|(a, ns)| *a += ns);
+        sum.touched.iter_mut().zip(own).for_each(|(a, ns)| *a += i64::from(ns > 0));
+        if slow {
+            sum.slow_ns.iter_mut().zip(own).for_each(|(a, ns)| *a += ns);
+        }
+        if key == GAP {
+            let lock = own.get(Class::Lock as usize).copied().unwrap_or(0);
+            sum.longest_lock_ns = sum.longest_lock_ns.max(lock);
+        }
+    }
+
+    /// The time before an incident if it is as long as it, else the quietest tenth of the window.
+    pub fn baseline(&self, class: Class, incident: (i64, i64)) -> Option<Baseline> {
+        let before = self.bin(incident.0);
+        let long_enough = incident.0 - self.from_ns >= incident.1 - incident.0;
+        if long_enough && before > 0 {
+            let found = self.range("window_before", 0, before);
+            if found.units >= i64::from(limits::BASELINE_MIN_UNITS) {
+                return Some(found);
+            }
+        }
+        let tenth = limits::BINS / 10;
+        let tenths = (0..10).map(|i| self.range("quietest_tenth", i * tenth, (i + 1) * tenth));
+        let lively = tenths.filter(|b| b.units >= i64::from(limits::BASELINE_MIN_UNITS));
+        lively.min_by_key(|b| (b.class_ns(class), b.from_ns))
+    }
+
+    fn range(&self, kind: &'static str, first: i64, end: i64) -> Baseline {
+        let mut baseline = Baseline {
+            kind,
+            from_ns: self.from_ns + first * self.width_ns(),
+            to_ns: self.from_ns + end * self.width_ns(),
+            units: 0,
+            sums: BTreeMap::new(),
+            per_bin: BTreeMap::new(),
+            bins: end - first,
+        };
+        for ((bin, key), sum) in self.sums.range((first, 0)..(end, 0)) {
+            baseline.units += sum.units;
+            baseline.sums.entry(*key).or_default().add(sum);
+            let per_bin = baseline.per_bin.entry(*bin).or_default();
+            per_bin.iter_mut().zip(sum.slow_ns).for_each(|(a, ns)| *a += ns);
+        }
+        baseline
+    }
+
+    /// Units in which a class occurred, slow or not, that began in a span.
+    pub fn touched(&self, class: Class, span: (i64, i64)) -> i64 {
+        let bins = self.sums.range((self.bin(span.0), 0)..=(self.bin(span.1), u16::MAX));
+        bins.map(|(_, s)| s.touched.get(class as usize).copied().unwrap_or(0)).sum()
+    }
+}
+
+impl Baseline {
+    fn class_ns(&self, class: Class) -> i64 {
+        self.sums.values().map(|s| s.all_ns.get(class as usize).copied().unwrap_or(0)).sum()
+    }
+
+    /// What one slow unit of a key would usually spend in a class.
+    ///
+    /// Work and waits for the GPU are part of any slow unit, so for them slow units are compared with
+    /// slow ones; being kept from running is not, so for it they are compared with all.
+    pub fn usual_ns(&self, class: Class, key: u16) -> i64 {
+        let Some(sum) = self.sums.get(&key) else { return 0 };
+        let mean = |ns: &[i64; CLASSES], n: i64| ns.get(class as usize).copied().unwrap_or(0) / n.max(1);
+        let all = mean(&sum.all_ns, sum.units);
+        match class {
+            Class::OnCpu | Class::GpuWait | Class::Allocator | Class::Blocked | Class::RunnableAlone => {
+                all.max(mean(&sum.slow_ns, sum.slow))
+            }
+            _ => all,
+        }
+    }
+
+    /// The longest lock wait in a gap.
+    pub fn longest_lock_ns(&self) -> i64 {
+        self.sums.get(&GAP).map_or(0, |s| s.longest_lock_ns)
+    }
+
+    /// Median and spread over the parts of what slow units spent in a class.
+    pub fn spread_ns(&self, class: Class) -> (i64, i64) {
+        let class_ns = |ns: &[i64; CLASSES]| ns.get(class as usize).copied().unwrap_or(0);
+        let mut values: Vec<i64> = self.per_bin.values().map(class_ns).collect();
+        values.resize(usize::try_from(self.bins).unwrap_or(0).max(values.len()), 0);
+        let deviation = quantile::median_absolute_deviation(&mut values);
+        (quantile::median(&mut values), deviation)
+    }
+}

@@ -1,0 +1,306 @@
+//! A unit's nanoseconds, each in exactly one class.
+//!
+//! Three partitions of the unit's time are laid over each other: what the scheduler says (on a CPU,
+//! blocked, runnable), which call was innermost, and where records may be missing. A partition covers
+//! the unit without hole or overlap by construction, so their overlay does too.
+
+use ingero_format::ops::Group;
+
+use super::{limits, scene::Scene, units::Unit, waits::Wait};
+use crate::model::{Call, NONE, OffCpu, Thread};
+
+/// Where a nanosecond went.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[repr(usize)]
+pub enum Class {
+    /// On a CPU, doing what is usual or cannot be told.
+    OnCpu = 0,
+    /// Able to run while another task had the CPU.
+    Runnable,
+    /// Able to run while nobody had the CPU: a bandwidth limit, or a slow wake-up.
+    RunnableAlone,
+    /// Able to run while this recorder had the CPU.
+    Recorder,
+    /// Blocked on a lock.
+    Lock,
+    /// Blocked on storage.
+    Io,
+    /// Asleep by its own timer, between calls.
+    Sleep,
+    /// Waiting for another task's product, between calls.
+    Waiting,
+    /// Blocked, on what is not known.
+    Blocked,
+    /// Stopped by a signal or a debugger.
+    Stopped,
+    /// Waiting for the GPU, spinning or blocked.
+    GpuWait,
+    /// Loading or compiling code.
+    FirstUse,
+    /// In an allocation or release, on a CPU.
+    Allocator,
+    /// Records may be missing: undecidable.
+    Lost,
+}
+
+/// Number of classes.
+pub const CLASSES: usize = Class::Lost as usize + 1;
+
+/// A stretch of one class.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Piece {
+    /// Begin, Unix ns.
+    pub from_ns: i64,
+    /// End.
+    pub to_ns: i64,
+    /// Class.
+    pub class: Class,
+    /// Preemptor or waker, an index of tasks.
+    pub actor: u32,
+    /// Kernel stack, an index of stacks.
+    pub stack: u32,
+}
+
+impl Piece {
+    /// Length.
+    #[must_use]
+    pub fn dur_ns(&self) -> i64 {
+        self.to_ns - self.from_ns
+    }
+}
+
+#[derive(Clone, Copy)]
+enum State<'a> {
+    OnCpu,
+    Blocked(&'a OffCpu),
+    Runnable(&'a OffCpu),
+}
+
+type Span<T> = (i64, i64, T);
+
+/// Splits a unit; the pieces cover it exactly, in order.
+pub(super) fn pieces(scene: &Scene<'_>, thread: &Thread, unit: &Unit<'_>) -> Vec<Piece> {
+    let mut holes = inside(&scene.sched_holes, unit);
+    if unit.is_gap() {
+        // A gap may hold a call that was lost; a call was recorded, so it was not.
+        holes.extend(inside(&scene.call_holes, unit));
+    }
+    let alone = unit.inside_to == unit.place + 1;
+    let mut out = if alone && holes.is_empty() && on_cpu_throughout(scene, thread, unit) {
+        // Most units: nothing happened inside.
+        undisturbed(unit)
+    } else {
+        disturbed(scene, thread, unit, holes)
+    };
+    if unit.is_gap() && unit.call.group() == Group::Code {
+        own_work_before_a_load(scene, thread, &mut out);
+    } else if unit.call.first_use.counts() && !unit.is_gap() {
+        let warm = scene.norms.warm_on_cpu_ns(thread.pid, unit.call.op);
+        out = beyond_warm(out, warm);
+    }
+    out
+}
+
+fn on_cpu_throughout(scene: &Scene<'_>, thread: &Thread, unit: &Unit<'_>) -> bool {
+    thread.off_cpu_in(scene.trace, unit.from_ns, unit.to_ns).next().is_none()
+}
+
+fn undisturbed(unit: &Unit<'_>) -> Vec<Piece> {
+    let class = on_cpu((!unit.is_gap()).then_some(unit.call));
+    let piece = Piece { from_ns: unit.from_ns, to_ns: unit.to_ns, class, actor: NONE, stack: NONE };
+    if piece.dur_ns() > 0 { vec![piece] } else { Vec::new() }
+}
+
+fn disturbed(scene: &Scene<'_>, thread: &Thread, unit: &Unit<'_>, holes: Vec<(i64, i64)>) -> Vec<Piece> {
+    let states = states(scene, thread, unit);
+    let contexts = contexts(scene, thread, unit);
+    let holes = lost(holes, unit);
+    let with_calls = overlay(&states, &contexts);
+    let mut out = Vec::with_capacity(with_calls.len());
+    for (from_ns, to_ns, ((state, context), lost)) in overlay(&with_calls, &holes) {
+        let (class, off) = classify(scene, thread, unit, state, context, lost);
+        let actor = match (class, off) {
+            (Class::Runnable | Class::Recorder | Class::RunnableAlone, Some(o)) => o.preemptor,
+            (_, Some(o)) => o.waker,
+            (_, None) => NONE,
+        };
+        let stack = off.map_or(NONE, |o| o.stack);
+        out.push(Piece { from_ns, to_ns, class, actor, stack });
+    }
+    out
+}
+
+fn inside(holes: &[(i64, i64)], unit: &Unit<'_>) -> Vec<(i64, i64)> {
+    let first = holes.partition_point(|(_, to)| *to <= unit.from_ns);
+    holes.iter().skip(first).take_while(|(from, _)| *from < unit.to_ns).copied().collect()
+}
+
+/// What the scheduler says about each moment of the unit.
+fn states<'a>(scene: &Scene<'a>, thread: &'a Thread, unit: &Unit<'_>) -> Vec<Span<State<'a>>> {
+    let mut out = Partition::new(unit.from_ns, unit.to_ns);
+    for off in thread.off_cpu_in(scene.trace, unit.from_ns, unit.to_ns) {
+        out.until(off.ts_ns, State::OnCpu);
+        if !off.preempted() {
+            out.until(off.runnable_from_ns(), State::Blocked(off));
+        }
+        out.until(off.end_ns(), State::Runnable(off));
+    }
+    out.close(State::OnCpu)
+}
+
+/// The innermost call at each moment; `None` between calls.
+fn contexts<'a>(scene: &Scene<'a>, thread: &'a Thread, unit: &Unit<'a>) -> Vec<Span<Option<&'a Call>>> {
+    if unit.is_gap() {
+        return vec![(unit.from_ns, unit.to_ns, None)];
+    }
+    let mut out = Partition::new(unit.from_ns, unit.to_ns);
+    let mut open: Vec<&Call> = vec![unit.call];
+    let inside = thread.calls.get(unit.place + 1..unit.inside_to).unwrap_or_default();
+    for call in inside.iter().filter_map(|i| scene.trace.calls.get(*i as usize)) {
+        while let Some(ended) = open.pop_if(|c| c.end_ns() <= call.ts_ns) {
+            out.until(ended.end_ns(), Some(ended));
+        }
+        out.until(call.ts_ns, open.last().copied().or(Some(unit.call)));
+        open.push(call);
+    }
+    while let Some(ended) = open.pop() {
+        out.until(ended.end_ns(), Some(ended));
+    }
+    out.close(Some(unit.call))
+}
+
+fn lost(mut holes: Vec<(i64, i64)>, unit: &Unit<'_>) -> Vec<Span<bool>> {
+    holes.sort_unstable();
+    let mut out = Partition::new(unit.from_ns, unit.to_ns);
+    for (from, to) in holes {
+        out.until(from, false);
+        out.until(to, true);
+    }
+    out.close(false)
+}
+
+/// Builds spans that cover `[from, to)` whatever it is told.
+struct Partition<T> {
+    at: i64,
+    to: i64,
+    spans: Vec<Span<T>>,
+}
+
+impl<T> Partition<T> {
+    fn new(from: i64, to: i64) -> Self {
+        Self { at: from, to, spans: Vec::new() }
+    }
+
+    fn until(&mut self, moment: i64, value: T) {
+        let end = moment.min(self.to);
+        if end > self.at {
+            self.spans.push((self.at, end, value));
+            self.at = end;
+        }
+    }
+
+    fn close(mut self, value: T) -> Vec<Span<T>> {
+        let to = self.to;
+        self.until(to, value);
+        self.spans
+    }
+}
+
+/// Lays two partitions of the same time over each other.
+fn overlay<A: Copy, B: Copy>(a: &[Span<A>], b: &[Span<B>]) -> Vec<Span<(A, B)>> {
+    let mut out = Vec::with_capacity(a.len() + b.len());
+    let (mut a, mut b) = (a.iter().peekable(), b.iter().peekable());
+    while let (Some((a_from, a_to, x)), Some((b_from, b_to, y))) = (a.peek(), b.peek()) {
+        let (from, to) = (*a_from.max(b_from), *a_to.min(b_to));
+        if from < to {
+            out.push((from, to, (*x, *y)));
+        }
+        if *a_to == to {
+            a.next();
+        }
+        if *b_to == to {
+            b.next();
+        }
+    }
+    out
+}
+
+fn classify<'a>(
+    scene: &Scene<'_>,
+    thread: &Thread,
+    unit: &Unit<'_>,
+    state: State<'a>,
+    innermost: Option<&Call>,
+    lost: bool,
+) -> (Class, Option<&'a OffCpu>) {
+    match state {
+        State::OnCpu if lost => (Class::Lost, None),
+        State::OnCpu => (on_cpu(innermost), None),
+        State::Runnable(off) if off.preemptor == NONE => (Class::RunnableAlone, Some(off)),
+        State::Runnable(off) if scene.is_recorder(off.preemptor) => (Class::Recorder, Some(off)),
+        State::Runnable(off) => (Class::Runnable, Some(off)),
+        State::Blocked(off) => {
+            let wait = scene.waits.kind(off);
+            let class = match (wait, innermost) {
+                (Wait::Stopped, _) => Class::Stopped,
+                (Wait::Io, _) => Class::Io,
+                (Wait::Lock, Some(_)) => Class::Lock,
+                (Wait::Lock, None) if scene.held_up(thread, off) => Class::Lock,
+                (_, Some(call)) if call.waits_for_gpu() => Class::GpuWait,
+                (_, Some(call)) if call.group() == Group::Code => Class::FirstUse,
+                (_, Some(_)) => Class::Blocked,
+                (Wait::Sleep, None) => Class::Sleep,
+                (Wait::Lock | Wait::Product, None) => Class::Waiting,
+                (Wait::Unknown, None) => Class::Blocked,
+            };
+            // Inside a first use, time blocked on something unnamed belongs to the load.
+            let loading = class == Class::Blocked && !unit.is_gap() && unit.call.first_use.counts();
+            (if loading { Class::FirstUse } else { class }, Some(off))
+        }
+    }
+}
+
+fn on_cpu(innermost: Option<&Call>) -> Class {
+    match innermost {
+        Some(call) if call.waits_for_gpu() => Class::GpuWait,
+        Some(call) if call.group() == Group::Code => Class::FirstUse,
+        Some(call) if call.group() == Group::Memory => Class::Allocator,
+        _ => Class::OnCpu,
+    }
+}
+
+/// In a gap that ends in a load, the thread's own work prepared it, and so did compilers it waited for.
+///
+/// Work before the last long idle wait belonged to something else.
+fn own_work_before_a_load(scene: &Scene<'_>, thread: &Thread, pieces: &mut [Piece]) {
+    for piece in pieces.iter_mut().rev() {
+        let idle = matches!(piece.class, Class::Sleep | Class::Waiting | Class::Blocked);
+        if idle && scene.compilers.during(thread.pid, piece.from_ns, piece.to_ns).is_some() {
+            piece.class = Class::FirstUse;
+        } else if idle && piece.dur_ns() >= limits::IDLE_BEFORE_LOAD_NS {
+            return;
+        } else if piece.class == Class::OnCpu {
+            piece.class = Class::FirstUse;
+        }
+    }
+}
+
+/// In a first use, on-CPU time beyond that of a warm launch is the load's.
+fn beyond_warm(pieces: Vec<Piece>, mut warm_ns: i64) -> Vec<Piece> {
+    let mut out = Vec::with_capacity(pieces.len() + 1);
+    for mut piece in pieces {
+        if piece.class == Class::OnCpu {
+            let usual = warm_ns.min(piece.dur_ns()).max(0);
+            warm_ns -= usual;
+            if usual > 0 {
+                out.push(Piece { to_ns: piece.from_ns + usual, ..piece });
+            }
+            piece.from_ns += usual;
+            piece.class = Class::FirstUse;
+        }
+        if piece.dur_ns() > 0 {
+            out.push(piece);
+        }
+    }
+    out
+}

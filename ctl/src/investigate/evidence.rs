@@ -1,0 +1,271 @@
+//! What shows a cause, and what speaks against it, in numbers.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use ingero_format::ops::{self, Group};
+use serde_json::{Value, json};
+
+use super::{
+    cause::{self, Case},
+    decompose::{Class, Piece},
+    limits,
+    scene::Scene,
+    thread::{Examined, Slow},
+    units::GAP,
+    waits,
+};
+use crate::{model::NONE, quantile};
+
+/// Calls that were slow or came late, of how many.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Calls {
+    pub affected: i64,
+    pub total: i64,
+}
+
+impl Calls {
+    pub fn of(scene: &Scene<'_>, examined: &Examined<'_>, case: &Case<'_>) -> Self {
+        let affected: BTreeSet<usize> = case.hits.iter().filter_map(|h| h.slow.place).collect();
+        let calls = examined.thread.calls.iter().filter_map(|i| scene.trace.calls.get(*i as usize));
+        // The call that a gap delayed begins when the gap is over.
+        let during = calls.filter(|c| c.ts_ns <= case.to_ns && c.end_ns() >= case.from_ns);
+        let affected = affected.len() as i64;
+        Self { affected, total: (during.count() as i64).max(affected) }
+    }
+}
+
+/// What took part, largest share first.
+#[derive(Debug)]
+pub(super) struct Facts {
+    /// Label and ns of preemptors or wakers.
+    pub actors: Vec<(String, i64)>,
+    /// Operation (or `gap`) and ns.
+    pub places: Vec<(&'static str, i64)>,
+    /// Kernels loaded for the first time, and ns.
+    pub kernels: Vec<(String, i64)>,
+    /// Wait places in the kernel, and ns.
+    pub stacks: Vec<(String, i64)>,
+    /// Compilers that worked meanwhile.
+    pub compilers: BTreeSet<String>,
+    /// Units whose first use is certain or evident.
+    pub first_uses: i64,
+    pub uncertain_first_uses: bool,
+}
+
+impl Facts {
+    pub fn of(scene: &Scene<'_>, examined: &Examined<'_>, case: &Case<'_>) -> Self {
+        let mut actors = BTreeMap::new();
+        let mut places = BTreeMap::new();
+        let mut kernels = BTreeMap::new();
+        let mut stacks = BTreeMap::new();
+        let mut facts = Self {
+            actors: Vec::new(),
+            places: Vec::new(),
+            kernels: Vec::new(),
+            stacks: Vec::new(),
+            compilers: BTreeSet::new(),
+            first_uses: 0,
+            uncertain_first_uses: false,
+        };
+        let pid = examined.thread.pid;
+        for hit in &case.hits {
+            *places.entry(place_name(hit.slow.key)).or_insert(0) += hit.ns;
+            if case.cause.name == "first_use" {
+                *kernels.entry(kernel_of(scene, examined, hit.slow)).or_insert(0) += hit.ns;
+            }
+            for piece in hit.slow.pieces.iter().filter(|p| case.cause.owns(hit.slow, p)) {
+                if piece.actor != NONE && acts(piece.class) {
+                    *actors.entry(actor_label(scene, piece)).or_insert(0) += piece.dur_ns();
+                }
+                if let Some(stack) = scene.trace.stacks.get(piece.stack as usize) {
+                    *stacks.entry(waits::describe(stack)).or_insert(0) += piece.dur_ns();
+                }
+                let compiler = scene.compilers.during(pid, piece.from_ns, piece.to_ns);
+                if piece.class == Class::FirstUse {
+                    facts.compilers.extend(compiler.map(str::to_owned));
+                }
+            }
+        }
+        let slow_calls = case.hits.iter().filter(|h| h.slow.key != GAP);
+        let first: Vec<_> = slow_calls.filter_map(|h| call_at(scene, examined, h.slow.place)).collect();
+        facts.first_uses = first.iter().filter(|c| c.first_use.counts()).count() as i64;
+        facts.uncertain_first_uses = first.iter().any(|c| c.first_use == crate::model::FirstUse::Evident);
+        (facts.actors, facts.places) = (largest_first(actors), largest_first(places));
+        (facts.kernels, facts.stacks) = (largest_first(kernels), largest_first(stacks));
+        facts
+    }
+
+    pub fn evidence(&self, scene: &Scene<'_>, examined: &Examined<'_>, case: &Case<'_>) -> Value {
+        let measured: i64 = case.hits.iter().map(|h| h.ns).sum();
+        let list = |name: &str, rows: &[(String, i64)]| -> Vec<Value> {
+            rows.iter().take(limits::LISTED).map(|(what, ns)| json!({name: what, "ns": ns})).collect()
+        };
+        let places: Vec<Value> = self
+            .places
+            .iter()
+            .take(limits::LISTED)
+            .map(|(op, ns)| self.operation(scene, examined, op, *ns))
+            .collect();
+        let gaps = case.hits.iter().filter(|h| h.slow.key == GAP).count();
+        json!({
+            "population": "all calls recorded on the thread",
+            "measured_ns": measured,
+            "usual_ns": case.usual_ns,
+            "share_per_mille": cause::share_per_mille(case),
+            "slow_calls": case.hits.len() - gaps,
+            "slow_gaps": gaps,
+            "longest_ns": case.hits.iter().map(|h| h.ns).max().unwrap_or(0),
+            "operations": places,
+            "actors": list("task", &self.actors),
+            "kernels": list("kernel", &self.kernels),
+            "kernel_stacks": list("stack", &self.stacks),
+            "compilers": self.compilers,
+            "first_use_assumed": self.uncertain_first_uses,
+            "baseline": match &case.baseline {
+                Some(b) => json!({"kind": b.kind, "from_ns": b.from_ns, "to_ns": b.to_ns, "units": b.units}),
+                None => json!({"kind": "none"}),
+            },
+            "thresholds": {
+                "slow_call": format!("max({} x p50, p50 + {} ns)", limits::SLOW_FACTOR, limits::SLOW_MARGIN_NS),
+                "gap_ns": examined.gap_from_ns,
+            },
+            "timeline": timeline(scene, examined, case),
+        })
+    }
+
+    fn operation(&self, scene: &Scene<'_>, examined: &Examined<'_>, op: &'static str, ns: i64) -> Value {
+        let Some(number) = ops::by_name(op).map(|op| op.number) else {
+            return json!({"op": op, "ns": ns});
+        };
+        let calls = examined.thread.calls.iter().filter_map(|i| scene.trace.calls.get(*i as usize));
+        let mut durations: Vec<i64> = calls.filter(|c| c.op == number).map(|c| c.dur_ns).collect();
+        durations.sort_unstable();
+        json!({
+            "op": op,
+            "ns": ns,
+            "calls": durations.len(),
+            "usual_p50_ns": scene.norms.p50_ns(examined.thread.pid, number),
+            "p50_ns": quantile::nearest_rank(&durations, 50),
+            "p99_ns": quantile::nearest_rank(&durations, 99),
+            "max_ns": durations.last().copied().unwrap_or(0),
+        })
+    }
+
+    pub fn counter_evidence(&self, examined: &Examined<'_>, case: &Case<'_>) -> Value {
+        let without = case.slow.len() - case.hits.len();
+        let class = case.cause.classes.first().copied().unwrap_or(Class::OnCpu);
+        let touched = examined.bins.touched(class, (case.from_ns, case.to_ns));
+        let mut by_class: BTreeMap<String, i64> = BTreeMap::new();
+        for piece in case.slow.iter().flat_map(|s| &s.pieces) {
+            *by_class.entry(format!("{:?}", piece.class)).or_insert(0) += piece.dur_ns();
+        }
+        let own: Vec<String> = case.cause.classes.iter().map(|c| format!("{c:?}")).collect();
+        let second = by_class.iter().filter(|(c, _)| !own.contains(c)).max_by_key(|(_, ns)| **ns);
+        json!({
+            "slow_units_without_this_cause": without,
+            "units_with_it_that_were_not_slow": (touched - case.hits.len() as i64).max(0),
+            "first_use_calls_among_slow": self.first_uses,
+            "second_class": second.map(|(c, _)| c),
+            "second_class_ns": second.map_or(0, |(_, ns)| *ns),
+            "slow_units_ns_by_class": by_class,
+        })
+    }
+}
+
+/// What of a case could be decided.
+pub(super) fn coverage(scene: &Scene<'_>, case: &Case<'_>) -> Value {
+    let undecidable = case.slow.iter().filter(|s| s.class_ns(Class::Lost) > 0).count();
+    let losses = scene.trace.losses.iter().filter(|l| l.from_ns < case.to_ns && l.to_ns >= case.from_ns);
+    json!({
+        "units_examined": case.slow.len(),
+        "units_undecidable": undecidable,
+        "undecided_ns": cause::undecided_ns(case),
+        "losses_in_time": losses.count(),
+    })
+}
+
+fn acts(class: Class) -> bool {
+    matches!(class, Class::Runnable | Class::Recorder | Class::Lock | Class::Stopped)
+}
+
+fn actor_label(scene: &Scene<'_>, piece: &Piece) -> String {
+    let Some(task) = scene.trace.task(piece.actor) else { return "?".to_owned() };
+    // Threads of a process that took the CPU are one actor; who held a lock is one thread.
+    if piece.class == Class::Runnable && task.pid != 0 {
+        let comm = if task.comm.is_empty() { "?" } else { &task.comm };
+        return format!("{comm}/{}", task.pid);
+    }
+    task.label()
+}
+
+fn place_name(key: u16) -> &'static str {
+    if key == GAP { "gap" } else { ops::by_number(key).map_or("unknown call", |op| op.name) }
+}
+
+fn call_at<'a>(
+    scene: &Scene<'a>,
+    examined: &Examined<'_>,
+    place: Option<usize>,
+) -> Option<&'a crate::model::Call> {
+    let position = examined.thread.calls.get(place?)?;
+    scene.trace.calls.get(*position as usize)
+}
+
+/// The kernel that a load was for: its own, or that of the look-up or launch that follows soon.
+fn kernel_of(scene: &Scene<'_>, examined: &Examined<'_>, slow: &Slow) -> String {
+    const FOLLOWING: usize = 16;
+    let first = slow.place.unwrap_or(0);
+    let calls = (first..first + FOLLOWING).filter_map(|place| call_at(scene, examined, Some(place)));
+    let named = calls
+        .take_while(|c| c.group() == Group::Code || c.function().is_some() || c.ts_ns <= slow.to_ns)
+        .find_map(|c| scene.trace.kernel(c.kernel));
+    let handle = || {
+        let call = call_at(scene, examined, slow.place)?;
+        Some(call.function().map_or_else(|| "not named".to_owned(), |f| format!("{f:#x}")))
+    };
+    named.map(str::to_owned).or_else(handle).unwrap_or_else(|| "not named".to_owned())
+}
+
+fn largest_first<K: Ord>(map: BTreeMap<K, i64>) -> Vec<(K, i64)> {
+    let mut rows: Vec<(K, i64)> = map.into_iter().collect();
+    rows.sort_by_key(|(_, ns)| std::cmp::Reverse(*ns));
+    rows
+}
+
+/// The worst units and what lay inside them.
+fn timeline(scene: &Scene<'_>, examined: &Examined<'_>, case: &Case<'_>) -> Vec<Value> {
+    let mut worst: Vec<_> = case.hits.iter().collect();
+    worst.sort_by_key(|h| (std::cmp::Reverse(h.ns), h.slow.from_ns));
+    worst.truncate(limits::TIMELINE_UNITS);
+    worst.sort_by_key(|h| h.slow.from_ns);
+    let mut rows = Vec::new();
+    for hit in worst {
+        let call = call_at(scene, examined, hit.slow.place);
+        let kernel = call.and_then(|c| scene.trace.kernel(c.kernel));
+        rows.push(json!({
+            "ts_ns": hit.slow.from_ns,
+            "dur_ns": hit.slow.dur_ns(),
+            "what": if hit.slow.key == GAP { "GAP" } else { "CUDA" },
+            "op": place_name(hit.slow.key),
+            "kernel": kernel,
+            "first_use": call.is_some_and(|c| hit.slow.key != GAP && c.first_use.counts()),
+            "next_op": call.filter(|_| hit.slow.key == GAP).map(|c| place_name(c.op)),
+        }));
+        let mut own: Vec<&Piece> = hit.slow.pieces.iter().filter(|p| case.cause.owns(hit.slow, p)).collect();
+        own.sort_by_key(|p| (std::cmp::Reverse(p.dur_ns()), p.from_ns));
+        own.truncate(limits::TIMELINE_UNITS);
+        own.sort_by_key(|p| p.from_ns);
+        for piece in own {
+            let stack = scene.trace.stacks.get(piece.stack as usize).map(waits::describe);
+            rows.push(json!({
+                "ts_ns": piece.from_ns,
+                "dur_ns": piece.dur_ns(),
+                "what": "HOST",
+                "class": format!("{:?}", piece.class),
+                "actor": (piece.actor != NONE && acts(piece.class)).then(|| actor_label(scene, piece)),
+                "stack": stack,
+            }));
+        }
+    }
+    rows
+}

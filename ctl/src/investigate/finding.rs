@@ -1,0 +1,74 @@
+//! A finding: the columns of the contract.
+
+use serde::{Serialize, Serializer};
+use serde_json::Value;
+
+/// How much of a dispatching thread's time a cause took.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Severity {
+    /// A tenth or more.
+    High,
+    /// Two percent or more.
+    Medium,
+    /// Two per mille or more, or poorly decided.
+    Low,
+}
+
+impl Severity {
+    /// `HIGH`, `MEDIUM`, `LOW`.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::High => "HIGH",
+            Self::Medium => "MEDIUM",
+            Self::Low => "LOW",
+        }
+    }
+}
+
+impl Serialize for Severity {
+    fn serialize<S: Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
+        s.serialize_str(self.name())
+    }
+}
+
+/// Why a thread stalled, for how long, and how that is known. Times are Unix ns.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Finding {
+    /// Digest of node, thread, cause and window start.
+    pub id: String,
+    /// 1 for the most important.
+    pub rank: i64,
+    /// See [`Severity`].
+    pub severity: Severity,
+    /// One of the contract's causes.
+    pub cause: &'static str,
+    /// Machine.
+    pub node: String,
+    /// Process that stalled.
+    pub pid: u32,
+    /// Thread that stalled.
+    pub tid: u32,
+    /// Its name.
+    pub comm: String,
+    /// When it began.
+    pub from_ns: i64,
+    /// When it was over.
+    pub to_ns: i64,
+    /// Time lost to this cause, beyond what is usual.
+    pub attributed_ns: i64,
+    /// Calls that were slow, or came late, for this cause.
+    pub calls_affected: i64,
+    /// Calls of the thread in that time.
+    pub calls_total: i64,
+    /// One sentence.
+    pub summary: String,
+    /// What shows it.
+    pub evidence: Value,
+    /// What speaks against it.
+    pub counter_evidence: Value,
+    /// What could not be decided.
+    pub coverage: Value,
+    /// What to do.
+    pub advice: Value,
+}

@@ -1,0 +1,61 @@
+//! The causal engine: from intervals to nanoseconds to findings.
+//!
+//! Promises: every nanosecond of a slow call or gap goes to exactly one [`Class`]; nothing is
+//! attributed because it happened at the same time, only because it lay inside, on the same thread.
+//! Works on a [`Trace`] alone, so a bundle and a database give the same answer. Each node's trace is
+//! examined by itself: clocks of two machines are never compared.
+//!
+//! | module | step |
+//! |---|---|
+//! | [`annotate`](fn@annotate) | off-CPU time inside each call, first uses |
+//! | `norms`, `units` | how long a call usually takes; which calls and gaps were slow |
+//! | `scene`, `waits`, `compilers` | what an off-CPU interval, a wake-up or a child process means |
+//! | `decompose` | a unit's nanoseconds by class |
+//! | `baseline` | what of it is usual |
+//! | `cause`, `evidence`, `words` | findings |
+
+mod annotate;
+mod baseline;
+mod cause;
+mod compilers;
+mod decompose;
+mod evidence;
+mod finding;
+mod limits;
+mod norms;
+mod scene;
+mod thread;
+mod units;
+mod waits;
+mod words;
+
+#[cfg(test)]
+mod tests;
+
+pub use annotate::{Known, annotate};
+pub use finding::Finding;
+
+use crate::model::{Threads, Trace};
+
+/// Examines every thread of every trace; the findings are ranked over all of them.
+#[must_use]
+pub fn investigate(traces: &[Trace], pid: Option<u32>) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    for trace in traces {
+        let threads = Threads::of(trace);
+        let scene = scene::Scene::of(trace, &threads);
+        for thread in threads.iter().filter(|t| pid.is_none_or(|p| t.pid == p)) {
+            let examined = thread::Examined::of(&scene, thread);
+            findings.extend(cause::findings(&scene, &examined));
+        }
+        cause::compare_threads(&mut findings, &trace.node);
+    }
+    findings.sort_by(|a, b| {
+        let key = |f: &Finding| (f.severity, std::cmp::Reverse(f.attributed_ns));
+        key(a).cmp(&key(b)).then_with(|| (&a.node, a.tid, a.cause).cmp(&(&b.node, b.tid, b.cause)))
+    });
+    for (i, finding) in findings.iter_mut().enumerate() {
+        finding.rank = i as i64 + 1;
+    }
+    findings
+}

@@ -1,0 +1,100 @@
+//! How long a call usually takes.
+
+use std::collections::HashMap;
+
+use ingero_format::ops::Group;
+
+use super::limits;
+use crate::{
+    model::{Call, Trace},
+    quantile,
+};
+
+/// Usual durations, first uses left out.
+#[derive(Debug, Default)]
+pub(super) struct Norms {
+    by_op: HashMap<(u32, u16), Norm>,
+    by_kernel: HashMap<(u32, u16, u32), Norm>,
+    warm_on_cpu: HashMap<(u32, u16), i64>,
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+struct Norm {
+    calls: usize,
+    p50_ns: i64,
+}
+
+impl Norms {
+    pub fn of(trace: &Trace) -> Self {
+        let mut ops: HashMap<(u32, u16), Samples> = HashMap::new();
+        let mut kernels: HashMap<(u32, u16, u32), Samples> = HashMap::new();
+        let mut warm: HashMap<(u32, u16), Vec<i64>> = HashMap::new();
+        for call in trace.calls.iter().filter(|c| !c.first_use.counts()) {
+            let pid = trace.pid(call.task);
+            ops.entry((pid, call.op)).or_default().push(trace, call);
+            if trace.kernel(call.kernel).is_some() {
+                kernels.entry((pid, call.op, call.kernel)).or_default().push(trace, call);
+            }
+            if call.group() == Group::Launch {
+                warm.entry((pid, call.op)).or_default().push(call.on_cpu_ns());
+            }
+        }
+        Self {
+            by_op: ops.into_iter().map(|(key, samples)| (key, samples.norm())).collect(),
+            by_kernel: kernels.into_iter().map(|(key, samples)| (key, samples.norm())).collect(),
+            warm_on_cpu: warm.into_iter().map(|(key, mut v)| (key, quantile::median(&mut v))).collect(),
+        }
+    }
+
+    /// From which duration a call is slow; `None` if nothing is known that it could be compared with.
+    pub fn slow_from_ns(&self, pid: u32, call: &Call) -> Option<i64> {
+        let by_op = self.by_op.get(&(pid, call.op)).copied().unwrap_or_default();
+        if call.group() == Group::Code {
+            // Every load is a load; there is no usual one.
+            return Some(limits::SLOW_MARGIN_NS);
+        }
+        if call.waits_for_gpu() && by_op.calls < limits::GPU_NORM_MIN_CALLS {
+            return None;
+        }
+        let own = self.by_kernel.get(&(pid, call.op, call.kernel)).copied().unwrap_or_default();
+        let norm = if own.calls >= limits::NORM_MIN_CALLS { own } else { by_op };
+        Some((norm.p50_ns * limits::SLOW_FACTOR).max(norm.p50_ns + limits::SLOW_MARGIN_NS))
+    }
+
+    /// Median on-CPU time of a launch operation when warm.
+    pub fn warm_on_cpu_ns(&self, pid: u32, op: u16) -> i64 {
+        self.warm_on_cpu.get(&(pid, op)).copied().unwrap_or(0)
+    }
+
+    /// Median duration of an operation.
+    pub fn p50_ns(&self, pid: u32, op: u16) -> i64 {
+        self.by_op.get(&(pid, op)).map_or(0, |n| n.p50_ns)
+    }
+}
+
+/// Durations, in the tenths of the window in which they lie.
+#[derive(Default)]
+struct Samples {
+    all: Vec<i64>,
+    tenths: [Vec<i64>; 10],
+}
+
+impl Samples {
+    fn push(&mut self, trace: &Trace, call: &Call) {
+        self.all.push(call.dur_ns);
+        let tenth = (call.ts_ns - trace.from_ns).clamp(0, trace.span_ns()) / (trace.span_ns() / 10 + 1);
+        if let Some(tenth) = self.tenths.get_mut(tenth as usize) {
+            tenth.push(call.dur_ns);
+        }
+    }
+
+    /// The median; where an incident fills most of the window, that of the quietest tenth instead.
+    fn norm(mut self) -> Norm {
+        let calls = self.all.len();
+        let p50_ns = quantile::median(&mut self.all);
+        let enough = self.tenths.iter_mut().filter(|t| t.len() >= limits::NORM_MIN_CALLS);
+        let quietest = enough.map(|t| quantile::median(t)).min().unwrap_or(p50_ns);
+        let contaminated = p50_ns > quietest.saturating_mul(limits::SLOW_FACTOR);
+        Norm { calls, p50_ns: if contaminated { quietest } else { p50_ns } }
+    }
+}

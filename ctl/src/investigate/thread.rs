@@ -1,0 +1,120 @@
+//! One thread, examined: its units' nanoseconds by class, and the slow units kept whole.
+
+use super::{
+    baseline::Bins,
+    decompose::{Class, Piece, pieces},
+    limits,
+    scene::Scene,
+    units::{self, GAP, Unit},
+};
+use crate::{
+    model::{NONE, Thread},
+    quantile,
+};
+
+/// A unit that was slow.
+#[derive(Clone, Debug)]
+pub(super) struct Slow {
+    /// Begin.
+    pub from_ns: i64,
+    /// End.
+    pub to_ns: i64,
+    /// Operation, or [`GAP`].
+    pub key: u16,
+    /// Place, in the thread's list, of the call that was slow or came late.
+    pub place: Option<usize>,
+    /// Its pieces.
+    pub pieces: Vec<Piece>,
+}
+
+impl Slow {
+    /// Nanoseconds of a class.
+    pub fn class_ns(&self, class: Class) -> i64 {
+        self.pieces.iter().filter(|p| p.class == class).map(Piece::dur_ns).sum()
+    }
+
+    /// Its length.
+    pub fn dur_ns(&self) -> i64 {
+        self.to_ns - self.from_ns
+    }
+}
+
+/// A thread and what its time was spent on.
+#[derive(Debug)]
+pub(super) struct Examined<'a> {
+    pub thread: &'a Thread,
+    pub slow: Vec<Slow>,
+    pub bins: Bins,
+    /// From which length a gap was examined.
+    pub gap_from_ns: i64,
+    /// False for a thread without CUDA calls.
+    pub calls: bool,
+}
+
+impl<'a> Examined<'a> {
+    pub fn of(scene: &Scene<'_>, thread: &'a Thread) -> Self {
+        let bins = Bins::new(scene.trace.from_ns, scene.trace.to_ns);
+        let mut examined =
+            Self { thread, slow: Vec::new(), bins, gap_from_ns: 0, calls: !thread.calls.is_empty() };
+        if examined.calls {
+            examined.units(scene);
+        } else {
+            examined.off_cpu_only(scene);
+        }
+        examined
+    }
+
+    fn units(&mut self, scene: &Scene<'_>) {
+        let units = units::of(scene.trace, self.thread);
+        let mut gaps: Vec<i64> = units.iter().filter(|u| u.is_gap()).map(Unit::dur_ns).collect();
+        self.gap_from_ns = (quantile::median(&mut gaps) * limits::GAP_FACTOR).max(limits::GAP_MIN_NS);
+        for unit in &units {
+            let slow = if unit.is_gap() {
+                unit.dur_ns() >= self.gap_from_ns
+            } else {
+                scene.norms.slow_from_ns(self.thread.pid, unit.call).is_some_and(|ns| unit.dur_ns() >= ns)
+            };
+            let pieces = pieces(scene, self.thread, unit);
+            debug_assert_eq!(pieces.iter().map(Piece::dur_ns).sum::<i64>(), unit.dur_ns());
+            self.bins.add(unit.key, &pieces, slow);
+            if slow {
+                let (from_ns, to_ns) = (unit.from_ns, unit.to_ns);
+                self.slow.push(Slow { from_ns, to_ns, key: unit.key, place: Some(unit.place), pieces });
+            }
+        }
+    }
+
+    /// A thread without calls waits most of its time, so only what kept it from running, or disks, count.
+    fn off_cpu_only(&mut self, scene: &Scene<'_>) {
+        for off in self.thread.off_cpu.iter().filter_map(|i| scene.trace.off_cpu.get(*i as usize)) {
+            let blocked_to = if off.preempted() { off.ts_ns } else { off.runnable_from_ns() };
+            let blocked = match scene.waits.kind(off) {
+                super::waits::Wait::Io => Class::Io,
+                _ => Class::Waiting,
+            };
+            let runnable = match off.preemptor {
+                NONE => Class::RunnableAlone,
+                task if scene.is_recorder(task) => Class::Recorder,
+                _ => Class::Runnable,
+            };
+            let spans = [
+                (off.ts_ns, blocked_to, blocked, off.waker),
+                (blocked_to, off.end_ns(), runnable, off.preemptor),
+            ];
+            let pieces: Vec<Piece> = spans
+                .into_iter()
+                .filter(|(from, to, ..)| from < to)
+                .map(|(from_ns, to_ns, class, actor)| Piece {
+                    from_ns,
+                    to_ns,
+                    class,
+                    actor,
+                    stack: off.stack,
+                })
+                .collect();
+            self.bins.add(GAP, &pieces, true);
+            let (from_ns, to_ns) = (off.ts_ns, off.end_ns());
+            self.slow.push(Slow { from_ns, to_ns, key: GAP, place: None, pieces });
+        }
+    }
+}

@@ -1,0 +1,147 @@
+//! What a thread waited for, told by the kernel stack at switch-out.
+
+use crate::model::{OffCpu, Stack, Trace};
+
+/// Kinds of wait.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Wait {
+    /// futex, mutex, rwsem.
+    Lock,
+    /// Storage.
+    Io,
+    /// A timer of its own choosing.
+    Sleep,
+    /// Something another task or machine produces: pipe, socket, epoll, a child's end.
+    Product,
+    /// SIGSTOP or a debugger.
+    Stopped,
+    /// No stack, or none that says.
+    Unknown,
+}
+
+/// Symbols that decide; the innermost frame that matches any wins. A trailing `*` takes any ending.
+const DECIDING: &[(&str, Wait)] = &[
+    ("futex_*", Wait::Lock),
+    ("__futex_*", Wait::Lock),
+    ("do_futex", Wait::Lock),
+    ("__mutex_lock*", Wait::Lock),
+    ("mutex_lock*", Wait::Lock),
+    ("__rt_mutex_*", Wait::Lock),
+    ("rt_mutex_*", Wait::Lock),
+    ("rwsem_*", Wait::Lock),
+    ("__down_*", Wait::Lock),
+    ("down_read*", Wait::Lock),
+    ("down_write*", Wait::Lock),
+    ("io_schedule*", Wait::Io),
+    ("folio_wait*", Wait::Io),
+    ("__folio_lock*", Wait::Io),
+    ("wait_on_page*", Wait::Io),
+    ("__wait_on_buffer", Wait::Io),
+    ("filemap_*", Wait::Io),
+    ("blk_*", Wait::Io),
+    ("submit_bio_wait", Wait::Io),
+    ("blkdev_*", Wait::Io),
+    ("jbd2_*", Wait::Io),
+    ("ext4_*", Wait::Io),
+    ("xfs_*", Wait::Io),
+    ("btrfs_*", Wait::Io),
+    ("nfs_*", Wait::Io),
+    ("fuse_*", Wait::Io),
+    ("__fuse_*", Wait::Io),
+    ("request_wait_answer", Wait::Io),
+    ("vfs_fsync*", Wait::Io),
+    ("do_fsync", Wait::Io),
+    ("iomap_dio*", Wait::Io),
+    ("do_nanosleep", Wait::Sleep),
+    ("hrtimer_nanosleep", Wait::Sleep),
+    ("common_nsleep*", Wait::Sleep),
+    ("msleep*", Wait::Sleep),
+    ("ep_poll", Wait::Product),
+    ("do_epoll_*", Wait::Product),
+    ("do_poll*", Wait::Product),
+    ("do_sys_poll", Wait::Product),
+    ("poll_schedule_timeout*", Wait::Product),
+    ("do_select", Wait::Product),
+    ("pipe_*", Wait::Product),
+    ("anon_pipe_*", Wait::Product),
+    ("eventfd_*", Wait::Product),
+    ("unix_stream_*", Wait::Product),
+    ("sock_recvmsg*", Wait::Product),
+    ("tcp_recvmsg*", Wait::Product),
+    ("sk_wait_data", Wait::Product),
+    ("__skb_wait_for*", Wait::Product),
+    ("inet_csk_accept", Wait::Product),
+    ("do_wait", Wait::Product),
+    ("kernel_wait4", Wait::Product),
+    ("do_sigtimedwait*", Wait::Product),
+    ("do_signal_stop", Wait::Stopped),
+    ("ptrace_stop", Wait::Stopped),
+];
+
+const STOPPED_BITS: i32 = 0x4 | 0x8;
+
+/// Kinds of wait of all stacks of a trace, by stack.
+#[derive(Debug)]
+pub(super) struct Waits(Vec<Wait>);
+
+impl Waits {
+    pub fn of(trace: &Trace) -> Self {
+        Self(trace.stacks.iter().map(of_stack).collect())
+    }
+
+    /// What an interval's blocked part waited for.
+    pub fn kind(&self, off: &OffCpu) -> Wait {
+        if off.state & STOPPED_BITS != 0 {
+            return Wait::Stopped;
+        }
+        self.0.get(off.stack as usize).copied().unwrap_or(Wait::Unknown)
+    }
+}
+
+fn of_stack(stack: &Stack) -> Wait {
+    let symbols = stack.frames.iter().filter_map(|f| f.symbol.as_deref());
+    symbols.filter_map(deciding).next().unwrap_or(Wait::Unknown)
+}
+
+fn deciding(symbol: &str) -> Option<Wait> {
+    let matches = |pattern: &str| match pattern.strip_suffix('*') {
+        Some(prefix) => symbol.starts_with(prefix),
+        None => symbol == pattern,
+    };
+    DECIDING.iter().find(|(pattern, _)| matches(pattern)).map(|(_, wait)| *wait)
+}
+
+/// The innermost frames that say what was waited for, for people: `futex_wait_queue<-futex_wait`.
+pub(super) fn describe(stack: &Stack) -> String {
+    let symbols = stack.frames.iter().filter_map(|f| f.symbol.as_deref());
+    let telling =
+        symbols.filter(|s| !s.starts_with("__schedule") && *s != "schedule" && !s.starts_with("__traceiter"));
+    telling.take(3).collect::<Vec<_>>().join("<-")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::Frame;
+
+    fn stack(symbols: &[&str]) -> Stack {
+        let frame = |s: &&str| Frame { symbol: Some((*s).to_owned()), ..Frame::default() };
+        Stack { kind: "kernel".into(), frames: symbols.iter().map(frame).collect() }
+    }
+
+    #[test]
+    fn the_innermost_telling_frame_decides() {
+        let cases: [(&[&str], Wait); 7] = [
+            (&["__schedule", "schedule", "futex_do_wait", "__futex_wait", "do_futex"], Wait::Lock),
+            (&["__schedule", "io_schedule", "folio_wait_bit_common", "filemap_read"], Wait::Io),
+            (&["schedule", "do_nanosleep", "hrtimer_nanosleep"], Wait::Sleep),
+            (&["schedule", "schedule_hrtimeout_range", "ep_poll", "do_epoll_wait"], Wait::Product),
+            (&["schedule", "rwsem_down_read_slowpath", "ext4_file_read_iter"], Wait::Lock),
+            (&["schedule", "anon_pipe_read", "vfs_read"], Wait::Product),
+            (&["schedule", "nvidia_ioctl"], Wait::Unknown),
+        ];
+        for (symbols, wait) in cases {
+            assert_eq!(of_stack(&stack(symbols)), wait, "{symbols:?}");
+        }
+    }
+}

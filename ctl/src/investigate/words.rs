@@ -1,0 +1,81 @@
+//! Findings in sentences.
+
+use super::{cause::Case, evidence::Facts};
+use crate::time::duration;
+
+/// One sentence: how long, and what stood in the way.
+pub(super) fn summary(case: &Case<'_>, facts: &Facts) -> String {
+    let time = duration(case.attributed_ns);
+    let place = facts.places.first().map_or("", |(op, _)| *op);
+    let mainly = match place {
+        "gap" => "mostly between calls".to_owned(),
+        op => format!("mostly in {op}"),
+    };
+    let actor = || match facts.actors.as_slice() {
+        [] => "a task that was not recorded".to_owned(),
+        [(only, _)] => only.clone(),
+        [(first, ns), rest @ ..] => {
+            format!("{first} ({} of it) and {} others", duration(*ns), rest.len())
+        }
+    };
+    match case.cause.name {
+        "cpu_contention" => format!("wanted to run for {time} while {} had its CPU, {mainly}", actor()),
+        "recorder_self" => format!("wanted to run for {time} while this recorder had its CPU, {mainly}"),
+        "signal_stop" => format!("was stopped for {time} by a signal or debugger"),
+        "blocked_lock" => format!("waited {time} for a lock, woken by {}, {mainly}", actor()),
+        "blocked_io" => {
+            let stack = facts.stacks.first().map_or("", |(stack, _)| stack.as_str());
+            format!("waited {time} for storage ({stack}), {mainly}")
+        }
+        "first_use" => {
+            let names: Vec<&str> = facts.kernels.iter().take(2).map(|(k, _)| k.as_str()).collect();
+            let more = facts.kernels.len().saturating_sub(2);
+            let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+            let how = if facts.compilers.is_empty() { "loading" } else { "compiling and loading" };
+            format!("spent {time} {how} code used for the first time: {}{more}", names.join(", "))
+        }
+        "gpu_wait" => format!("waited {time} longer than usual for the GPU, {mainly}"),
+        "allocator" => format!("spent {time} more than usual allocating or freeing memory, {mainly}"),
+        _ => format!("took {time} more than usual, {mainly}; nothing recorded explains it"),
+    }
+}
+
+/// What to do, most useful first; depends on the cause and its actor.
+pub(super) fn advice(case: &Case<'_>, facts: &Facts) -> Vec<String> {
+    let actor = facts.actors.first().map_or("the other task", |(actor, _)| actor.as_str());
+    match case.cause.name {
+        "cpu_contention" => vec![
+            format!(
+                "Keep {actor} off the CPUs of this thread: cpuset or AllowedCPUs= for its cgroup or unit."
+            ),
+            "If they must share CPUs, give this process the higher weight (CPUWeight=, nice).".to_owned(),
+        ],
+        "recorder_self" => {
+            vec!["Lower [budget] daemon_percent, or pin the recorder to another CPU.".to_owned()]
+        }
+        "signal_stop" => vec!["Find who sends SIGSTOP or attaches a debugger to this process.".to_owned()],
+        "blocked_lock" => {
+            vec![format!("Look at what {actor} does before it releases the lock; shorten or move that work.")]
+        }
+        "blocked_io" => vec![
+            "Read the data before it is needed, from page cache or a faster device.".to_owned(),
+            "Look for other load on that device in the same time.".to_owned(),
+        ],
+        "first_use" if facts.compilers.is_empty() => vec![
+            "Run these code paths once at start-up (warm-up), before traffic arrives.".to_owned(),
+            "CUDA_MODULE_LOADING=EAGER moves loading to start-up.".to_owned(),
+        ],
+        "first_use" => vec![
+            "Compile ahead of time, or keep the compile cache between restarts.".to_owned(),
+            "Run these code paths once at start-up (warm-up), before traffic arrives.".to_owned(),
+        ],
+        "gpu_wait" => vec![
+            "The host did its part: look at the kernels queued before this wait, with a GPU profiler."
+                .to_owned(),
+        ],
+        "allocator" => vec!["Allocate once, or use a caching allocator or a memory pool.".to_owned()],
+        _ => vec![
+            "Record user stacks ([probes] user_stacks = \"slow\") to see what the thread did.".to_owned(),
+        ],
+    }
+}

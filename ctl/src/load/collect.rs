@@ -1,0 +1,288 @@
+//! Takes rows out of segments and head, keeps those of the window, and learns names on the way.
+
+use std::collections::{BTreeSet, HashSet};
+
+use ingero_format::{
+    FormatError, Reason, Row,
+    bundle::Symbols,
+    columns,
+    frame::{self, Codec, Kind},
+    head,
+    manifest::Manifest,
+    ops::{self, LossCause},
+    row::flags,
+    segment::{self, Anchor, Scan, Step},
+    state::State,
+};
+
+use super::dictionary::Dictionary;
+use crate::model::{ANY_SOURCE, Call};
+
+/// No plausible clock reads more: 2^61 ns are 73 years.
+const MAX_TIME_NS: u64 = 1 << 61;
+
+/// An event and the epoch that its stack and text ids belong to.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Event {
+    pub epoch: u64,
+    pub row: Row,
+}
+
+/// Events known to be missing, boottime ns.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Missing {
+    pub from_ns: u64,
+    pub to_ns: u64,
+    pub count: u64,
+    pub cause: i32,
+    pub cpu: u16,
+    pub source: u8,
+}
+
+/// Everything read so far; boottime throughout.
+#[derive(Debug, Default)]
+pub(super) struct Collector {
+    pub manifests: Vec<Manifest>,
+    pub digests: Vec<String>,
+    pub damage: Vec<String>,
+    pub events: Vec<Event>,
+    pub missing: Vec<Missing>,
+    pub names: Dictionary,
+    pub symbols: Symbols,
+    pub anchor: Anchor,
+    pub boot_id: [u8; 16],
+    /// Functions launched before the window, as far as the segments reach.
+    pub launched_before: HashSet<(u32, u64)>,
+    /// Functions whose look-up is recorded: nobody launched them earlier.
+    pub looked_up: HashSet<(u32, u64)>,
+    /// Latest end of any row read.
+    newest_ns: u64,
+    /// Head slots whose rows are in a frame: epoch and generation.
+    sealed: BTreeSet<(u64, u64)>,
+    last_epoch: u64,
+    implausible: u64,
+    seen: Option<HashSet<(u64, u8, u64)>>,
+}
+
+impl Collector {
+    /// From here on, rows already taken are left out.
+    pub fn expect_duplicates(&mut self) {
+        if self.seen.is_none() {
+            let taken = self.events.iter().map(|e| identity(e.epoch, &e.row));
+            self.seen = Some(taken.collect());
+        }
+    }
+
+    pub fn digest(&mut self, digest: String) {
+        self.digests.push(digest);
+    }
+
+    pub fn damage(&mut self, what: String) {
+        self.damage.push(what);
+    }
+
+    pub fn symbols(&mut self, symbols: Symbols) {
+        self.symbols.kernel.extend(symbols.kernel);
+    }
+
+    /// Takes the description of a window; the rows that follow are its rows.
+    pub fn manifest(&mut self, manifest: Manifest) -> Result<(), FormatError> {
+        let times = [manifest.from_ns, manifest.to_ns, manifest.anchor.boot_ns, manifest.anchor.real_ns];
+        if let Some(value) = times.into_iter().find(|t| *t > MAX_TIME_NS) {
+            let reason = Reason::Range { field: "time", value, allowed: "below 73 years" };
+            return Err(FormatError::new("manifest", 0, reason));
+        }
+        if manifest.from_ns > manifest.to_ns {
+            let reason =
+                Reason::Range { field: "window", value: manifest.from_ns, allowed: "begin before end" };
+            return Err(FormatError::new("manifest", 0, reason));
+        }
+        manifest.processes.iter().for_each(|p| self.names.process(p));
+        self.manifests.push(manifest);
+        Ok(())
+    }
+
+    fn window(&self) -> Option<(u64, u64)> {
+        self.manifests.last().map(|m| (m.from_ns, m.to_ns))
+    }
+
+    /// Reads a segment as far as it goes.
+    pub fn segment(&mut self, bytes: &[u8]) -> Result<(), FormatError> {
+        let header = segment::Header::read(bytes)?;
+        self.anchor = header.created;
+        self.boot_id = header.boot_id;
+        self.last_epoch = header.epoch;
+        let mut previous_ns = header.created.boot_ns;
+        let mut hole = false;
+        for step in Scan::new(bytes, &header) {
+            match step {
+                Step::Frame(at, frame, payload) => {
+                    if std::mem::take(&mut hole) {
+                        self.lost_between(previous_ns, frame.first_ns.max(previous_ns));
+                    }
+                    match self.frame(header.epoch, &frame, payload) {
+                        Ok(()) => previous_ns = previous_ns.max(frame.last_ns),
+                        Err(e) => {
+                            self.damage.push(format!("segment {}: {}", header.seq, e.shifted(at)));
+                            self.lost_between(frame.first_ns, frame.last_ns);
+                        }
+                    }
+                }
+                Step::Damage(from, to, e) => {
+                    hole = true;
+                    self.damage.push(format!("segment {}: bytes {from} to {to}: {e}", header.seq));
+                }
+            }
+        }
+        if hole {
+            let end = self.window().map_or(previous_ns, |(_, to)| to);
+            self.lost_between(previous_ns, end.max(previous_ns));
+        }
+        Ok(())
+    }
+
+    fn lost_between(&mut self, from_ns: u64, to_ns: u64) {
+        let (cause, cpu) = (LossCause::Corrupt as i32, u16::MAX);
+        self.missing.push(Missing { from_ns, to_ns, count: 0, cause, cpu, source: ANY_SOURCE });
+    }
+
+    fn frame(&mut self, epoch: u64, header: &frame::Header, payload: &[u8]) -> Result<(), FormatError> {
+        if header.kind == Kind::State as u8 {
+            let raw = if header.codec == Codec::Record as u8 {
+                frame::unpack_record(header, payload)?
+            } else {
+                payload.to_vec()
+            };
+            self.names.state(epoch, &State::read(&raw)?);
+        } else if header.kind == Kind::Events as u8 {
+            let rows = columns::decode(payload, header.raw_len, header.n_events, header.first_ns)?;
+            if header.head_generation != 0 {
+                self.sealed.insert((epoch, header.head_generation));
+            }
+            rows.iter().for_each(|row| self.row(epoch, row));
+        }
+        Ok(())
+    }
+
+    /// Reads the head: rows of slots that no frame holds yet.
+    pub fn head(&mut self, bytes: &[u8]) {
+        match head::read(bytes) {
+            Ok((slots, damaged)) => {
+                if damaged > 0 {
+                    self.damage.push(format!("head: {damaged} damaged slots"));
+                }
+                for slot in slots {
+                    if self.sealed.contains(&(slot.epoch, slot.generation)) {
+                        continue;
+                    }
+                    if slot.torn > 0 {
+                        self.damage.push(format!("head: {} torn rows", slot.torn));
+                    }
+                    slot.rows.iter().for_each(|row| self.row(slot.epoch, row));
+                }
+            }
+            Err(e) => self.damage.push(e.to_string()),
+        }
+    }
+
+    /// Takes calls and intervals that had not ended.
+    pub fn open_rows(&mut self, rows: impl Iterator<Item = Row>) {
+        let epoch = self.last_epoch;
+        for mut row in rows {
+            row.flags |= flags::OPEN;
+            self.row(epoch, &row);
+        }
+    }
+
+    /// The file ends too early: its newest part is missing.
+    pub fn cut(&mut self) {
+        self.damage.push("the file is cut: its newest part is missing".to_owned());
+        if let Some((from, to)) = self.window() {
+            self.lost_between(self.newest_ns.clamp(from, to), to);
+        }
+    }
+
+    /// Rows left out because their times cannot be true.
+    pub fn implausible(&self) -> u64 {
+        self.implausible
+    }
+
+    fn row(&mut self, epoch: u64, row: &Row) {
+        if row.end_ns > MAX_TIME_NS {
+            self.implausible += 1;
+            return;
+        }
+        match row.op {
+            ops::LOSS => return self.loss(row),
+            ops::TASK_NAME..=ops::ANCHOR => return self.names.meta(epoch, row),
+            _ => {}
+        }
+        self.newest_ns = self.newest_ns.max(row.end_ns);
+        let mut row = *row;
+        row.dur_ns = row.dur_ns.min(row.end_ns);
+        self.note_functions(&row);
+        if let Some((from, to)) = self.window()
+            && (row.start_ns() >= to || row.end_ns < from || (row.end_ns == from && row.dur_ns > 0))
+        {
+            if row.end_ns <= from
+                && let Some(function) = launched(&row)
+            {
+                self.launched_before.insert((row.pid, function));
+            }
+            return;
+        }
+        if let Some(seen) = &mut self.seen
+            && !seen.insert(identity(epoch, &row))
+        {
+            return;
+        }
+        self.events.push(Event { epoch, row });
+    }
+
+    fn note_functions(&mut self, row: &Row) {
+        match row.op {
+            ops::CU_MODULE_GET_FUNCTION | ops::CU_LIBRARY_GET_KERNEL if row.ret == 0 => {
+                self.looked_up.insert((row.pid, row.arg1));
+            }
+            ops::CU_KERNEL_GET_FUNCTION if row.ret == 0 => {
+                self.names.alias(row.pid, row.arg0, row.arg1);
+                if self.looked_up.contains(&(row.pid, row.arg0)) {
+                    self.looked_up.insert((row.pid, row.arg1));
+                }
+            }
+            ops::CU_GRAPH_INSTANTIATE
+            | ops::CU_GRAPH_INSTANTIATE_WITH_FLAGS
+            | ops::CU_GRAPH_INSTANTIATE_WITH_PARAMS
+                if row.ret == 0 =>
+            {
+                self.looked_up.insert((row.pid, row.arg1));
+            }
+            ops::FOUND => self.names.seen(row),
+            _ => {}
+        }
+    }
+
+    fn loss(&mut self, row: &Row) {
+        self.missing.push(Missing {
+            from_ns: row.start_ns(),
+            to_ns: row.end_ns,
+            count: row.arg0,
+            cause: row.ret,
+            cpu: u16::try_from(row.tid).unwrap_or(u16::MAX),
+            source: u8::try_from(row.flags).unwrap_or(ANY_SOURCE),
+        });
+    }
+}
+
+/// The function that a row launches, if it is a launch.
+fn launched(row: &Row) -> Option<u64> {
+    Call { op: row.op, arg0: row.arg0, arg1: row.arg1, ..Call::default() }.function()
+}
+
+/// What makes an event the same event in two files. An open call has no number of its own yet.
+fn identity(epoch: u64, row: &Row) -> (u64, u8, u64) {
+    if row.flags & flags::OPEN != 0 {
+        return (epoch, u8::MAX, u64::from(row.tid) << 32 ^ row.start_ns());
+    }
+    (epoch, ops::source(row.op) as u8, row.origin)
+}

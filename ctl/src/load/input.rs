@@ -1,0 +1,254 @@
+//! Which kind of thing a path is, and how its parts reach the [`Collector`].
+
+use std::{
+    fs::{self, File},
+    io::Read,
+    path::{Path, PathBuf},
+};
+
+use ingero_format::{
+    FormatError, Row,
+    bundle::{self, Bundle, Index, MemberKind, Symbols},
+    codec,
+    manifest::Manifest,
+    row::ROW_BYTES,
+    segment,
+};
+use sha2::{Digest, Sha256};
+
+use super::collect::Collector;
+use crate::{error::Error, model::Trace, progress::Progress};
+
+/// What a path holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// A portable bundle.
+    Bundle,
+    /// One segment of a ring.
+    Segment,
+    /// A folder: a ring or a frozen set.
+    Folder,
+    /// An SQLite database.
+    Database,
+}
+
+const SQLITE_MAGIC: &[u8] = b"SQLite format 3\0";
+const NOT_OURS: &str = "give a .ingero bundle, a ring folder, or a database made by `ingeroctl convert`";
+
+/// Looks at the first bytes of `path`.
+///
+/// # Errors
+/// If it cannot be read, or is none of the kinds.
+pub fn kind_of(path: &Path) -> Result<Kind, Error> {
+    if fs::metadata(path).map_err(Error::reading(path))?.is_dir() {
+        return Ok(Kind::Folder);
+    }
+    let mut first = Vec::new();
+    let file = File::open(path).map_err(Error::reading(path))?;
+    file.take(16).read_to_end(&mut first).map_err(Error::reading(path))?;
+    if first.starts_with(&bundle::MAGIC) {
+        Ok(Kind::Bundle)
+    } else if first.starts_with(&segment::MAGIC) {
+        Ok(Kind::Segment)
+    } else if first == SQLITE_MAGIC {
+        Ok(Kind::Database)
+    } else if first.is_empty() {
+        Err(Error::not_ours(path, "the file is empty", NOT_OURS))
+    } else {
+        Err(Error::not_ours(path, "neither a bundle nor a database of this project", NOT_OURS))
+    }
+}
+
+/// Reads one recorded window.
+///
+/// # Errors
+/// If `path` is missing, not ours, or too damaged to give a window.
+pub fn open(path: &Path, progress: &Progress) -> Result<Trace, Error> {
+    let mut collector = Collector::default();
+    add(path, &mut collector, progress)?;
+    collector.finish(path)
+}
+
+/// Reads several windows: one trace for each machine, windows of the same boot merged into one.
+///
+/// # Errors
+/// As [`open`], for any of them.
+pub fn open_all(paths: &[PathBuf], progress: &Progress) -> Result<Vec<Trace>, Error> {
+    let mut groups: Vec<(Option<[u8; 16]>, &Path, Collector)> = Vec::new();
+    for path in paths {
+        let boot = boot_of(path)?;
+        let same = groups.iter_mut().find(|(b, ..)| boot.is_some() && *b == boot);
+        if let Some((_, _, collector)) = same {
+            collector.expect_duplicates();
+            add(path, collector, progress)?;
+        } else {
+            let mut collector = Collector::default();
+            add(path, &mut collector, progress)?;
+            groups.push((boot, path, collector));
+        }
+    }
+    let traces = groups.into_iter().map(|(_, path, collector)| collector.finish(path));
+    let mut traces = traces.collect::<Result<Vec<_>, _>>()?;
+    traces.sort_by(|a, b| (&a.node, a.from_ns).cmp(&(&b.node, b.from_ns)));
+    Ok(traces)
+}
+
+fn boot_of(path: &Path) -> Result<Option<[u8; 16]>, Error> {
+    if kind_of(path)? != Kind::Bundle {
+        return Ok(None);
+    }
+    let bytes = map(path)?;
+    let bundle = Bundle::read(&bytes).map_err(|e| refused(path, &e))?;
+    let manifest = bundle.of(MemberKind::Manifest).next().and_then(|m| Manifest::read(m.payload).ok());
+    Ok(manifest.map(|m| m.host.boot_id).filter(|id| *id != [0; 16]))
+}
+
+fn add(path: &Path, collector: &mut Collector, progress: &Progress) -> Result<(), Error> {
+    match kind_of(path)? {
+        Kind::Bundle => add_bundle(path, collector, progress),
+        Kind::Folder => add_folder(path, collector, progress),
+        Kind::Segment => {
+            let bytes = map(path)?;
+            collector.segment(&bytes).map_err(|e| refused(path, &e))
+        }
+        Kind::Database => Err(Error::not_ours(
+            path,
+            "a database, where a bundle is needed",
+            "use `ingeroctl explain` on it",
+        )),
+    }
+}
+
+fn refused(path: &Path, e: &FormatError) -> Error {
+    Error::not_ours(path, e.to_string(), "fetch the bundle again, or see what `ingeroctl verify` finds")
+}
+
+/// Maps a file that is no longer written.
+fn map(path: &Path) -> Result<memmap2::Mmap, Error> {
+    let file = File::open(path).map_err(Error::reading(path))?;
+    // SAFETY: bundles and sealed segments are never changed or truncated after they got their name,
+    // so the mapped bytes stay valid and do not change while they are borrowed.
+    unsafe { memmap2::Mmap::map(&file) }.map_err(Error::reading(path))
+}
+
+fn add_bundle(path: &Path, collector: &mut Collector, progress: &Progress) -> Result<(), Error> {
+    let bytes = map(path)?;
+    let bundle = Bundle::read(&bytes).map_err(|e| refused(path, &e))?;
+    let manifest = bundle.of(MemberKind::Manifest).next().map(|m| Manifest::read(m.payload));
+    let manifest = match manifest {
+        Some(manifest) => manifest.map_err(|e| refused(path, &e))?,
+        None => {
+            let what = "cut before its manifest, so nothing in it can be placed in time";
+            return Err(Error::not_ours(path, what, "fetch the bundle again"));
+        }
+    };
+    let promised = manifest.segments.clone();
+    collector.digest(hex(&Sha256::digest(&bytes[..])));
+    collector.manifest(manifest).map_err(|e| refused(path, &e))?;
+    for damage in &bundle.damage {
+        collector.damage(damage.to_string());
+    }
+    check_small_members(&bundle, collector);
+    progress.begin(bytes.len() as u64, "reading");
+    for member in bundle.of(MemberKind::Segment) {
+        let entry = promised.iter().find(|s| s.seq == member.number);
+        let len = entry.map_or(member.payload.len(), |e| member.payload.len().min(e.bytes as usize));
+        if let Err(e) = collector.segment(member.payload.get(..len).unwrap_or_default()) {
+            collector.damage(format!("segment {}: {}", member.number, e.shifted(member.offset)));
+        }
+        progress.at(member.offset + member.payload.len() as u64);
+    }
+    for entry in &promised {
+        if !bundle.of(MemberKind::Segment).any(|m| m.number == entry.seq) {
+            collector.damage(format!("segment {} is missing", entry.seq));
+        }
+    }
+    for member in bundle.of(MemberKind::Head) {
+        collector.head(member.payload);
+    }
+    for member in bundle.of(MemberKind::Open) {
+        collector.open_rows(member.payload.as_chunks::<ROW_BYTES>().0.iter().map(Row::from_bytes));
+    }
+    for member in bundle.of(MemberKind::Symbols) {
+        match codec::decode::<Symbols>("symbols", member.payload) {
+            Ok(symbols) => collector.symbols(symbols),
+            Err(e) => collector.damage(e.to_string()),
+        }
+    }
+    if !bundle.complete {
+        collector.cut();
+    }
+    Ok(())
+}
+
+/// Compares what carries no checksum of its own with the index. Segments do: their frames are checked.
+fn check_small_members(bundle: &Bundle<'_>, collector: &mut Collector) {
+    let index =
+        bundle.of(MemberKind::Index).next().map(|m| codec::decode::<Index>("bundle index", m.payload));
+    let index = match index {
+        Some(Ok(index)) => index,
+        Some(Err(e)) => return collector.damage(e.to_string()),
+        None => return,
+    };
+    for entry in index.members.iter().filter(|e| e.kind != MemberKind::Segment as u16) {
+        let member = bundle.members.iter().find(|m| m.offset == entry.offset);
+        if member.is_none_or(|m| Sha256::digest(m.payload).as_slice() != entry.sha256) {
+            collector.damage(format!("member at byte {}: SHA-256 differs from the index", entry.offset));
+        }
+    }
+}
+
+fn add_folder(path: &Path, collector: &mut Collector, progress: &Progress) -> Result<(), Error> {
+    let manifest_path = path.join("MANIFEST");
+    let mut promised = Vec::new();
+    if manifest_path.exists() {
+        let bytes = fs::read(&manifest_path).map_err(Error::reading(&manifest_path))?;
+        let manifest = Manifest::read(&bytes).map_err(|e| refused(&manifest_path, &e))?;
+        promised.clone_from(&manifest.segments);
+        collector.manifest(manifest).map_err(|e| refused(&manifest_path, &e))?;
+    }
+    let segments = segments_in(path)?;
+    if segments.is_empty() && promised.is_empty() {
+        return Err(Error::not_ours(path, "a folder without segments", NOT_OURS));
+    }
+    progress.begin(segments.len() as u64, "reading");
+    for (i, file) in segments.iter().enumerate() {
+        // The active segment may grow while it is read, so it is copied rather than mapped.
+        let bytes = fs::read(file).map_err(Error::reading(file))?;
+        let seq = file.file_stem().and_then(|s| s.to_str()).and_then(|s| s.parse::<u64>().ok());
+        let entry = promised.iter().find(|s| Some(s.seq) == seq);
+        let len = entry.map_or(bytes.len(), |e| bytes.len().min(e.bytes as usize));
+        if let Err(e) = collector.segment(bytes.get(..len).unwrap_or_default()) {
+            collector.damage(format!("{}: {e}", file.display()));
+        }
+        progress.at(i as u64 + 1);
+    }
+    let head = path.join("head");
+    if head.exists() {
+        collector.head(&fs::read(&head).map_err(Error::reading(&head))?);
+    }
+    Ok(())
+}
+
+/// Segment files of a folder, oldest first: their names are their numbers, zero-padded.
+fn segments_in(path: &Path) -> Result<Vec<PathBuf>, Error> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(path).map_err(Error::reading(path))? {
+        let file = entry.map_err(Error::reading(path))?.path();
+        let numbered = file.file_stem().and_then(|s| s.to_str()).is_some_and(|s| s.parse::<u64>().is_ok());
+        if numbered && file.extension().is_some_and(|e| e == "seg") {
+            found.push(file);
+        }
+    }
+    found.sort();
+    Ok(found)
+}
+
+/// Lower-case hexadecimal.
+pub(super) fn hex(bytes: &[u8]) -> String {
+    use std::fmt::Write as _;
+    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut out, b| {
+        let _ = write!(out, "{b:02x}");
+        out
+    })
+}

@@ -1,0 +1,256 @@
+//! The rows of the big tables.
+
+use ingero_format::ops::{self, Group};
+
+/// A CUDA call.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Call {
+    /// Start, Unix ns.
+    pub ts_ns: i64,
+    /// Duration; "so far" for a call that had not ended.
+    pub dur_ns: i64,
+    /// First value of the operation.
+    pub arg0: u64,
+    /// Second value of the operation.
+    pub arg1: u64,
+    /// Time the thread was off-CPU inside the call.
+    pub off_cpu_ns: i64,
+    /// Thread, an index of tasks.
+    pub task: u32,
+    /// Kernel's name, an index of kernels.
+    pub kernel: u32,
+    /// User stack, an index of stacks.
+    pub stack: u32,
+    /// Off-CPU intervals that touch the call.
+    pub off_cpu_count: u32,
+    /// Return value.
+    pub ret: i32,
+    /// Operation.
+    pub op: u16,
+    /// CPU on which it ended.
+    pub cpu: u16,
+    /// Bits of [`ingero_format::row::flags`].
+    pub flags: u16,
+    /// Whether the function was launched for the first time.
+    pub first_use: FirstUse,
+}
+
+/// What is known about a launch being the first of its function in its process.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+#[repr(u8)]
+pub enum FirstUse {
+    /// Seen before, or not a launch.
+    #[default]
+    No = 0,
+    /// First in the window, but recording began later than the process.
+    Seen = 1,
+    /// As `Seen`, and a load beside it or its own cost say that it was the first.
+    Evident = 2,
+    /// The function was looked up in the recording, or the process was recorded from its start.
+    Certain = 3,
+}
+
+impl FirstUse {
+    /// From its number in a database.
+    #[must_use]
+    pub fn from_number(number: i64) -> Self {
+        match number {
+            1 => Self::Seen,
+            2 => Self::Evident,
+            3 => Self::Certain,
+            _ => Self::No,
+        }
+    }
+
+    /// True if the call counts as a first use.
+    #[must_use]
+    pub fn counts(self) -> bool {
+        self >= Self::Evident
+    }
+}
+
+impl Call {
+    /// End, Unix ns.
+    #[must_use]
+    pub fn end_ns(&self) -> i64 {
+        self.ts_ns + self.dur_ns
+    }
+
+    /// What kind of work it is.
+    #[must_use]
+    pub fn group(&self) -> Group {
+        ops::by_number(self.op).map_or(Group::Host, |op| op.group)
+    }
+
+    /// Time on a CPU.
+    #[must_use]
+    pub fn on_cpu_ns(&self) -> i64 {
+        (self.dur_ns - self.off_cpu_ns).max(0)
+    }
+
+    /// The function, or the executable graph, that it launches.
+    #[must_use]
+    pub fn function(&self) -> Option<u64> {
+        match self.op {
+            ops::CU_LAUNCH_KERNEL
+            | ops::CU_LAUNCH_KERNEL_EX
+            | ops::CU_LAUNCH_COOPERATIVE_KERNEL
+            | ops::CU_LAUNCH
+            | ops::CU_LAUNCH_GRID
+            | ops::CU_LAUNCH_GRID_ASYNC
+            | ops::CU_GRAPH_LAUNCH
+            | ops::CUDA_LAUNCH_KERNEL
+            | ops::CUDA_GRAPH_LAUNCH => Some(self.arg0),
+            ops::CUDA_LAUNCH_KERNEL_EXC => Some(self.arg1),
+            _ => None,
+        }
+    }
+
+    /// True if the call waits for the device: synchronisation, and copies that return when done.
+    #[must_use]
+    pub fn waits_for_gpu(&self) -> bool {
+        self.group() == Group::Sync
+            || matches!(
+                self.op,
+                ops::CU_MEMCPY
+                    | ops::CU_MEMCPY_HTOD
+                    | ops::CU_MEMCPY_DTOH
+                    | ops::CU_MEMCPY_2D
+                    | ops::CU_MEMCPY_2D_UNALIGNED
+                    | ops::CU_MEMCPY_3D
+                    | ops::CUDA_MEMCPY
+            )
+    }
+}
+
+/// An interval in which a thread did not run.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct OffCpu {
+    /// Start, Unix ns.
+    pub ts_ns: i64,
+    /// Duration; "so far" if it had not ended.
+    pub dur_ns: i64,
+    /// The last part of it, in which the thread could have run.
+    pub runqueue_ns: i64,
+    /// Thread, an index of tasks.
+    pub task: u32,
+    /// Who woke it, an index of tasks.
+    pub waker: u32,
+    /// Who ran while it could have, an index of tasks.
+    pub preemptor: u32,
+    /// Kernel stack at switch-out, an index of stacks.
+    pub stack: u32,
+    /// Task state at switch-out, the kernel's bits.
+    pub state: i32,
+    /// CPU on which it ran again.
+    pub cpu: u16,
+    /// Bits of [`ingero_format::row::flags`].
+    pub flags: u16,
+}
+
+impl OffCpu {
+    /// End, Unix ns.
+    #[must_use]
+    pub fn end_ns(&self) -> i64 {
+        self.ts_ns + self.dur_ns
+    }
+
+    /// When it became able to run.
+    #[must_use]
+    pub fn runnable_from_ns(&self) -> i64 {
+        self.end_ns() - self.runqueue_ns.clamp(0, self.dur_ns)
+    }
+
+    /// True if it was switched out while it wanted to run.
+    #[must_use]
+    pub fn preempted(&self) -> bool {
+        self.state == 0 || self.flags & ingero_format::row::flags::PREEMPTED != 0
+    }
+
+    /// The name of the state bits alone.
+    #[must_use]
+    pub fn state_bits_name(&self) -> &'static str {
+        state_name(self.state)
+    }
+}
+
+/// Names the kernel's task state bits (`include/linux/sched.h`).
+fn state_name(state: i32) -> &'static str {
+    const INTERRUPTIBLE: i32 = 0x1;
+    const UNINTERRUPTIBLE: i32 = 0x2;
+    const STOPPED: i32 = 0x4;
+    const TRACED: i32 = 0x8;
+    const EXIT: i32 = 0x10 | 0x20 | 0x80;
+    const PARKED: i32 = 0x40;
+    const NOLOAD: i32 = 0x400;
+    match state {
+        s if s & TRACED != 0 => "traced",
+        s if s & STOPPED != 0 => "stopped",
+        s if s & EXIT != 0 => "exiting",
+        s if s & PARKED != 0 => "parked",
+        s if s & UNINTERRUPTIBLE != 0 && s & NOLOAD != 0 => "idle",
+        s if s & UNINTERRUPTIBLE != 0 => "uninterruptible",
+        s if s & INTERRUPTIBLE != 0 => "sleeping",
+        0 => "runnable",
+        _ => "other",
+    }
+}
+
+/// Something in the life of a process.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct HostEvent {
+    /// Start, Unix ns.
+    pub ts_ns: i64,
+    /// Duration.
+    pub dur_ns: i64,
+    /// First value of the operation.
+    pub arg0: u64,
+    /// Second value.
+    pub arg1: u64,
+    /// Thread, an index of tasks.
+    pub task: u32,
+    /// Operation.
+    pub op: u16,
+    /// CPU.
+    pub cpu: u16,
+}
+
+/// Source number of a loss that may hold events of every source.
+pub const ANY_SOURCE: u8 = u8::MAX;
+
+/// Events that are known to be missing.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Loss {
+    /// The earliest they can have happened.
+    pub from_ns: i64,
+    /// The latest they can have happened.
+    pub to_ns: i64,
+    /// How many; 0 if not known.
+    pub count: i64,
+    /// A [`ingero_format::ops::LossCause`] as a number.
+    pub cause: i32,
+    /// CPU; 65535 if not known.
+    pub cpu: u16,
+    /// A source's number, or [`ANY_SOURCE`].
+    pub source: u8,
+}
+
+impl Loss {
+    /// Name of the source.
+    #[must_use]
+    pub fn source_name(&self) -> &'static str {
+        ops::Source::from_number(self.source).map_or("any", ops::Source::name)
+    }
+
+    /// Name of the cause.
+    #[must_use]
+    pub fn cause_name(&self) -> &'static str {
+        ops::LossCause::from_number(self.cause).map_or("unknown", ops::LossCause::name)
+    }
+
+    /// True if events of a source may be among those missing.
+    #[must_use]
+    pub fn concerns(&self, source: ops::Source) -> bool {
+        self.source == source as u8 || self.source == ANY_SOURCE
+    }
+}

@@ -1,0 +1,139 @@
+//! A recorded window in memory: what the engine reads, whether it came from a bundle or a database.
+//!
+//! Times are Unix nanoseconds; every event covers `[ts_ns, ts_ns + dur_ns)`. Big tables hold indexes
+//! into dictionaries; [`NONE`] is "no such entry".
+
+mod crop;
+mod events;
+mod facts;
+mod threads;
+
+pub use events::{ANY_SOURCE, Call, FirstUse, HostEvent, Loss, OffCpu};
+pub use facts::{Facts, Process};
+pub use threads::{Thread, Threads};
+
+/// "No entry" in a column of indexes.
+pub const NONE: u32 = u32::MAX;
+
+/// Everything known about one node's window.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Trace {
+    /// The machine's name.
+    pub node: String,
+    /// Begin of the window.
+    pub from_ns: i64,
+    /// End of the window.
+    pub to_ns: i64,
+    /// Where it comes from and how complete it is.
+    pub facts: Facts,
+    /// Recorded processes, by pid and start.
+    pub processes: Vec<Process>,
+    /// Threads by number and name.
+    pub tasks: Vec<Task>,
+    /// Names of kernels.
+    pub kernels: Vec<String>,
+    /// Stacks in use.
+    pub stacks: Vec<Stack>,
+    /// CUDA calls, by start; a call before those inside it.
+    pub calls: Vec<Call>,
+    /// Off-CPU intervals, by start.
+    pub off_cpu: Vec<OffCpu>,
+    /// Process life, by time.
+    pub host_events: Vec<HostEvent>,
+    /// Events known not to be here, by time.
+    pub losses: Vec<Loss>,
+}
+
+/// A thread under one of its names.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Task {
+    /// Process id; 0 if not known.
+    pub pid: u32,
+    /// Thread id.
+    pub tid: u32,
+    /// Name; empty if not known.
+    pub comm: String,
+}
+
+impl Task {
+    /// `stress/5120`.
+    #[must_use]
+    pub fn label(&self) -> String {
+        let comm = if self.comm.is_empty() { "?" } else { &self.comm };
+        let pid = if self.pid == 0 { self.tid } else { self.pid };
+        if pid == self.tid { format!("{comm}/{pid}") } else { format!("{comm}/{pid} tid {}", self.tid) }
+    }
+}
+
+/// A stack, innermost frame first.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Stack {
+    /// `kernel` or `user`.
+    pub kind: String,
+    /// Its frames.
+    pub frames: Vec<Frame>,
+}
+
+/// One frame of a stack.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
+pub struct Frame {
+    /// Symbol, if known.
+    pub symbol: Option<String>,
+    /// Offset in the symbol, bytes.
+    pub offset: Option<u64>,
+    /// Module or library, if known.
+    pub module: Option<String>,
+    /// Source file, if known.
+    pub file: Option<String>,
+    /// Line in it.
+    pub line: Option<u32>,
+    /// Address, hexadecimal.
+    pub address: String,
+}
+
+impl Trace {
+    /// A thread of the dictionary.
+    #[must_use]
+    pub fn task(&self, id: u32) -> Option<&Task> {
+        self.tasks.get(id as usize)
+    }
+
+    /// A kernel's name.
+    #[must_use]
+    pub fn kernel(&self, id: u32) -> Option<&str> {
+        self.kernels.get(id as usize).map(String::as_str)
+    }
+
+    /// Process id of an event's thread.
+    #[must_use]
+    pub fn pid(&self, task: u32) -> u32 {
+        self.task(task).map_or(0, |t| t.pid)
+    }
+
+    /// A name for a process: its main thread's, else what the recorder noted, else any thread's.
+    #[must_use]
+    pub fn process_name(&self, pid: u32) -> &str {
+        let main = self.tasks.iter().find(|t| t.pid == pid && t.tid == pid && !t.comm.is_empty());
+        let noted = || self.processes.iter().find(|p| p.pid == pid && !p.comm.is_empty());
+        let any = || self.tasks.iter().find(|t| t.pid == pid && !t.comm.is_empty());
+        main.map(|t| t.comm.as_str())
+            .or_else(|| noted().map(|p| p.comm.as_str()))
+            .or_else(|| any().map(|t| t.comm.as_str()))
+            .unwrap_or("")
+    }
+
+    /// Length of the window.
+    #[must_use]
+    pub fn span_ns(&self) -> i64 {
+        self.to_ns - self.from_ns
+    }
+
+    /// Orders every table by time, with a fixed order among events of one moment.
+    pub fn sort(&mut self) {
+        self.calls
+            .sort_by_key(|c| (c.ts_ns, std::cmp::Reverse(c.dur_ns), c.task, c.op, c.cpu, c.arg0, c.arg1));
+        self.off_cpu.sort_by_key(|o| (o.ts_ns, o.dur_ns, o.task, o.cpu));
+        self.host_events.sort_by_key(|h| (h.ts_ns, h.op, h.task, h.cpu));
+        self.losses.sort_by_key(|l| (l.from_ns, l.to_ns, l.source, l.cpu, l.cause));
+    }
+}

@@ -1,0 +1,39 @@
+//! Quantiles: nearest rank, everywhere.
+
+/// The ceil(percent/100 · n)-th smallest of `sorted`; 0 for an empty slice.
+#[must_use]
+pub fn nearest_rank(sorted: &[i64], percent: usize) -> i64 {
+    let rank = (sorted.len() * percent).div_ceil(100).max(1);
+    sorted.get(rank - 1).or(sorted.last()).copied().unwrap_or(0)
+}
+
+/// The median, by nearest rank; sorts `values`.
+#[must_use]
+pub fn median(values: &mut [i64]) -> i64 {
+    values.sort_unstable();
+    nearest_rank(values, 50)
+}
+
+/// The median of the distances from the median; sorts `values`.
+#[must_use]
+pub fn median_absolute_deviation(values: &mut [i64]) -> i64 {
+    let centre = median(values);
+    let mut distances: Vec<i64> = values.iter().map(|v| (v - centre).abs()).collect();
+    median(&mut distances)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_quantile_is_a_value_that_was_measured() {
+        let values: Vec<i64> = (1..=10).collect();
+        assert_eq!(nearest_rank(&values, 50), 5);
+        assert_eq!(nearest_rank(&values, 95), 10);
+        assert_eq!(nearest_rank(&values, 99), 10);
+        assert_eq!(nearest_rank(&[7], 1), 7);
+        assert_eq!(nearest_rank(&[], 50), 0);
+        assert_eq!(median_absolute_deviation(&mut [1, 1, 2, 2, 4, 6, 9]), 1);
+    }
+}

@@ -1,0 +1,374 @@
+//! Fills the tables. Every order is fixed by the traces, so that equal traces give equal bytes.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use rusqlite::{Connection, Result, params};
+use serde_json::json;
+
+use super::keys::{Keys, Ties};
+use crate::{
+    investigate::Finding,
+    model::{Call, NONE, Trace},
+    progress::Progress,
+    stats,
+};
+
+/// Length of a bucket of `rates`.
+const BUCKET_NS: i64 = 1_000_000_000;
+/// Rows between two steps of the progress bar.
+const STEP: usize = 1 << 14;
+
+/// Rows of each big table over all nodes, by time: time, node, position.
+pub(super) struct Order {
+    calls: Vec<(i64, u32, u32)>,
+    off_cpu: Vec<(i64, u32, u32)>,
+    host: Vec<(i64, u32, u32)>,
+}
+
+impl Order {
+    pub fn of(traces: &[Trace]) -> Self {
+        let order = |times: &dyn Fn(&Trace) -> Vec<i64>| {
+            let mut rows = Vec::new();
+            for (node, trace) in traces.iter().enumerate() {
+                let times = times(trace).into_iter().enumerate();
+                rows.extend(times.map(|(i, ts)| (ts, node as u32, i as u32)));
+            }
+            rows.sort_unstable();
+            rows
+        };
+        Self {
+            calls: order(&|t| t.calls.iter().map(|c| c.ts_ns).collect()),
+            off_cpu: order(&|t| t.off_cpu.iter().map(|o| o.ts_ns).collect()),
+            host: order(&|t| t.host_events.iter().map(|h| h.ts_ns).collect()),
+        }
+    }
+
+    pub fn times(&self) -> [impl Iterator<Item = i64> + '_; 3] {
+        [&self.calls, &self.off_cpu, &self.host].map(|rows| rows.iter().map(|(ts, ..)| *ts))
+    }
+
+    fn rows(&self) -> usize {
+        self.calls.len() + self.off_cpu.len() + self.host.len()
+    }
+}
+
+/// Where each node's dictionary entries begin in the common tables.
+#[derive(Clone, Copy, Default)]
+struct Bases {
+    task: i64,
+    kernel: i64,
+    stack: i64,
+}
+
+impl Bases {
+    fn of(traces: &[Trace]) -> Vec<Self> {
+        let mut next = Self { task: 1, kernel: 1, stack: 1 };
+        let step = |trace: &Trace| {
+            let own = next;
+            next.task += trace.tasks.len() as i64;
+            next.kernel += trace.kernels.len() as i64;
+            next.stack += trace.stacks.len() as i64;
+            own
+        };
+        traces.iter().map(step).collect()
+    }
+}
+
+fn id(base: i64, index: u32) -> Option<i64> {
+    (index != NONE).then_some(base + i64::from(index))
+}
+
+/// Fills everything.
+pub(super) fn all(
+    db: &Connection,
+    traces: &[Trace],
+    findings: &[Finding],
+    order: &Order,
+    keys: Keys,
+    progress: &Progress,
+) -> Result<()> {
+    let bases = Bases::of(traces);
+    db.execute("INSERT INTO key_layout VALUES(?,?)", params![keys.base_ns, keys.bits])?;
+    for ((node, trace), base) in traces.iter().enumerate().zip(&bases) {
+        dictionaries(db, node as i64 + 1, trace, *base)?;
+    }
+    names(db, traces)?;
+    progress.begin(order.rows() as u64, "writing");
+    calls(db, traces, &bases, &order.calls, keys, progress)?;
+    off_cpu(db, traces, &bases, &order.off_cpu, keys)?;
+    host(db, traces, &bases, &order.host, keys)?;
+    for trace in traces {
+        op_stats(db, trace)?;
+        rates(db, trace)?;
+    }
+    self::findings(db, findings)?;
+    meta(db, traces)
+}
+
+fn dictionaries(db: &Connection, node: i64, trace: &Trace, base: Bases) -> Result<()> {
+    let facts = json!(trace.facts).to_string();
+    db.execute(
+        "INSERT INTO node VALUES(?,?,?,?,?)",
+        params![node, trace.node, trace.from_ns, trace.to_ns, facts],
+    )?;
+    let mut insert = db.prepare("INSERT INTO process VALUES(NULL,?,?,?,?,?,?,?,?)")?;
+    for p in &trace.processes {
+        let libraries = json!(p.libraries).to_string();
+        insert.execute(params![node, p.pid, p.start_ns, p.covered_ns, p.comm, p.exe, p.cgroup, libraries])?;
+    }
+    let mut insert = db.prepare("INSERT INTO task VALUES(?,?,?,?,?)")?;
+    for (i, t) in trace.tasks.iter().enumerate() {
+        insert.execute(params![base.task + i as i64, node, t.pid, t.tid, t.comm])?;
+    }
+    let mut insert = db.prepare("INSERT INTO kernel VALUES(?,?,?)")?;
+    for (i, name) in trace.kernels.iter().enumerate() {
+        insert.execute(params![base.kernel + i as i64, node, name])?;
+    }
+    let mut insert = db.prepare("INSERT INTO stacks VALUES(?,?,?,?,?)")?;
+    for (i, stack) in trace.stacks.iter().enumerate() {
+        let frames = json!(stack.frames).to_string();
+        insert.execute(params![
+            base.stack + i as i64,
+            node,
+            stack.kind,
+            stack.frames.len() as i64,
+            frames
+        ])?;
+    }
+    let mut insert = db.prepare("INSERT INTO loss VALUES(NULL,?,?,?,?,?,?,?,?,?)")?;
+    for l in &trace.losses {
+        let (source, cause) = (l.source_name(), l.cause_name());
+        insert
+            .execute(params![node, l.from_ns, l.to_ns, l.cpu, l.source, source, l.cause, cause, l.count])?;
+    }
+    Ok(())
+}
+
+fn names(db: &Connection, traces: &[Trace]) -> Result<()> {
+    let calls = traces.iter().flat_map(|t| t.calls.iter().map(|c| c.op));
+    let host = traces.iter().flat_map(|t| t.host_events.iter().map(|h| h.op));
+    let mut insert = db.prepare("INSERT INTO op VALUES(?,?,?)")?;
+    for op in calls.chain(host).collect::<BTreeSet<u16>>() {
+        let (name, layer) = stats::op_name(op);
+        insert.execute(params![op, name, layer])?;
+    }
+    let intervals = traces.iter().flat_map(|t| &t.off_cpu);
+    let states: BTreeMap<i32, &str> = intervals.map(|o| (o.state, o.state_bits_name())).collect();
+    let mut insert = db.prepare("INSERT INTO task_state VALUES(?,?)")?;
+    for (bits, name) in states {
+        insert.execute(params![bits, name])?;
+    }
+    Ok(())
+}
+
+/// What many calls have in common.
+type Detail = (u16, u64, u64, i32, Option<i64>, Option<i64>, u16, u8);
+
+fn calls(
+    db: &Connection,
+    traces: &[Trace],
+    bases: &[Bases],
+    order: &[(i64, u32, u32)],
+    keys: Keys,
+    progress: &Progress,
+) -> Result<()> {
+    let mut details: HashMap<Detail, i64> = HashMap::new();
+    let mut ties = Ties::default();
+    let mut insert_detail = db.prepare("INSERT INTO detail VALUES(?,?,?,?,?,?,?,?,?)")?;
+    let mut insert = db.prepare("INSERT INTO call VALUES(?,?,?,?,?,?,?)")?;
+    for (n, (ts, node, i)) in order.iter().enumerate() {
+        let (Some(trace), Some(base)) = (traces.get(*node as usize), bases.get(*node as usize)) else {
+            continue;
+        };
+        let Some(call) = trace.calls.get(*i as usize) else { continue };
+        let detail = detail(call, *base);
+        let next = details.len() as i64 + 1;
+        let detail_id = match details.get(&detail) {
+            Some(id) => *id,
+            None => {
+                let (op, arg0, arg1, ret, kernel, stack, flags, first) = detail;
+                let (arg0, arg1) = (arg0.cast_signed(), arg1.cast_signed());
+                insert_detail.execute(params![next, op, arg0, arg1, ret, kernel, stack, flags, first])?;
+                details.insert(detail, next);
+                next
+            }
+        };
+        let off = (call.off_cpu_count > 0).then_some((call.off_cpu_ns, call.off_cpu_count));
+        let key = keys.key(*ts, ties.next(*ts));
+        let task = id(base.task, call.task);
+        insert.execute(params![
+            key,
+            call.dur_ns,
+            task,
+            call.cpu,
+            detail_id,
+            off.map(|o| o.0),
+            off.map(|o| o.1)
+        ])?;
+        if n % STEP == 0 {
+            progress.at(n as u64);
+        }
+    }
+    Ok(())
+}
+
+fn detail(call: &Call, base: Bases) -> Detail {
+    let (kernel, stack) = (id(base.kernel, call.kernel), id(base.stack, call.stack));
+    (call.op, call.arg0, call.arg1, call.ret, kernel, stack, call.flags, call.first_use as u8)
+}
+
+fn off_cpu(
+    db: &Connection,
+    traces: &[Trace],
+    bases: &[Bases],
+    order: &[(i64, u32, u32)],
+    keys: Keys,
+) -> Result<()> {
+    let mut ties = Ties::default();
+    let mut insert = db.prepare("INSERT INTO interval VALUES(?,?,?,?,?,?,?,?,?,?)")?;
+    for (ts, node, i) in order {
+        let (Some(trace), Some(base)) = (traces.get(*node as usize), bases.get(*node as usize)) else {
+            continue;
+        };
+        let Some(o) = trace.off_cpu.get(*i as usize) else { continue };
+        insert.execute(params![
+            keys.key(*ts, ties.next(*ts)),
+            o.dur_ns,
+            id(base.task, o.task),
+            o.cpu,
+            o.state,
+            o.runqueue_ns,
+            id(base.task, o.waker),
+            id(base.task, o.preemptor),
+            id(base.stack, o.stack),
+            o.flags
+        ])?;
+    }
+    Ok(())
+}
+
+fn host(
+    db: &Connection,
+    traces: &[Trace],
+    bases: &[Bases],
+    order: &[(i64, u32, u32)],
+    keys: Keys,
+) -> Result<()> {
+    let mut ties = Ties::default();
+    let mut insert = db.prepare("INSERT INTO host VALUES(?,?,?,?,?,?,?)")?;
+    for (ts, node, i) in order {
+        let (Some(trace), Some(base)) = (traces.get(*node as usize), bases.get(*node as usize)) else {
+            continue;
+        };
+        let Some(h) = trace.host_events.get(*i as usize) else { continue };
+        let key = keys.key(*ts, ties.next(*ts));
+        let (arg0, arg1) = (h.arg0.cast_signed(), h.arg1.cast_signed());
+        insert.execute(params![key, h.dur_ns, id(base.task, h.task), h.cpu, h.op, arg0, arg1])?;
+    }
+    Ok(())
+}
+
+fn op_stats(db: &Connection, trace: &Trace) -> Result<()> {
+    let mut insert = db.prepare("INSERT INTO op_stats VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)")?;
+    for r in stats::op_rows(trace) {
+        insert.execute(params![
+            r.node,
+            r.pid,
+            r.comm,
+            r.layer,
+            r.op,
+            r.count,
+            r.total_ns,
+            r.min_ns,
+            r.p50_ns,
+            r.p95_ns,
+            r.p99_ns,
+            r.max_ns,
+            r.first_use_count,
+            r.first_use_ns,
+            r.off_cpu_calls,
+            r.off_cpu_ns
+        ])?;
+    }
+    Ok(())
+}
+
+fn rates(db: &Connection, trace: &Trace) -> Result<()> {
+    let mut buckets: BTreeMap<(u32, u16, i64), (i64, i64)> = BTreeMap::new();
+    for call in &trace.calls {
+        let begin = call.ts_ns.div_euclid(BUCKET_NS) * BUCKET_NS;
+        let bucket = buckets.entry((trace.pid(call.task), call.op, begin)).or_default();
+        bucket.0 += 1;
+        bucket.1 = bucket.1.saturating_add(call.dur_ns);
+    }
+    let mut insert = db.prepare("INSERT INTO rates VALUES(?,?,?,?,?,?,?)")?;
+    for ((pid, op, begin), (count, total)) in buckets {
+        insert.execute(params![trace.node, pid, stats::op_name(op).0, begin, BUCKET_NS, count, total])?;
+    }
+    Ok(())
+}
+
+fn findings(db: &Connection, findings: &[Finding]) -> Result<()> {
+    let mut insert = db.prepare("INSERT INTO findings VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)")?;
+    for f in findings {
+        insert.execute(params![
+            f.id,
+            f.rank,
+            f.severity.name(),
+            f.cause,
+            f.node,
+            f.pid,
+            f.tid,
+            f.comm,
+            f.from_ns,
+            f.to_ns,
+            f.attributed_ns,
+            f.calls_affected,
+            f.calls_total,
+            f.summary,
+            f.evidence.to_string(),
+            f.counter_evidence.to_string(),
+            f.coverage.to_string(),
+            f.advice.to_string()
+        ])?;
+    }
+    Ok(())
+}
+
+/// What one asks of an investigation without knowing its tables; with several nodes, keys begin with the node.
+fn meta(db: &Connection, traces: &[Trace]) -> Result<()> {
+    let mut insert = db.prepare("INSERT INTO meta VALUES(?,?)")?;
+    insert.execute(params!["tool_version", env!("CARGO_PKG_VERSION")])?;
+    insert.execute(params!["schema_version", super::SCHEMA_VERSION.to_string()])?;
+    for trace in traces {
+        let f = &trace.facts;
+        let rows = [
+            ("host", trace.node.clone()),
+            ("kernel", f.kernel.clone()),
+            ("machine", f.machine.clone()),
+            ("cpus", f.cpus.to_string()),
+            ("boot_id", f.boot_id.clone()),
+            ("gpus", f.gpus.join(", ")),
+            ("driver", f.driver.clone()),
+            ("recorder_version", f.recorder_version.clone()),
+            ("config_digest", f.config_digest.clone()),
+            ("snapshot", f.snapshot.clone()),
+            ("trigger", f.triggers.join("; ")),
+            ("from_ns", trace.from_ns.to_string()),
+            ("to_ns", trace.to_ns.to_string()),
+            ("asked_last_ns", f.asked_last_ns.to_string()),
+            ("asked_after_ns", f.asked_after_ns.to_string()),
+            ("clock_offset_ns", f.clock_offset_ns.to_string()),
+            ("clock_uncertainty_ns", f.clock_uncertainty_ns.to_string()),
+            ("source_file", f.file.clone()),
+            ("source_sha256", f.sha256.clone()),
+            ("damage", f.damage.join("; ")),
+            ("notes", f.notes.join("; ")),
+        ];
+        for (key, value) in rows {
+            let key = if traces.len() > 1 { format!("{}/{key}", trace.node) } else { key.to_owned() };
+            insert.execute(params![key, value])?;
+        }
+    }
+    Ok(())
+}

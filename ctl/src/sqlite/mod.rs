@@ -1,0 +1,19 @@
+//! The investigation database: integers in big tables, names in dictionaries, readable views over both.
+//!
+//! Promises: the same traces give the same bytes; [`read()`] gives back what [`write()`] took, so that every
+//! answer from a database is the answer from its bundles. The file appears under its name complete or
+//! not at all.
+
+mod insert;
+mod keys;
+mod read;
+mod schema;
+mod write;
+
+pub use read::{open, read};
+pub use write::write;
+
+/// `INGR`: marks our databases among all SQLite files.
+pub const APPLICATION_ID: i32 = 0x494e_4752;
+/// Version of the tables.
+pub const SCHEMA_VERSION: i32 = 1;

@@ -1,0 +1,175 @@
+//! Exact counts and quantiles per operation and per thread.
+
+pub mod text;
+
+use std::collections::BTreeMap;
+
+use ingero_format::ops;
+use serde::Serialize;
+
+use crate::{
+    coverage::{self, Coverage, Window},
+    model::{Threads, Trace},
+    quantile,
+};
+
+/// What `stats` answers. Durations are ns; quantiles nearest rank over all calls of the row.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Stats {
+    /// The time it is about.
+    pub window: Window,
+    /// What may be missing.
+    pub coverage: Coverage,
+    /// One row for each process and operation, by total time.
+    pub ops: Vec<OpRow>,
+    /// One row for each thread that was off-CPU, by time.
+    pub threads: Vec<ThreadRow>,
+}
+
+/// An operation of a process.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct OpRow {
+    /// Machine.
+    pub node: String,
+    /// Process.
+    pub pid: u32,
+    /// Its name.
+    pub comm: String,
+    /// `driver` or `runtime`.
+    pub layer: String,
+    /// Operation.
+    pub op: String,
+    /// Calls.
+    pub count: i64,
+    /// Time in all calls.
+    pub total_ns: i64,
+    /// Shortest.
+    pub min_ns: i64,
+    /// Median.
+    pub p50_ns: i64,
+    /// 95 of 100 take no longer.
+    pub p95_ns: i64,
+    /// 99 of 100 take no longer.
+    pub p99_ns: i64,
+    /// Longest.
+    pub max_ns: i64,
+    /// First launches of a function.
+    pub first_use_count: i64,
+    /// Time in those.
+    pub first_use_ns: i64,
+    /// Calls with off-CPU time inside.
+    pub off_cpu_calls: i64,
+    /// That off-CPU time.
+    pub off_cpu_ns: i64,
+}
+
+/// A thread's off-CPU intervals.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct ThreadRow {
+    /// Machine.
+    pub node: String,
+    /// Process.
+    pub pid: u32,
+    /// Thread.
+    pub tid: u32,
+    /// Its name.
+    pub comm: String,
+    /// CUDA calls it made.
+    pub calls: i64,
+    /// Intervals.
+    pub off_cpu_count: i64,
+    /// Their total.
+    pub off_cpu_ns: i64,
+    /// The longest.
+    pub max_off_cpu_ns: i64,
+    /// Time it could have run in.
+    pub runqueue_ns: i64,
+    /// Intervals that began while it wanted to run.
+    pub preempted_count: i64,
+}
+
+/// Name and layer of an operation, also of one this version does not know.
+#[must_use]
+pub fn op_name(number: u16) -> (String, &'static str) {
+    match ops::by_number(number) {
+        Some(op) => (op.name.to_owned(), op.layer()),
+        None => (format!("op_{number:#06x}"), if number < 0x0800 { "driver" } else { "runtime" }),
+    }
+}
+
+impl Stats {
+    /// Counts everything in the windows.
+    #[must_use]
+    pub fn of(traces: &[Trace]) -> Self {
+        let mut ops: Vec<OpRow> = traces.iter().flat_map(op_rows).collect();
+        ops.sort_by(|a, b| {
+            let key = |r: &OpRow| (std::cmp::Reverse(r.total_ns), r.pid);
+            key(a).cmp(&key(b)).then_with(|| (&a.node, &a.op).cmp(&(&b.node, &b.op)))
+        });
+        let mut threads: Vec<ThreadRow> = traces.iter().flat_map(thread_rows).collect();
+        threads.sort_by(|a, b| {
+            let key = |r: &ThreadRow| (std::cmp::Reverse(r.off_cpu_ns), r.pid, r.tid);
+            key(a).cmp(&key(b)).then_with(|| a.node.cmp(&b.node))
+        });
+        Self { window: coverage::window(traces), coverage: Coverage::of(traces), ops, threads }
+    }
+}
+
+/// One row for each process and operation of a node, by pid and operation number.
+#[must_use]
+pub fn op_rows(trace: &Trace) -> Vec<OpRow> {
+    let mut rows: BTreeMap<(u32, u16), (OpRow, Vec<i64>)> = BTreeMap::new();
+    for call in &trace.calls {
+        let (row, durations) = rows.entry((trace.pid(call.task), call.op)).or_default();
+        row.total_ns = row.total_ns.saturating_add(call.dur_ns);
+        if call.first_use.counts() {
+            row.first_use_count += 1;
+            row.first_use_ns += call.dur_ns;
+        }
+        row.off_cpu_calls += i64::from(call.off_cpu_ns > 0);
+        row.off_cpu_ns += call.off_cpu_ns;
+        durations.push(call.dur_ns);
+    }
+    let finish = |((pid, op), (row, mut durations)): ((u32, u16), (OpRow, Vec<i64>))| {
+        durations.sort_unstable();
+        let (op, layer) = op_name(op);
+        OpRow {
+            node: trace.node.clone(),
+            pid,
+            comm: trace.process_name(pid).to_owned(),
+            layer: layer.to_owned(),
+            op,
+            count: durations.len() as i64,
+            min_ns: durations.first().copied().unwrap_or(0),
+            p50_ns: quantile::nearest_rank(&durations, 50),
+            p95_ns: quantile::nearest_rank(&durations, 95),
+            p99_ns: quantile::nearest_rank(&durations, 99),
+            max_ns: durations.last().copied().unwrap_or(0),
+            ..row
+        }
+    };
+    rows.into_iter().map(finish).collect()
+}
+
+fn thread_rows(trace: &Trace) -> Vec<ThreadRow> {
+    let threads = Threads::of(trace);
+    let row = |thread: &crate::model::Thread| {
+        let mut row = ThreadRow {
+            node: trace.node.clone(),
+            pid: thread.pid,
+            tid: thread.tid,
+            comm: thread.comm.clone(),
+            calls: thread.calls.len() as i64,
+            ..ThreadRow::default()
+        };
+        for off in thread.off_cpu.iter().filter_map(|i| trace.off_cpu.get(*i as usize)) {
+            row.off_cpu_count += 1;
+            row.off_cpu_ns = row.off_cpu_ns.saturating_add(off.dur_ns);
+            row.max_off_cpu_ns = row.max_off_cpu_ns.max(off.dur_ns);
+            row.runqueue_ns = row.runqueue_ns.saturating_add(off.runqueue_ns);
+            row.preempted_count += i64::from(off.preempted());
+        }
+        row
+    };
+    threads.iter().filter(|t| !t.off_cpu.is_empty()).map(row).collect()
+}

@@ -1,0 +1,160 @@
+//! Accounting for every number.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use ingero_format::{
+    Row,
+    control::LossCount,
+    ops::{self, LossCause, Source},
+    row::META_CPU,
+    state::State,
+};
+
+use super::Conservation;
+
+/// (epoch, CPU, source number).
+type Lane = (u64, u16, u8);
+
+/// What one lane holds.
+#[derive(Default)]
+struct Tally {
+    stored: BTreeSet<u64>,
+    duplicates: u64,
+    lost: BTreeSet<(u64, u64)>,
+    before: Option<u64>,
+}
+
+/// All lanes.
+#[derive(Default)]
+pub(super) struct Accounts {
+    lanes: BTreeMap<Lane, Tally>,
+    causes: BTreeMap<(u8, i32), u64>,
+    seen_epochs: BTreeSet<u64>,
+}
+
+impl Accounts {
+    /// The state at the beginning of a segment. The oldest segment of an epoch tells what was evicted; its
+    /// lanes that are not in the record had nothing before.
+    pub(super) fn state(&mut self, epoch: u64, state: &State) {
+        if !self.seen_epochs.insert(epoch) {
+            return;
+        }
+        for account in &state.accounts {
+            let tally = self.lanes.entry((epoch, account.cpu, account.source)).or_default();
+            tally.before = Some(account.stored + account.lost);
+        }
+    }
+
+    /// Rows of a frame or a head slot.
+    pub(super) fn rows(&mut self, epoch: u64, rows: &[Row]) {
+        for row in rows {
+            if row.op == ops::LOSS {
+                self.loss(epoch, row);
+            } else if row.cpu() != META_CPU {
+                let lane = (epoch, row.cpu(), ops::source(row.op) as u8);
+                let tally = self.lanes.entry(lane).or_default();
+                if !tally.stored.insert(row.seq()) {
+                    tally.duplicates += 1;
+                }
+            }
+        }
+    }
+
+    fn loss(&mut self, epoch: u64, row: &Row) {
+        let (cpu, source) = (row.tid as u16, row.flags as u8);
+        let fresh = cpu == META_CPU
+            || self.lanes.entry((epoch, cpu, source)).or_default().lost.insert((row.arg1, row.arg0));
+        if fresh {
+            *self.causes.entry((source, row.ret)).or_default() += row.arg0;
+        }
+    }
+
+    /// Events stored.
+    pub(super) fn events(&self) -> u64 {
+        self.lanes.values().map(|t| t.stored.len() as u64).sum()
+    }
+
+    /// Declared losses by source and cause.
+    pub(super) fn losses(&self) -> Vec<LossCount> {
+        let name = |cause| LossCause::from_number(cause).map_or("unknown", LossCause::name);
+        self.causes
+            .iter()
+            .map(|((source, cause), count)| LossCount {
+                source: Source::from_number(*source).map_or("unknown", Source::name).into(),
+                cause: name(*cause).into(),
+                count: *count,
+            })
+            .collect()
+    }
+
+    /// The account, and in words each lane where it does not hold.
+    pub(super) fn conservation(&self) -> (Conservation, Vec<String>) {
+        let mut total = Conservation { holds: true, ..Conservation::default() };
+        let mut wrong = Vec::new();
+        for ((epoch, cpu, source), tally) in &self.lanes {
+            let stored = tally.stored.len() as u64;
+            let lost: u64 = tally.lost.iter().map(|(_, count)| count).sum();
+            let evicted = tally.before.unwrap_or(0);
+            let last = tally.stored.last().map(|seq| seq + 1);
+            let produced = tally
+                .lost
+                .iter()
+                .map(|(first, count)| first + count)
+                .chain(last)
+                .max()
+                .unwrap_or(0)
+                .max(evicted);
+            total.produced += produced;
+            total.stored += stored;
+            total.lost += lost;
+            total.evicted += evicted;
+            if produced != stored + lost + evicted || tally.duplicates > 0 {
+                total.holds = false;
+                let source = Source::from_number(*source).map_or("unknown", Source::name);
+                wrong.push(format!(
+                    "epoch {epoch} cpu {cpu} {source}: {produced} numbered, {stored} stored, {lost} lost, {evicted} evicted, {} twice",
+                    tally.duplicates
+                ));
+            }
+        }
+        (total, wrong)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use ingero_format::{row::origin, state::Account};
+
+    use super::*;
+
+    fn rows(seqs: impl IntoIterator<Item = u64>) -> Vec<Row> {
+        let row = |seq| Row { op: ops::CU_LAUNCH_KERNEL, origin: origin(0, seq), ..Row::default() };
+        seqs.into_iter().map(row).collect()
+    }
+
+    fn loss(first: u64, count: u64) -> Row {
+        Row { op: ops::LOSS, arg0: count, arg1: first, ret: 1, origin: origin(META_CPU, 0), ..Row::default() }
+    }
+
+    #[test]
+    fn stored_lost_and_evicted_make_up_what_was_produced() {
+        let mut accounts = Accounts::default();
+        let account = Account { cpu: 0, source: 0, stored: 90, lost: 10 };
+        accounts.state(7, &State { accounts: vec![account], ..State::default() });
+        accounts.rows(7, &rows((100..150).chain(155..160)));
+        accounts.rows(7, &[loss(150, 5)]);
+        let (total, wrong) = accounts.conservation();
+        assert!(total.holds, "{wrong:?}");
+        assert_eq!((total.produced, total.stored, total.lost, total.evicted), (160, 55, 5, 100));
+        assert_eq!(accounts.losses()[0].cause, "ringbuf_full");
+    }
+
+    #[test]
+    fn a_missing_or_doubled_event_is_noticed() {
+        for seqs in [vec![0, 1, 3], vec![0, 1, 1, 2]] {
+            let mut accounts = Accounts::default();
+            accounts.rows(7, &rows(seqs));
+            assert!(!accounts.conservation().0.holds);
+        }
+    }
+}
