@@ -86,7 +86,7 @@ impl Geometry {
         if !(1..=1024).contains(&geometry.slots) {
             return Err(r.range("slots", geometry.slots.into(), "1 to 1024"));
         }
-        if !(4096..=(64 << 20)).contains(&geometry.slot_bytes) || geometry.slot_bytes % 4096 != 0 {
+        if !(4096..=(64 << 20)).contains(&geometry.slot_bytes) || !geometry.slot_bytes.is_multiple_of(4096) {
             return Err(r.range("slot_bytes", geometry.slot_bytes.into(), "4 KiB to 64 MiB, whole pages"));
         }
         Ok(geometry)

@@ -92,7 +92,7 @@ impl Header {
             return Err(FormatError::new(WHAT, 0, Reason::Magic("segment")));
         }
         let header_len = r.u16()?;
-        if !(HEADER_BYTES as u16..=4096).contains(&header_len) || header_len % 8 != 0 {
+        if !(HEADER_BYTES as u16..=4096).contains(&header_len) || !header_len.is_multiple_of(8) {
             return Err(r.range("header_len", u64::from(header_len), "256 to 4096, a multiple of 8"));
         }
         let whole = Reader::new(WHAT, bytes).take(usize::from(header_len))?;

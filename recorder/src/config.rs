@@ -186,7 +186,7 @@ impl Config {
     fn check(&self) -> std::result::Result<(), String> {
         let ring = &self.ring;
         let segment = ring.segment_bytes.0;
-        if !(1 << 20..=1 << 30).contains(&segment) || segment % 4096 != 0 {
+        if !(1 << 20..=1 << 30).contains(&segment) || !segment.is_multiple_of(4096) {
             return Err("[ring] segment_bytes: allowed are 1MiB to 1GiB in steps of 4KiB".into());
         }
         let least = 8 * segment + (16 << 20);

@@ -84,15 +84,12 @@ fn finding(f: &Finding, answer: &Answer, out: &mut dyn Write) -> io::Result<()> 
         who(f, answer),
         time::duration(f.attributed_ns),
     )?;
-    writeln!(
-        out,
-        "  {} to {} UTC ({}); {} of {} calls slow or late",
-        time::clock(f.from_ns),
-        time::clock(f.to_ns),
-        time::duration(f.to_ns - f.from_ns),
-        count(f.calls_affected),
-        count(f.calls_total),
-    )?;
+    let (from, to) = (time::clock(f.from_ns), time::clock(f.to_ns));
+    let calls = match f.calls_total {
+        0 => "a thread without CUDA calls".to_owned(),
+        total => format!("{} of {} calls slow or late", count(f.calls_affected), count(total)),
+    };
+    writeln!(out, "  {from} to {to} UTC ({}); {calls}", time::duration(f.to_ns - f.from_ns))?;
     for row in list(&f.evidence, "timeline") {
         writeln!(out, "    {}", timeline_row(row))?;
     }
@@ -141,6 +138,8 @@ fn timeline_row(row: &Value) -> String {
             let first = if first { " (first use)" } else { "" };
             format!("{} {dur}{kernel}{first}", string(row, "op"))
         }
+        // A thread that makes no CUDA calls: its time off the CPU is what is looked at.
+        "GAP" if string(row, "next_op").is_empty() => format!("off the CPU for {dur}"),
         "GAP" => format!("no CUDA call for {dur}, then {}", string(row, "next_op")),
         _ => {
             let actor = row.get("actor").and_then(Value::as_str);

@@ -251,21 +251,37 @@ fn timeline(scene: &Scene<'_>, examined: &Examined<'_>, case: &Case<'_>) -> Vec<
             "first_use": call.is_some_and(|c| hit.slow.key != GAP && c.first_use.counts()),
             "next_op": call.filter(|_| hit.slow.key == GAP).map(|c| place_name(c.op)),
         }));
-        let mut own: Vec<&Piece> = hit.slow.pieces.iter().filter(|p| case.cause.owns(hit.slow, p)).collect();
-        own.sort_by_key(|p| (std::cmp::Reverse(p.dur_ns()), p.from_ns));
-        own.truncate(limits::TIMELINE_UNITS);
-        own.sort_by_key(|p| p.from_ns);
-        for piece in own {
-            let stack = scene.trace.stacks.get(piece.stack as usize).map(waits::describe);
-            rows.push(json!({
-                "ts_ns": piece.from_ns,
-                "dur_ns": piece.dur_ns(),
-                "what": "HOST",
-                "class": format!("{:?}", piece.class),
-                "actor": (piece.actor != NONE && acts(piece.class)).then(|| actor_label(scene, piece)),
-                "stack": stack,
-            }));
-        }
+        rows.extend(own_pieces(scene, case, hit.slow));
     }
     rows
+}
+
+/// What the finding's cause owns of one unit: pieces of one class and actor as one row, the largest first
+/// chosen, then told in order of time.
+fn own_pieces(scene: &Scene<'_>, case: &Case<'_>, unit: &Slow) -> Vec<Value> {
+    let mut merged: Vec<(i64, i64, &Piece)> = Vec::new();
+    for piece in unit.pieces.iter().filter(|p| case.cause.owns(unit, p)) {
+        let same = |(_, _, known): &&mut (i64, i64, &Piece)| {
+            known.class == piece.class && known.actor == piece.actor
+        };
+        match merged.iter_mut().find(same) {
+            Some((_, ns, _)) => *ns += piece.dur_ns(),
+            None => merged.push((piece.from_ns, piece.dur_ns(), piece)),
+        }
+    }
+    merged.sort_by_key(|(from_ns, ns, _)| (std::cmp::Reverse(*ns), *from_ns));
+    merged.truncate(limits::TIMELINE_UNITS);
+    merged.sort_by_key(|(from_ns, ..)| *from_ns);
+    let row = |(from_ns, ns, piece): (i64, i64, &Piece)| {
+        let stack = scene.trace.stacks.get(piece.stack as usize).map(waits::describe);
+        json!({
+            "ts_ns": from_ns,
+            "dur_ns": ns,
+            "what": "HOST",
+            "class": format!("{:?}", piece.class),
+            "actor": (piece.actor != NONE && acts(piece.class)).then(|| actor_label(scene, piece)),
+            "stack": stack,
+        })
+    };
+    merged.into_iter().map(row).collect()
 }

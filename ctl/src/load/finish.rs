@@ -286,7 +286,8 @@ impl StackTable {
         }
         let id = match from.names.stacks.get(&key) {
             Some(addresses) => {
-                let frames = addresses.iter().map(|a| self.frame(*a)).collect();
+                let frames: Vec<Frame> = addresses.iter().map(|a| self.frame(*a)).collect();
+                let frames = frames.into_iter().skip_while(is_probe).collect();
                 let stack = Stack { kind: kind.to_owned(), frames };
                 let next = self.list.len() as u32;
                 *self.by_content.entry(stack.clone()).or_insert_with(|| {
@@ -309,6 +310,12 @@ impl StackTable {
             ..Frame::default()
         }
     }
+}
+
+/// The innermost frames of a kernel stack are those of the probe that took it, up to the scheduler.
+fn is_probe(frame: &Frame) -> bool {
+    const PROBE: [&str; 4] = ["bpf_prog_", "bpf_trace_run", "__bpf_trace_", "__traceiter_"];
+    frame.symbol.as_deref().is_some_and(|symbol| PROBE.iter().any(|prefix| symbol.starts_with(prefix)))
 }
 
 /// Kernel names by content; handles are looked up once for each name they may have.

@@ -5,8 +5,9 @@ use std::{
     sync::{Arc, Mutex, PoisonError, atomic::Ordering::Relaxed},
 };
 
-use ingero_format::control::{
-    Cost, EventCounts, LossCount, ProcessStatus, RingStatus, SnapshotCounts, Status,
+use ingero_format::{
+    control::{Cost, EventCounts, LossCount, ProcessStatus, RingStatus, SnapshotCounts, Status},
+    state::Process,
 };
 
 use crate::{
@@ -127,19 +128,13 @@ impl StatusSource {
     }
 
     fn processes(&self) -> Vec<ProcessStatus> {
-        let libraries = self.registry.libraries();
-        let probes =
-            |paths: &[String]| libraries.iter().filter(|l| paths.contains(&l.path)).map(|l| l.probed).sum();
-        self.registry
-            .processes()
-            .into_iter()
-            .map(|p| ProcessStatus {
-                pid: p.pid,
-                probes: probes(&p.libraries),
-                comm: p.comm,
-                libraries: p.libraries,
-            })
-            .collect()
+        let status = |p: Process| ProcessStatus {
+            pid: p.pid,
+            probes: self.registry.probes(&p.libraries),
+            comm: p.comm,
+            libraries: p.libraries,
+        };
+        self.registry.processes().into_iter().map(status).collect()
     }
 
     fn cost(&self, (bytes, events): (u64, u64)) -> Cost {

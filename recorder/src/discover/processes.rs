@@ -13,6 +13,8 @@ use ingero_format::{manifest::LibraryProbes, state::Process};
 pub struct Registry {
     processes: Mutex<BTreeMap<u32, Process>>,
     libraries: Mutex<Vec<LibraryProbes>>,
+    /// Inode of every path under which a process maps a library.
+    inodes: Mutex<BTreeMap<String, u64>>,
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -45,6 +47,19 @@ impl Registry {
     /// Adds a library's report.
     pub fn put_library(&self, report: LibraryProbes) {
         lock(&self.libraries).push(report);
+    }
+
+    /// Notes that `path` names the library with `inode`.
+    pub fn put_path(&self, path: &str, inode: u64) {
+        lock(&self.inodes).insert(path.to_owned(), inode);
+    }
+
+    /// Functions probed in the libraries that processes see under these paths.
+    #[must_use]
+    pub fn probes(&self, paths: &[String]) -> u32 {
+        let inodes = lock(&self.inodes);
+        let mapped = |l: &&LibraryProbes| paths.iter().any(|path| inodes.get(path) == Some(&l.inode));
+        lock(&self.libraries).iter().filter(mapped).map(|l| l.probed).sum()
     }
 
     /// All libraries.

@@ -184,6 +184,7 @@ impl Scanner {
         process.libraries = known.as_ref().map(|p| p.libraries.clone()).unwrap_or_default();
         process.libraries.push(library.path.clone());
         process.covered_ns = known.map_or_else(|| since.max(process.start_ns), |p| p.covered_ns);
+        self.watch.registry.put_path(&library.path, library.id.1);
         let _ = self.watch.processes.insert(pid, ProcessRole::Gpu as u32, 0);
         // Twice: a thread started during the first look is there in the second.
         for _ in 0..2 {

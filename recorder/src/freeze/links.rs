@@ -3,11 +3,12 @@
 use std::{
     fs::{self, File},
     io,
+    os::unix::fs::FileExt,
     path::{Path, PathBuf},
 };
 
 use ingero_format::{
-    head::{Geometry, SLOT_HEADER_BYTES},
+    head::{Geometry, PAGE_BYTES, PUBLISHED_OFFSET, SLOT_HEADER_BYTES},
     manifest::SegmentEntry,
     row::ROW_BYTES,
 };
@@ -89,27 +90,23 @@ fn write_durable(path: &Path, bytes: &[u8]) -> io::Result<()> {
     File::open(path)?.sync_data()
 }
 
-// The head with each slot cut after its published rows, at the same offsets.
+// The head with each slot cut after its published rows, at the same offsets; the rest reads as zeros. Read
+// slot by slot, so that no more is held than there is.
 fn used_head(path: &Path) -> io::Result<Vec<u8>> {
-    let mut bytes = fs::read(path)?;
+    let file = File::open(path)?;
+    let mut bytes = vec![0; PAGE_BYTES];
+    file.read_exact_at(&mut bytes, 0)?;
     let Ok(geometry) = Geometry::read(&bytes) else { return Ok(Vec::new()) };
-    let mut end = ingero_format::head::PAGE_BYTES;
     for slot in 0..geometry.slots as usize {
         let at = geometry.slot_offset(slot);
-        let published = bytes
-            .get(at + ingero_format::head::PUBLISHED_OFFSET..)
-            .and_then(|b| b.first_chunk::<8>())
-            .map_or(0, |b| u64::from_le_bytes(*b) as usize);
-        let used = at + SLOT_HEADER_BYTES + published.min(geometry.rows()) * ROW_BYTES;
-        // Rows of earlier uses beyond the count are noise to a reader; zeros compress.
-        let slot_end = (at + geometry.slot_bytes as usize).min(bytes.len());
-        if let Some(rest) = bytes.get_mut(used..slot_end) {
-            rest.fill(0);
-        }
-        if published > 0 {
-            end = used;
+        let mut count = [0; 8];
+        file.read_exact_at(&mut count, (at + PUBLISHED_OFFSET) as u64)?;
+        let rows = (u64::from_le_bytes(count) as usize).min(geometry.rows());
+        if rows > 0 {
+            let used = at + SLOT_HEADER_BYTES + rows * ROW_BYTES;
+            bytes.resize(used, 0);
+            file.read_exact_at(bytes.get_mut(at..).unwrap_or_default(), at as u64)?;
         }
     }
-    bytes.truncate(end);
     Ok(bytes)
 }

@@ -1,6 +1,11 @@
 //! Names of kernel addresses in the window's stacks, so that the bundle is readable elsewhere.
 
-use std::{collections::BTreeSet, fs::File, path::Path};
+use std::{
+    collections::BTreeSet,
+    fs::File,
+    io::{BufRead, BufReader},
+    path::Path,
+};
 
 use ingero_format::{
     Row,
@@ -26,7 +31,8 @@ pub(super) fn symbols(set: &FrozenSet, boot_id: [u8; 16]) -> Symbols {
         from_rows(&slot.rows, &mut addresses);
     }
     addresses.remove(&0);
-    Symbols { kernel: resolve(&addresses, &std::fs::read_to_string("/proc/kallsyms").unwrap_or_default()) }
+    let kallsyms = File::open("/proc/kallsyms").map(BufReader::new);
+    Symbols { kernel: kallsyms.map(|file| resolve(&addresses, file)).unwrap_or_default() }
 }
 
 fn from_rows(rows: &[Row], addresses: &mut BTreeSet<u64>) {
@@ -54,24 +60,36 @@ fn from_segment(path: &Path, boot_id: [u8; 16], addresses: &mut BTreeSet<u64>) {
     }
 }
 
-// `ffffffff81000000 T _stext` and, in modules, `ffffffffc0000000 t name	[module]`.
-fn resolve(addresses: &BTreeSet<u64>, kallsyms: &str) -> Vec<(u64, String, u64)> {
-    let mut functions: Vec<(u64, &str)> = kallsyms
-        .lines()
-        .filter_map(|line| {
-            let mut words = line.split_whitespace();
-            let (address, kind, name) = (words.next()?, words.next()?, words.next()?);
-            let code = matches!(kind, "t" | "T" | "w" | "W");
-            u64::from_str_radix(address, 16).ok().filter(|a| code && *a > 0).map(|a| (a, name))
-        })
-        .collect();
-    functions.sort_unstable();
-    let name = |address: &u64| {
-        let at = functions.partition_point(|(start, _)| start <= address).checked_sub(1)?;
-        let (start, name) = functions.get(at)?;
-        Some((*address, (*name).to_owned(), address - start))
-    };
-    addresses.iter().filter_map(name).collect()
+// `ffffffff81000000 T _stext` and, in modules, `ffffffffc0000000 t name	[module]`, in no order. The file is
+// megabytes long and the addresses few: it is read once, keeping for each address the nearest function
+// at or before it.
+fn resolve(addresses: &BTreeSet<u64>, kallsyms: impl BufRead) -> Vec<(u64, String, u64)> {
+    let wanted: Vec<u64> = addresses.iter().copied().collect();
+    let mut nearest: Vec<Option<(u64, String)>> = vec![None; wanted.len()];
+    for line in kallsyms.lines().map_while(Result::ok) {
+        let Some((start, name)) = function(&line) else { continue };
+        let first = wanted.partition_point(|address| *address < start);
+        if let Some(place) = nearest.get_mut(first)
+            && place.as_ref().is_none_or(|(known, _)| *known < start)
+        {
+            *place = Some((start, name.to_owned()));
+        }
+    }
+    // What is nearest to one address is a candidate for the next.
+    let mut last: Option<(u64, String)> = None;
+    let mut found = Vec::new();
+    for (address, candidate) in wanted.into_iter().zip(nearest) {
+        last = candidate.into_iter().chain(last).max_by_key(|(start, _)| *start);
+        found.extend(last.as_ref().map(|(start, name)| (address, name.clone(), address - start)));
+    }
+    found
+}
+
+fn function(line: &str) -> Option<(u64, &str)> {
+    let mut words = line.split_whitespace();
+    let (address, kind, name) = (words.next()?, words.next()?, words.next()?);
+    let start = u64::from_str_radix(address, 16).ok()?;
+    (matches!(kind, "t" | "T" | "w" | "W") && start > 0).then_some((start, name))
 }
 
 #[cfg(test)]
@@ -81,7 +99,7 @@ mod tests {
     #[test]
     fn an_address_is_named_by_the_function_that_begins_before_it() {
         let text = "0000000000001000 T first\n0000000000002000 d data\n0000000000003000 t second\t[module]\n";
-        let found = resolve(&BTreeSet::from([0xfff, 0x1000, 0x2fff, 0x3010]), text);
+        let found = resolve(&BTreeSet::from([0xfff, 0x1000, 0x2fff, 0x3010]), text.as_bytes());
         let expected =
             [(0x1000, "first".into(), 0), (0x2fff, "first".into(), 0x1fff), (0x3010, "second".into(), 0x10)];
         assert_eq!(found, expected);

@@ -117,10 +117,10 @@ impl<'a> Btf<'a> {
                 return Some(bits);
             }
             let inner = self.by_id(id).filter(|t| matches!(t.kind(), KIND_STRUCT | KIND_UNION));
-            if let (true, Some(inner), 1..) = (name.is_empty(), inner, depth) {
-                if let Some(found) = self.member_bits(inner, field, depth - 1) {
-                    return Some(bits + found);
-                }
+            if let (true, Some(inner), 1..) = (name.is_empty(), inner, depth)
+                && let Some(found) = self.member_bits(inner, field, depth - 1)
+            {
+                return Some(bits + found);
             }
         }
         None

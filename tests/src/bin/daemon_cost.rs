@@ -1,0 +1,87 @@
+//! Prints what recording costs the machine: CPU and memory of the recorder under a steady load.
+//!
+//! ```text
+//! cargo run --release -p ingero-tests --bin daemon-cost
+//! ```
+//! CPU is the sum of `/proc/PID/task/*/schedstat`, in ns, between the program's start and end marks.
+
+use std::{
+    fs,
+    time::{Duration, Instant},
+};
+
+use clap::Parser;
+use ingero_tests::{Lab, Program, live, standin};
+
+/// Measures the recorder under load.
+#[derive(Parser)]
+struct Options {
+    #[arg(long, default_value_t = 5)]
+    runs: u32,
+    #[arg(long, default_value_t = 100_000)]
+    rate: u32,
+    #[arg(long, default_value_t = 10)]
+    seconds: u32,
+}
+
+fn cpu_ns(pid: u32) -> u64 {
+    let tasks = fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten();
+    let stats = tasks.filter_map(|t| fs::read_to_string(t.path().join("schedstat")).ok());
+    stats.filter_map(|s| s.split(' ').next()?.parse::<u64>().ok()).sum()
+}
+
+fn memory(pid: u32) -> String {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+    let lines =
+        status.lines().filter(|l| ["VmRSS", "VmHWM", "RssAnon", "RssFile"].iter().any(|k| l.starts_with(k)));
+    lines.map(|l| l.split_whitespace().collect::<Vec<_>>().join(" ")).collect::<Vec<_>>().join(", ")
+}
+
+fn stored(lab: &Lab) -> (u64, u64) {
+    let events = &lab.json(&["status"])["events"];
+    let number = |key| events.get(key).and_then(serde_json::Value::as_u64).unwrap_or(0);
+    (number("stored"), number("lost"))
+}
+
+fn main() {
+    let options = Options::parse();
+    if !live() {
+        return;
+    }
+    let lab = Lab::recording();
+    let pid = lab.recorder_pid();
+    std::thread::sleep(Duration::from_secs(3));
+    let (begun, before) = (Instant::now(), cpu_ns(pid));
+    std::thread::sleep(Duration::from_secs(5));
+    println!(
+        "idle: {:.3} % of a core",
+        (cpu_ns(pid) - before) as f64 / begun.elapsed().as_nanos() as f64 * 100.0
+    );
+    let mut shares = Vec::new();
+    for run in 1..=options.runs {
+        let (rate, per_thread) = (options.rate.to_string(), (options.rate * options.seconds / 8).to_string());
+        let args = ["--threads", "8", "--per-thread", &per_thread, "--rate", &rate, "--start-on-stdin"];
+        let mut load = Program::start(&standin().calls, args);
+        load.line_with("READY");
+        lab.until_covered(load.pid());
+        let (first, cpu, begun) = (stored(&lab), cpu_ns(pid), Instant::now());
+        load.say("go");
+        load.line_with("{");
+        let (wall, cpu) = (begun.elapsed(), cpu_ns(pid) - cpu);
+        std::thread::sleep(Duration::from_millis(200));
+        let events = stored(&lab).0 - first.0;
+        let share = cpu as f64 / wall.as_nanos() as f64 * 100.0;
+        shares.push(share);
+        println!(
+            "run {run}: {:.0} events/s for {:.1} s, {share:.2} % of a core, {:.0} ns per event, {} lost; {}",
+            events as f64 / wall.as_secs_f64(),
+            wall.as_secs_f64(),
+            cpu as f64 / events as f64,
+            stored(&lab).1,
+            memory(pid)
+        );
+    }
+    shares.sort_by(f64::total_cmp);
+    let median = shares.get(shares.len() / 2).copied().unwrap_or(0.0);
+    println!("RESULT median {median:.2} % of a core (limit 2 %); {}", memory(pid));
+}

@@ -1,0 +1,78 @@
+//! A program that makes a known number of calls, and what the recorder kept of them.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+
+use crate::{Lab, Program, standin};
+
+/// What came out.
+#[derive(Debug)]
+pub struct Counted {
+    /// Calls made after the start, by operation; those that are recorded at all.
+    pub made: BTreeMap<String, u64>,
+    /// Rows of `cuda_calls`, by operation.
+    pub recorded: BTreeMap<String, u64>,
+    /// Events that `losses` speaks of.
+    pub lost: u64,
+    /// Time the calls took, s.
+    pub seconds: f64,
+}
+
+/// Calls that are not probed: pollers and getters.
+const NOT_RECORDED: [&str; 8] = [
+    "cuStreamQuery",
+    "cuEventQuery",
+    "cuEventCreate",
+    "cuEventRecord",
+    "cuEventDestroy",
+    "cuDeviceGet",
+    "cuCtxSetCurrent",
+    "cuStreamIsCapturing",
+];
+
+/// Makes `threads * per_thread` loop rounds at `rate` calls a second and counts both sides.
+pub fn count(lab: &Lab, threads: u32, per_thread: u32, rate: u32) -> Counted {
+    let args = [
+        "--threads",
+        &threads.to_string(),
+        "--per-thread",
+        &per_thread.to_string(),
+        "--rate",
+        &rate.to_string(),
+    ];
+    let args = args.iter().copied().chain(["--start-on-stdin", "--linger"]);
+    let mut program = Program::start(&standin().calls, args);
+    program.line_with("READY");
+    let pid = program.pid();
+    lab.until_covered(pid);
+    program.say("go");
+    let truth: Value = serde_json::from_str(&program.line_with("{")).unwrap();
+    let nanoseconds = truth["end_ns"].as_u64().unwrap() - truth["start_ns"].as_u64().unwrap();
+    let last = format!("{}s", nanoseconds / 1_000_000_000 + 3);
+    let db = lab.window(&format!("calls-{pid}"), &last);
+    program.finish();
+
+    let mut made = BTreeMap::new();
+    for (symbol, n) in truth["calls_after_start"].as_object().unwrap() {
+        let op = base(symbol);
+        if !NOT_RECORDED.contains(&op) {
+            *made.entry(op.to_owned()).or_default() += n.as_u64().unwrap();
+        }
+    }
+    let mut statement = db.prepare("SELECT op, count(*) FROM cuda_calls WHERE pid = ?1 GROUP BY op").unwrap();
+    let rows = statement
+        .query_map([pid], |r| Ok((r.get::<_, String>(0)?, r.get::<_, i64>(1)?.cast_unsigned())))
+        .unwrap();
+    let recorded = rows.map(Result::unwrap).collect();
+    let lost: Option<i64> = db.query_row("SELECT sum(count) FROM losses", [], |r| r.get(0)).unwrap();
+    Counted { made, recorded, lost: lost.unwrap_or(0).cast_unsigned(), seconds: nanoseconds as f64 / 1e9 }
+}
+
+// The operation's name: the symbol without its version.
+fn base(symbol: &str) -> &str {
+    match symbol.rsplit_once("_v") {
+        Some((name, digits)) if digits.bytes().all(|b| b.is_ascii_digit()) => name,
+        _ => symbol,
+    }
+}
