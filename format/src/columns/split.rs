@@ -8,8 +8,9 @@ use crate::{FormatError, bytes::Reader};
 
 /// Class bytes and packed remainders.
 pub(super) fn encode(values: impl Iterator<Item = u64>) -> (Vec<u8>, Vec<u8>) {
-    let mut classes = Vec::new();
-    let mut bits = BitWriter::default();
+    let rows = values.size_hint().0;
+    let mut classes = Vec::with_capacity(rows);
+    let mut bits = BitWriter { out: Vec::with_capacity(rows * 3), ..BitWriter::default() };
     for value in values {
         let length = 64 - value.leading_zeros();
         if length < 3 {
@@ -47,19 +48,25 @@ pub(super) fn decode(classes: &[u8], raw: &[u8], count: usize) -> Result<Vec<u64
 #[derive(Default)]
 struct BitWriter {
     out: Vec<u8>,
-    pending: u128,
+    pending: u64,
     used: u32,
 }
 
 impl BitWriter {
+    // Fewer than 8 bits are pending on entry, so up to 56 fit at once; wider values go in two parts.
+    #[inline]
     fn put(&mut self, value: u64, width: u32) {
-        self.pending |= u128::from(value) << self.used;
-        self.used += width;
-        while self.used >= 32 {
-            self.out.extend((self.pending as u32).to_le_bytes());
-            self.pending >>= 32;
-            self.used -= 32;
+        if width > 56 {
+            self.put(value & 0xffff_ffff, 32);
+            return self.put(value >> 32, width - 32);
         }
+        self.pending |= value << self.used;
+        self.used += width;
+        let whole = (self.used / 8) as usize;
+        let bytes = self.pending.to_le_bytes();
+        self.out.extend_from_slice(bytes.get(..whole).unwrap_or_default());
+        self.pending = if whole == 8 { 0 } else { self.pending >> (8 * whole) };
+        self.used %= 8;
     }
 
     fn finish(mut self) -> Vec<u8> {

@@ -3,6 +3,7 @@
 use std::{
     collections::{HashMap, HashSet},
     fs::File,
+    os::fd::{AsRawFd, BorrowedFd},
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -13,6 +14,7 @@ use std::{
 
 use aya::maps::{HashMap as BpfHashMap, MapData, RingBuf};
 use ingero_ebpf_abi::{NoticeKind, ProcessRole, ThreadState};
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use super::{
     maps::{MappedLibrary, mapped_libraries},
@@ -27,8 +29,8 @@ use crate::{
     limits::{RESCAN_AFTER_EXEC, RESCAN_INTERVAL},
 };
 
-/// How often hints are read: a fresh library is probed within about this and one scan.
-const TURN: Duration = Duration::from_millis(50);
+/// Longest time without a look at the clock and the order to stop.
+const TURN: Duration = Duration::from_millis(500);
 
 /// Outlets and inlets of the scanner.
 pub struct Watch {
@@ -83,7 +85,8 @@ impl Scanner {
     pub fn run(mut self, stop: &AtomicBool) {
         let mut next_sweep = Instant::now() + RESCAN_INTERVAL;
         while !stop.load(Ordering::Relaxed) {
-            std::thread::sleep(TURN);
+            let next = self.due.iter().map(|(at, _)| *at).min().unwrap_or(next_sweep).min(next_sweep);
+            self.wait(next.saturating_duration_since(Instant::now()).min(TURN));
             self.read_notices();
             let now = Instant::now();
             let due: Vec<u32> = self.due.extract_if(.., |(at, _)| *at <= now).map(|(_, pid)| pid).collect();
@@ -93,6 +96,14 @@ impl Scanner {
                 next_sweep = Instant::now() + RESCAN_INTERVAL;
             }
         }
+    }
+
+    // Hints wake us: a library mapped by a new program is found without waiting for a sweep.
+    fn wait(&self, at_most: Duration) {
+        // SAFETY: the descriptor belongs to `notices`, which outlives this borrow.
+        let fd = unsafe { BorrowedFd::borrow_raw(self.watch.notices.as_raw_fd()) };
+        let timeout = PollTimeout::try_from(at_most).unwrap_or(PollTimeout::ZERO);
+        let _ = poll(&mut [PollFd::new(fd, PollFlags::POLLIN)], timeout);
     }
 
     fn read_notices(&mut self) {

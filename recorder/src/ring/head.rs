@@ -2,13 +2,14 @@
 
 use std::{
     fs::File,
+    os::unix::fs::FileExt,
     path::Path,
     sync::atomic::{AtomicU64, Ordering},
 };
 
 use ingero_format::{
     Row,
-    head::{Geometry, PUBLISHED_OFFSET, SLOT_HEADER_BYTES, slot_header},
+    head::{Geometry, PAGE_BYTES, PUBLISHED_OFFSET, SLOT_HEADER_BYTES, slot_header},
     ops::Source,
     row::{ROW_BYTES, check_seed, seal},
 };
@@ -25,6 +26,13 @@ struct Active {
     check_seed: u32,
     rows: usize,
     first_ns: u64,
+}
+
+// Writes every block once, so that all are initialised on disk: later only data has to reach it, no
+// journal. The length is a multiple of the page that is written.
+fn write_zeros(file: &File, len: u64) -> std::io::Result<()> {
+    let page = [0; PAGE_BYTES];
+    (0..len).step_by(PAGE_BYTES).try_for_each(|at| file.write_all_at(&page, at))
 }
 
 /// Writer of the head. Belongs to the drain alone; others read the file.
@@ -61,6 +69,7 @@ impl HeadWriter {
             &temporary,
             REMEDY,
         )?;
+        write_zeros(&file, len).at("cannot write the head", &temporary, REMEDY)?;
         // SAFETY: the file was just created under a private name; it is never truncated, only this
         // process writes it, and only through this map.
         let mut map = unsafe { MmapMut::map_mut(&file) }.at("cannot map the head", &temporary, REMEDY)?;

@@ -8,6 +8,8 @@ use std::{
 #[derive(Debug, Default)]
 struct Queues {
     free: VecDeque<usize>,
+    /// Being written, or waiting to be sealed.
+    in_use: Vec<usize>,
     /// In a frame, the frame perhaps not yet on stable storage; oldest first.
     sealed: VecDeque<usize>,
 }
@@ -21,7 +23,7 @@ impl SlotPool {
     /// All slots free.
     #[must_use]
     pub fn new(slots: usize) -> Self {
-        Self(Arc::new(Mutex::new(Queues { free: (0..slots).collect(), sealed: VecDeque::new() })))
+        Self(Arc::new(Mutex::new(Queues { free: (0..slots).collect(), ..Queues::default() })))
     }
 
     fn queues(&self) -> MutexGuard<'_, Queues> {
@@ -32,12 +34,22 @@ impl SlotPool {
     #[must_use]
     pub fn acquire(&self) -> Option<usize> {
         let mut queues = self.queues();
-        queues.free.pop_front().or_else(|| queues.sealed.pop_front())
+        let slot = queues.free.pop_front().or_else(|| queues.sealed.pop_front());
+        queues.in_use.extend(slot);
+        slot
+    }
+
+    /// Slots whose rows are in no frame yet.
+    #[must_use]
+    pub fn in_use(&self) -> Vec<usize> {
+        self.queues().in_use.clone()
     }
 
     /// The slot's rows are in a frame.
     pub fn sealed(&self, slot: usize) {
-        self.queues().sealed.push_back(slot);
+        let mut queues = self.queues();
+        queues.in_use.retain(|used| *used != slot);
+        queues.sealed.push_back(slot);
     }
 
     /// How many sealed slots there are: to be given to [`SlotPool::durable`] after a sync.
@@ -68,6 +80,7 @@ mod tests {
         pool.sealed(b);
         pool.sealed(a);
         assert_eq!(pool.acquire(), Some(b));
+        assert_eq!(pool.in_use(), [b]);
         pool.durable(1);
         assert_eq!(pool.acquire(), Some(a));
     }

@@ -42,6 +42,7 @@ impl Worker {
 
     fn end(self) {
         self.stop.store(true, Relaxed);
+        self.thread.thread().unpark();
         if self.thread.join().is_err() {
             journal::error(&format!("the {} thread had panicked", self.name));
         }
@@ -67,7 +68,7 @@ impl Running {
         let watchdog = sd_notify::watchdog_enabled();
         let (mut turns, mut pinged, mut told) = (0, Instant::now(), Instant::now());
         while !signals.stop() {
-            std::thread::sleep(SERVICE_INTERVAL / 10);
+            signals.wait(SERVICE_INTERVAL);
             if signals.take_snapshot() {
                 self.answers.source.triggers.signal();
             }

@@ -166,6 +166,7 @@ fn flusher(
         directory: shared.layout.ring.clone(),
         table: opened.table.clone(),
         pool,
+        geometry: GEOMETRY,
         interval: Duration::from_nanos(config.ring.sync_interval.0),
     })
 }

@@ -38,9 +38,9 @@ fn memory(pid: u32) -> String {
 }
 
 fn stored(lab: &Lab) -> (u64, u64) {
-    let events = &lab.json(&["status"])["events"];
-    let number = |key| events.get(key).and_then(serde_json::Value::as_u64).unwrap_or(0);
-    (number("stored"), number("lost"))
+    let status = lab.json(&["status"]);
+    let number = |key| status.pointer(key).and_then(serde_json::Value::as_u64).unwrap_or(0);
+    (number("/events/stored"), number("/events/lost"))
 }
 
 fn main() {
