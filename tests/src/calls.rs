@@ -60,9 +60,13 @@ pub fn count(lab: &Lab, threads: u32, per_thread: u32, rate: u32) -> Counted {
             *made.entry(op.to_owned()).or_default() += n.as_u64().unwrap();
         }
     }
-    let mut statement = db.prepare("SELECT op, count(*) FROM cuda_calls WHERE pid = ?1 GROUP BY op").unwrap();
+    // Set-up calls are recorded too if the library was known before: only what came after the start counts.
+    let sql = "SELECT op, count(*) FROM cuda_calls WHERE pid = ?1 AND ts_ns >= ?2 + \
+               (SELECT CAST(value AS INTEGER) FROM meta WHERE key = 'clock_offset_ns') GROUP BY op";
+    let mut statement = db.prepare(sql).unwrap();
+    let start = truth["start_ns"].as_i64().unwrap();
     let rows = statement
-        .query_map([pid], |r| Ok((r.get::<_, String>(0)?, r.get::<_, i64>(1)?.cast_unsigned())))
+        .query_map((pid, start), |r| Ok((r.get::<_, String>(0)?, r.get::<_, i64>(1)?.cast_unsigned())))
         .unwrap();
     let recorded = rows.map(Result::unwrap).collect();
     let lost: Option<i64> = db.query_row("SELECT sum(count) FROM losses", [], |r| r.get(0)).unwrap();

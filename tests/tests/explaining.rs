@@ -1,0 +1,49 @@
+//! Whole incidents: recorded live, frozen, converted, explained.
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a failed step is a failed test")]
+
+use ingero_tests::{Lab, live};
+use serde_json::Value;
+
+fn findings(scenario: &str) -> (String, Vec<Value>) {
+    let lab = Lab::new();
+    let folder = lab.path("demo");
+    let text = lab.ok(&["demo", scenario, "-o", folder.to_str().unwrap()]);
+    let (bundle, database) = (folder.join("demo.ingero"), folder.join("demo.db"));
+    let from_bundle = lab.json(&["explain", bundle.to_str().unwrap()]);
+    let from_database = lab.json(&["explain", database.to_str().unwrap()]);
+    assert_eq!(from_bundle["findings"], from_database["findings"], "bundle and database tell the same");
+    assert_eq!(lab.json(&["verify", bundle.to_str().unwrap()])["ok"], true);
+    (text, from_bundle["findings"].as_array().unwrap().clone())
+}
+
+#[test]
+fn the_demo_names_the_hog_and_the_kernels_loaded_for_the_first_time() {
+    if !live() {
+        return;
+    }
+    let (text, found) = findings("incident");
+    assert!(text.contains("stand-in"), "{text}");
+    let of = |cause: &str| found.iter().find(|f| f["cause"] == cause && f["comm"] == "engine-loop");
+    let contention = of("cpu_contention").unwrap_or_else(|| panic!("{text}"));
+    assert!(contention["summary"].as_str().unwrap().contains("batch-job"), "{text}");
+    // The hog ran 2.5 s on the engine's CPU: a fair scheduler gave it about half.
+    assert!((600_000_000..2_600_000_000).contains(&contention["attributed_ns"].as_i64().unwrap()), "{text}");
+    let first_use = of("first_use").unwrap_or_else(|| panic!("{text}"));
+    assert!(first_use["evidence"].to_string().contains("cold_kernel_"), "{text}");
+    // 24 kernels of 8 ms each, burnt on the CPU.
+    let loaded = first_use["attributed_ns"].as_i64().unwrap();
+    assert!((150_000_000..250_000_000).contains(&loaded), "{text}");
+}
+
+#[test]
+fn a_quiet_engine_gives_no_finding_that_would_wake_anybody() {
+    if !live() {
+        return;
+    }
+    let (text, found) = findings("quiet");
+    // Other work on a shared machine may really take CPU; nothing else may be found.
+    let loud = found
+        .iter()
+        .find(|f| f["severity"] == "HIGH" || (f["severity"] == "MEDIUM" && f["cause"] != "cpu_contention"));
+    assert!(loud.is_none(), "{text}");
+}
