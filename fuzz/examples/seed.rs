@@ -59,9 +59,9 @@ fn intervals(count: u64) -> Vec<Row> {
         arg1: 20 << 32 | 21,
         origin: origin(1, i),
         op: ops::OFF_CPU,
-        flags: if i % 2 == 0 { flags::WOKEN } else { flags::PREEMPTED },
-        ret: (i % 2 == 0).into(),
-        stack: (i % 2 == 0).into(),
+        flags: if i.is_multiple_of(2) { flags::WOKEN } else { flags::PREEMPTED },
+        ret: i.is_multiple_of(2).into(),
+        stack: i.is_multiple_of(2).into(),
     };
     (0..count).map(interval).collect()
 }

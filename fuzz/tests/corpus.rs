@@ -2,7 +2,9 @@
 
 use std::{fs, path::PathBuf};
 
-const TARGETS: [(&str, fn(&[u8])); 8] = [
+type Check = fn(&[u8]);
+
+const TARGETS: [(&str, Check); 8] = [
     ("frame", ingero_fuzz::frame),
     ("segment", ingero_fuzz::segment),
     ("head", ingero_fuzz::head),
