@@ -21,7 +21,12 @@ fn config() -> impl bincode::config::Config {
 /// # Errors
 /// [`Reason::Content`] if it is larger than [`RECORD_LIMIT`].
 pub fn encode<T: Encode>(what: &'static str, value: &T) -> Result<Vec<u8>, FormatError> {
-    bincode::encode_to_vec(value, config()).map_err(|e| content(what, e.to_string()))
+    let bytes = bincode::encode_to_vec(value, config()).map_err(|e| content(what, e.to_string()))?;
+    // The crate checks its limit when reading only: what is written must be readable.
+    if bytes.len() > RECORD_LIMIT {
+        return Err(content(what, format!("{} bytes, allowed are {RECORD_LIMIT}", bytes.len())));
+    }
+    Ok(bytes)
 }
 
 /// Reads a record that fills `bytes` exactly.

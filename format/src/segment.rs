@@ -193,7 +193,7 @@ impl<'a> Iterator for Scan<'a> {
         let error = match self.frame_at(from) {
             Ok((header, payload)) => {
                 self.at = from + header.frame_bytes() as usize;
-                self.next_seq = header.frame_seq + 1;
+                self.next_seq = header.frame_seq.saturating_add(1);
                 return Some(Step::Frame(from as u64, header, payload));
             }
             Err(error) => error,

@@ -10,7 +10,7 @@ mod probe;
 mod prologue;
 
 pub use arguments::arguments;
-pub use elf::{Function, functions};
+pub use elf::{Function, functions, soname};
 pub use probe::Prober;
 pub use prologue::Prologue;
 

@@ -196,6 +196,11 @@ impl Config {
                 least
             ));
         }
+        if !self.probes.sources.contains(&SourceName::Cuda) {
+            return Err(
+                "[probes] sources: must contain \"cuda\"; \"sched\" and \"process\" may be left out".into()
+            );
+        }
         if self.snapshot.max_bytes.0 >= ring.max_bytes.0 {
             return Err(
                 "[snapshot] max_bytes: must be less than [ring] max_bytes, of which it is a share".into()

@@ -11,6 +11,6 @@ mod processes;
 mod scanner;
 
 pub use known::known_libraries;
-pub use maps::{MappedLibrary, mapped_libraries};
+pub use maps::{MappedLibrary, Sonames};
 pub use processes::{Registry, all_pids, describe_process};
 pub use scanner::{Scanner, Watch};

@@ -1,5 +1,5 @@
 //! What is recorded, on the real kernel.
-#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a failed step is a failed test")]
+#![expect(clippy::unwrap_used, reason = "a failed step is a failed test")]
 
 use std::{
     fs,
@@ -69,6 +69,18 @@ fn a_library_at_a_path_nobody_expects_is_found_in_a_program_that_ran_before() {
     let mut program = Program::start(&program, FEW);
     lab.start();
     assert_eq!(counts_of(&lab, &mut program), 600);
+}
+
+#[test]
+fn a_library_whose_file_has_another_name_is_found_by_what_it_calls_itself() {
+    if !live() {
+        return;
+    }
+    let lab = Lab::recording();
+    let folder = lab.path("renamed");
+    let program = elsewhere(&folder, "vendor-driver.bin");
+    std::os::unix::fs::symlink("vendor-driver.bin", folder.join("libcuda.so.1")).unwrap();
+    assert_eq!(counts_of(&lab, &mut Program::start(&program, FEW)), 600);
 }
 
 #[test]

@@ -3,7 +3,10 @@
 use std::{collections::BTreeMap, fs::File};
 
 use ingero_format::ops::Op;
-use object::{Object, ObjectSegment, ObjectSymbol, ReadCache, SymbolKind};
+use object::{
+    Endianness, Object, ObjectSegment, ObjectSymbol, ReadCache, SymbolKind, elf, elf::FileHeader64,
+    read::elf::FileHeader,
+};
 
 use super::{LibraryKind, Prologue, operation};
 use crate::{Error, Result, limits};
@@ -47,6 +50,21 @@ pub fn functions(file: File, kind: LibraryKind) -> Result<Vec<Function>> {
         });
     }
     Ok(found.into_values().collect())
+}
+
+/// What a library calls itself (`DT_SONAME`), whatever its file is called. `None` if it does not say, or is
+/// no 64-bit ELF file.
+#[must_use]
+pub fn soname(file: File) -> Option<String> {
+    let cache = ReadCache::new(file);
+    let header = FileHeader64::<Endianness>::parse(&cache).ok()?;
+    let endian = header.endian().ok()?;
+    let sections = header.sections(endian, &cache).ok()?;
+    let (entries, link) = sections.dynamic(endian, &cache).ok()??;
+    let strings = sections.strings(endian, &cache, link).ok()?;
+    let name = entries.iter().find(|e| e.d_tag.get(endian) == elf::DT_SONAME)?;
+    let name = strings.get(u32::try_from(name.d_val.get(endian)).ok()?).ok()?;
+    String::from_utf8(name.to_vec()).ok()
 }
 
 // File offset and first bytes of an address, by the loadable segment that holds it.

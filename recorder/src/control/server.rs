@@ -57,7 +57,7 @@ pub fn serve(listener: StdListener, answers: Arc<Answers>, mut stop: watch::Rece
         .max_blocking_threads(MAX_CLIENTS)
         .build()
         .map_err(|e| Error::Other(format!("control socket: {e}")))?;
-    runtime.block_on(async {
+    let served = runtime.block_on(async {
         let listener = UnixListener::from_std(listener).map_err(|e| Error::Other(format!("control socket: {e}")))?;
         let seats = Arc::new(Semaphore::new(MAX_CLIENTS));
         loop {
@@ -75,7 +75,10 @@ pub fn serve(listener: StdListener, answers: Arc<Answers>, mut stop: watch::Rece
                 }
             }
         }
-    })
+    });
+    // A client may be waiting for a snapshot that takes minutes: it is not waited for.
+    runtime.shutdown_background();
+    served
 }
 
 async fn client(mut stream: UnixStream, answers: Arc<Answers>) -> std::io::Result<()> {

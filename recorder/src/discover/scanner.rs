@@ -17,7 +17,7 @@ use ingero_ebpf_abi::{NoticeKind, ProcessRole, ThreadState};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use super::{
-    maps::{MappedLibrary, mapped_libraries},
+    maps::{MappedLibrary, Sonames},
     processes::{self, Registry},
 };
 use crate::{
@@ -57,6 +57,7 @@ pub struct Scanner {
     sizes: HashMap<u32, u64>,
     covered: HashSet<(u32, (u64, u64))>,
     due: Vec<(Instant, u32)>,
+    sonames: Sonames,
 }
 
 impl Scanner {
@@ -70,6 +71,7 @@ impl Scanner {
             sizes: HashMap::new(),
             covered: HashSet::new(),
             due: Vec::new(),
+            sonames: Sonames::default(),
         }
     }
 
@@ -81,8 +83,8 @@ impl Scanner {
         self.sweep();
     }
 
-    /// Follows hints and growth until told to stop.
-    pub fn run(mut self, stop: &AtomicBool) {
+    /// Follows hints and growth until told to stop; gives the probes back, which are still in place.
+    pub fn run(mut self, stop: &AtomicBool) -> Prober {
         let mut next_sweep = Instant::now() + RESCAN_INTERVAL;
         while !stop.load(Ordering::Relaxed) {
             let next = self.due.iter().map(|(at, _)| *at).min().unwrap_or(next_sweep).min(next_sweep);
@@ -96,6 +98,7 @@ impl Scanner {
                 next_sweep = Instant::now() + RESCAN_INTERVAL;
             }
         }
+        self.prober
     }
 
     // Hints wake us: a library mapped by a new program is found without waiting for a sweep.
@@ -146,7 +149,7 @@ impl Scanner {
         if pid == std::process::id() {
             return;
         }
-        let libraries = mapped_libraries(pid).unwrap_or_default();
+        let libraries = self.sonames.mapped_libraries(pid).unwrap_or_default();
         for library in &libraries {
             if let Some(since) = self.probe(library)
                 && self.covered.insert((pid, library.id))

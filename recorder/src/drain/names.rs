@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use ingero_ebpf_abi::COMM_LEN;
 
 /// Tasks remembered; beyond it the table starts anew, which only repeats names.
-const MAX_TASKS: usize = 1 << 17;
+const MAX_TASKS: usize = 1 << 14;
 /// Texts remembered, likewise.
 const MAX_TEXTS: usize = 1 << 17;
 

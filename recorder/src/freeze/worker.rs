@@ -3,8 +3,8 @@
 use std::{
     sync::{
         Arc, Mutex, PoisonError,
-        atomic::Ordering::Relaxed,
-        mpsc::{Receiver, RecvTimeoutError, Sender},
+        atomic::{AtomicBool, Ordering::Relaxed},
+        mpsc::{Receiver, Sender},
     },
     time::{Duration, Instant},
 };
@@ -31,6 +31,8 @@ use crate::{
 };
 
 const REMEDY: &str = "free space below the state directory, or raise [ring] max_bytes";
+/// How often the freezer asks whether it is to stop.
+const STOP_POLL: Duration = Duration::from_millis(500);
 /// Space kept for MANIFEST, symbols and index.
 const BUNDLE_OVERHEAD: u64 = 8 << 20;
 
@@ -70,14 +72,15 @@ pub struct Freezer {
 }
 
 impl Freezer {
-    /// Serves requests until all who could ask are gone.
-    pub fn run(self, requests: &Receiver<FreezeRequest>) {
+    /// Serves requests until told to stop; a freeze under way then ends with what there is.
+    pub fn run(self, requests: &Receiver<FreezeRequest>, stop: &AtomicBool) {
         let mut serial = 0u32;
-        while let Ok(first) = requests.recv() {
+        while !stop.load(Relaxed) {
+            let Ok(first) = requests.recv_timeout(STOP_POLL) else { continue };
             let mut joined = vec![first];
             joined.extend(requests.try_iter());
             serial += 1;
-            let outcome = self.freeze(&mut joined, requests, serial).map_err(|e| e.to_string());
+            let outcome = self.freeze(&mut joined, requests, stop, serial).map_err(|e| e.to_string());
             let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
             match &outcome {
                 Ok(snapshot) => {
@@ -100,13 +103,14 @@ impl Freezer {
         &self,
         joined: &mut Vec<FreezeRequest>,
         requests: &Receiver<FreezeRequest>,
+        stop: &AtomicBool,
         serial: u32,
     ) -> Result<Snapshot> {
         let anchor = clock::anchor();
         let id = snapshot_id(&anchor, serial);
         let mut set =
             FrozenSet::create(&self.layout, &id).at("cannot create", &self.layout.frozen, REMEDY)?;
-        let outcome = self.collect(&mut set, joined, requests).and_then(|window| {
+        let outcome = self.collect(&mut set, joined, requests, stop).and_then(|window| {
             let config = self.config.lock().unwrap_or_else(PoisonError::into_inner).clone();
             let mut manifest = self.manifest(&set, joined, &window, &config);
             manifest.id.clone_from(&id);
@@ -123,6 +127,7 @@ impl Freezer {
         set: &mut FrozenSet,
         joined: &mut Vec<FreezeRequest>,
         requests: &Receiver<FreezeRequest>,
+        stop: &AtomicBool,
     ) -> Result<Window> {
         let begun = Instant::now();
         let from = |joined: &[FreezeRequest]| {
@@ -133,28 +138,12 @@ impl Freezer {
         };
         link(set, from(joined))?;
         let frozen_after_ns = begun.elapsed().as_nanos() as u64;
-        let to_ns = self.post_window(joined, requests);
+        let to_ns = post_window(joined, requests, stop);
         let reached = self.wait_for_drain(to_ns);
         let open = open_rows(&self.threads, to_ns.min(clock::boot_ns()));
         let from_ns = from(joined);
         link(set, from_ns)?;
         Ok(Window { from_ns, to_ns, reached, open, frozen_after_ns })
-    }
-
-    // Waits for the latest post-window among the requests; those that come meanwhile join.
-    fn post_window(&self, joined: &mut Vec<FreezeRequest>, requests: &Receiver<FreezeRequest>) -> u64 {
-        loop {
-            let to_ns = joined.iter().map(|r| r.trigger.at_ns + r.after_ns).max().unwrap_or(0);
-            let left = to_ns.saturating_sub(clock::boot_ns());
-            if left == 0 {
-                return to_ns;
-            }
-            match requests.recv_timeout(Duration::from_nanos(left)) {
-                Ok(request) => joined.push(request),
-                Err(RecvTimeoutError::Timeout) => {}
-                Err(RecvTimeoutError::Disconnected) => std::thread::sleep(Duration::from_nanos(left)),
-            }
-        }
     }
 
     // One turn more than needed, so that numbers which arrived out of order have settled.
@@ -288,6 +277,28 @@ impl Freezer {
             manifest
                 .notes
                 .push("the newest events had not all been drained when the window was closed".into());
+        }
+    }
+}
+
+// Waits for the latest post-window among the requests; those that come meanwhile join. When the recorder
+// stops, the window ends now.
+fn post_window(
+    joined: &mut Vec<FreezeRequest>,
+    requests: &Receiver<FreezeRequest>,
+    stop: &AtomicBool,
+) -> u64 {
+    loop {
+        let to_ns = joined.iter().map(|r| r.trigger.at_ns + r.after_ns).max().unwrap_or(0);
+        let now = clock::boot_ns();
+        if now >= to_ns {
+            return to_ns;
+        }
+        if stop.load(Relaxed) {
+            return now;
+        }
+        if let Ok(request) = requests.recv_timeout(STOP_POLL.min(Duration::from_nanos(to_ns - now))) {
+            joined.push(request);
         }
     }
 }

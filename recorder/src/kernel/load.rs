@@ -27,8 +27,10 @@ const TRACEPOINTS: [(&str, &str); 6] = [
 pub struct Options {
     /// Take kernel stacks of blocked threads.
     pub kernel_stacks: bool,
-    /// Record scheduling and process life.
+    /// Record off-CPU intervals.
     pub sched: bool,
+    /// Record process life; also needed to follow threads for `sched`.
+    pub process: bool,
 }
 
 /// The loaded programs with each map in the hands of its one user.
@@ -73,8 +75,9 @@ pub fn load(options: Options) -> Result<Loaded> {
     })?;
     drop(btf);
     let mut ebpf = load_object(options, offsets)?;
-    if options.sched {
-        for (program, tracepoint) in TRACEPOINTS {
+    for (program, tracepoint) in TRACEPOINTS {
+        let scheduling = program.starts_with("sched_");
+        if options.sched || (options.process && !scheduling) {
             attach_tracepoint(&mut ebpf, program, tracepoint)?;
         }
     }

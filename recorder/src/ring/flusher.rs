@@ -50,7 +50,7 @@ impl Flusher {
     // ring no frame was written, and the whole head costs little.
     fn flush(&self, flushed_bytes: &mut u64) {
         // What was sealed before the sync begins is durable after it.
-        let sealed = self.pool.sealed_count();
+        let sealed = self.pool.ticket();
         let (active, written) = {
             let segments = self.table.lock();
             (segments.active.clone(), segments.written.0)

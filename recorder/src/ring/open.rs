@@ -142,8 +142,8 @@ fn write_identity(file: &File, identity: &Identity) -> std::io::Result<()> {
     file.sync_all()
 }
 
-// Stays below the state directory, so that the bound counts it. The lock goes with the open RING file,
-// which is therefore emptied and kept rather than moved.
+// Stays below the state directory, so that the bound counts it. The lock goes with the open RING file, which
+// is therefore copied and then written anew rather than moved.
 fn move_aside(layout: &Layout) -> Result<()> {
     let free = (1..).map(|n| layout.state.join(format!("ring.bad-{n}"))).find(|p| !p.exists());
     let Some(bad) = free else { return Ok(()) };

@@ -11,6 +11,10 @@ use ingero_format::{
 
 use crate::discover::Registry;
 
+/// Tasks named in a prologue. The drain writes every name anew after half as many, so what is dropped here,
+/// the names told longest ago, comes again if it is still used.
+const MAX_TASKS: usize = 1 << 15;
+
 #[derive(Clone, Debug, Default)]
 struct Parts(Vec<[u64; 2]>);
 
@@ -88,6 +92,9 @@ impl Prologue {
             ops::TASK_NAME => {
                 let comm = Parts(vec![[row.arg0, row.arg1]]).text();
                 self.tasks.insert(row.tid, Task { pid: row.pid, tid: row.tid, since_ns: row.end_ns, comm });
+                if self.tasks.len() > MAX_TASKS {
+                    self.forget_oldest();
+                }
             }
             ops::STACK_PART => self.stacks.entry(row.stack).or_default().set(row),
             ops::TEXT_PART => self.texts.entry(row.stack).or_default().set(row),
@@ -103,6 +110,13 @@ impl Prologue {
 
     fn account(&mut self, cpu: u16, source: u8) -> &mut Account {
         self.accounts.entry((cpu, source)).or_insert(Account { cpu, source, ..Account::default() })
+    }
+
+    fn forget_oldest(&mut self) {
+        let mut since: Vec<u64> = self.tasks.values().map(|t| t.since_ns).collect();
+        let (_, median, _) = since.select_nth_unstable(MAX_TASKS / 2);
+        let median = *median;
+        self.tasks.retain(|_, task| task.since_ns >= median);
     }
 
     // Segments already written still name the process; new ones need not.

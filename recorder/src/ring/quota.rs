@@ -58,11 +58,26 @@ pub(super) fn make_room(
     loop {
         let fits = allocated_bytes(state_dir).saturating_add(more) <= bounds.max_bytes
             && free_bytes(state_dir) >= bounds.keep_free.saturating_add(more);
-        if fits || segments.list.len() <= MIN_SEGMENTS {
-            return fits;
+        if fits {
+            return true;
         }
-        evict(segments, epoch);
+        if segments.list.len() > MIN_SEGMENTS {
+            evict(segments, epoch);
+        } else if !remove_bad_ring(state_dir) {
+            return false;
+        }
     }
+}
+
+// A ring that was moved aside is kept for people to look at, but not at the price of recording.
+fn remove_bad_ring(state_dir: &Path) -> bool {
+    let entries = fs::read_dir(state_dir).into_iter().flatten().flatten();
+    let mut bad: Vec<_> =
+        entries.map(|e| e.path()).filter(|p| p.to_string_lossy().contains("/ring.bad-")).collect();
+    bad.sort_unstable();
+    let Some(first) = bad.first() else { return false };
+    journal::warning(&format!("{}: removed to make room", first.display()));
+    fs::remove_dir_all(first).is_ok()
 }
 
 /// Removes the oldest segment whatever its epoch, for the freezer, which needs room for a bundle.

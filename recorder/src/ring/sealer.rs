@@ -232,6 +232,8 @@ impl Sealer {
         let path = self.directory.join(segment::file_name(seq));
         let mut writer = SegmentWriter::begin(&next, &path, seq, self.identity, clock::anchor(), self.chain)?;
         self.next_seq += 1;
+        // The new name must survive a power loss before anything under it counts as durable.
+        File::open(&self.directory)?.sync_all()?;
         let state = self.prologue.state().to_bytes().map_err(io::Error::other)?;
         let header = frame::Header {
             kind: frame::Kind::State as u8,
@@ -253,27 +255,25 @@ impl Sealer {
         Ok(())
     }
 
-    /// Seals the active segment, if there is one.
+    /// Seals the active segment, if there is one. It stays the flusher's file until it is durable, so that no
+    /// slot counts as durable whose frame is in neither.
     pub fn close(&mut self) {
         let Some(writer) = self.writer.take() else { return };
         self.chain = writer.chain();
-        let table = self.table.clone();
-        let mut segments = table.lock();
         let file = writer.file();
         match writer.finish() {
             Ok(bytes) => {
-                if let Some(active) = segments.list.back_mut() {
+                if let Some(active) = self.table.lock().list.back_mut() {
                     active.bytes = bytes;
                 }
             }
             // Frames already in it are readable without a footer.
             Err(e) => journal::warning(&format!("{}: segment not closed: {e}", self.directory.display())),
         }
-        segments.active = None;
-        drop(segments);
         if let Err(e) = file.sync_data() {
             journal::error(&format!("{}: cannot sync a segment: {e}", self.directory.display()));
         }
+        self.table.lock().active = None;
     }
 
     fn tell_lost(&self, rows: &[Row], source: Source, cause: LossCause) {

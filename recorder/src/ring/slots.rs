@@ -11,7 +11,9 @@ struct Queues {
     /// Being written, or waiting to be sealed.
     in_use: Vec<usize>,
     /// In a frame, the frame perhaps not yet on stable storage; oldest first.
-    sealed: VecDeque<usize>,
+    sealed: VecDeque<(u64, usize)>,
+    /// Rises with every sealed slot.
+    ticket: u64,
 }
 
 /// Slots on their way: free, in use, being sealed, sealed. A slot is reused when its frame is durable; if
@@ -34,7 +36,7 @@ impl SlotPool {
     #[must_use]
     pub fn acquire(&self) -> Option<usize> {
         let mut queues = self.queues();
-        let slot = queues.free.pop_front().or_else(|| queues.sealed.pop_front());
+        let slot = queues.free.pop_front().or_else(|| queues.sealed.pop_front().map(|(_, slot)| slot));
         queues.in_use.extend(slot);
         slot
     }
@@ -49,21 +51,25 @@ impl SlotPool {
     pub fn sealed(&self, slot: usize) {
         let mut queues = self.queues();
         queues.in_use.retain(|used| *used != slot);
-        queues.sealed.push_back(slot);
+        queues.ticket += 1;
+        let ticket = queues.ticket;
+        queues.sealed.push_back((ticket, slot));
     }
 
-    /// How many sealed slots there are: to be given to [`SlotPool::durable`] after a sync.
+    /// Stands for all slots sealed so far: to be given to [`SlotPool::durable`] after a sync.
     #[must_use]
-    pub fn sealed_count(&self) -> usize {
-        self.queues().sealed.len()
+    pub fn ticket(&self) -> u64 {
+        self.queues().ticket
     }
 
-    /// The oldest `count` sealed slots are on stable storage.
-    pub fn durable(&self, count: usize) {
+    /// Slots sealed up to `ticket` are on stable storage.
+    pub fn durable(&self, ticket: u64) {
         let mut queues = self.queues();
-        for _ in 0..count.min(queues.sealed.len()) {
-            let slot = queues.sealed.pop_front();
-            queues.free.extend(slot);
+        while let Some((of, slot)) = queues.sealed.front().copied()
+            && of <= ticket
+        {
+            queues.sealed.pop_front();
+            queues.free.push_back(slot);
         }
     }
 }
@@ -81,7 +87,7 @@ mod tests {
         pool.sealed(a);
         assert_eq!(pool.acquire(), Some(b));
         assert_eq!(pool.in_use(), [b]);
-        pool.durable(1);
+        pool.durable(pool.ticket());
         assert_eq!(pool.acquire(), Some(a));
     }
 }

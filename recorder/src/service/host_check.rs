@@ -9,7 +9,7 @@ use serde::Serialize;
 use crate::{
     attach::{Prologue, functions},
     config::Config,
-    discover::{MappedLibrary, all_pids, describe_process, known_libraries, mapped_libraries},
+    discover::{MappedLibrary, Sonames, all_pids, describe_process, known_libraries},
     kernel::{Check, preflight},
 };
 
@@ -77,10 +77,10 @@ pub fn host_report(config: &Config) -> HostReport {
     let checks: Vec<CheckReport> = preflight().into_iter().map(CheckReport::from).collect();
     let wanted = |l: &MappedLibrary| l.kind.wanted(config.probes.layers);
     let mut libraries: Vec<MappedLibrary> = known_libraries().into_iter().filter(wanted).collect();
-    let mut processes = Vec::new();
+    let (mut processes, mut sonames) = (Vec::new(), Sonames::default());
     for pid in all_pids() {
         let mapped: Vec<MappedLibrary> =
-            mapped_libraries(pid).unwrap_or_default().into_iter().filter(wanted).collect();
+            sonames.mapped_libraries(pid).unwrap_or_default().into_iter().filter(wanted).collect();
         if mapped.is_empty() {
             continue;
         }

@@ -1,11 +1,13 @@
 //! The recorder while it runs, and the order of stopping: no new clients; discovery; drain (takes what is
-//! left, seals every slot); sealer (closes the segment); flusher; freezer.
+//! left, seals every slot); sealer (closes the segment); flusher; freezer; last the probes, whose removal
+//! takes long and by then concerns nothing that was recorded.
 
 use std::{
     fs::File,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering::Relaxed},
+        mpsc::Receiver,
     },
     thread::{Builder, JoinHandle},
     time::{Duration, Instant},
@@ -16,7 +18,12 @@ use nix::fcntl::Flock;
 use sd_notify::NotifyState;
 
 use super::signals::Signals;
-use crate::{Error, Result, control::Answers, drain::Progress, journal, limits::SERVICE_INTERVAL};
+use crate::{
+    Error, Result, attach::Prober, control::Answers, drain::Progress, journal, limits::SERVICE_INTERVAL,
+};
+
+/// While probes are being removed the service manager is asked for this much more time, about once a second.
+const STEP_USEC: u32 = 10_000_000;
 
 /// A thread and the flag that ends it.
 pub(super) struct Worker {
@@ -56,6 +63,8 @@ impl Worker {
 /// Everything that must be ended, in that order.
 pub(super) struct Running {
     pub(super) workers: Vec<Worker>,
+    /// The probes, once discovery has ended.
+    pub(super) retired: Receiver<Prober>,
     pub(super) stop_control: tokio::sync::watch::Sender<bool>,
     pub(super) answers: Arc<Answers>,
     pub(super) progress: Arc<Progress>,
@@ -103,12 +112,7 @@ impl Running {
     /// Stops everything in order; nothing that reached the recorder is lost.
     pub(super) fn stop(self) {
         let _ = self.stop_control.send(true);
-        let mut workers = self.workers;
-        let freezing = workers.pop();
-        workers.into_iter().for_each(Worker::end);
-        // Dropping the last trigger ends the freezer, after the freeze under way.
-        drop(self.answers);
-        freezing.into_iter().for_each(Worker::end);
+        self.workers.into_iter().for_each(Worker::end);
         let (stored, lost) = (self.progress.stored.load(Relaxed), self.progress.lost_total());
         journal::info(&format!(
             "stopped cleanly: {} events stored, {} lost",
@@ -116,5 +120,10 @@ impl Running {
             show_count(lost)
         ));
         drop(self.lock);
+        if let Ok(prober) = self.retired.recv() {
+            prober.remove(|_| {
+                let _ = sd_notify::notify(&[NotifyState::ExtendTimeoutUsec(STEP_USEC)]);
+            });
+        }
     }
 }

@@ -59,6 +59,7 @@ pub(super) fn start(config: Config, paths: &Paths, warnings: Vec<String>) -> Res
     let loaded = kernel::load(kernel::Options {
         kernel_stacks: config.probes.kernel_stacks,
         sched: config.probes.sources.contains(&SourceName::Sched),
+        process: config.probes.sources.contains(&SourceName::Process),
     })?;
     let shared = Shared {
         snapshots: Snapshots::new(layout.bundles.clone()),
@@ -93,7 +94,7 @@ pub(super) fn start(config: Config, paths: &Paths, warnings: Vec<String>) -> Res
 
     // The drain runs before the first probe is placed, so that nothing waits in the buffer.
     let workers = record(drain, sealer, flusher, slots)?;
-    let freezing = Worker::spawn("freeze", move |_| freezer.run(&asked))?;
+    let freezing = Worker::spawn("freeze", move |stop| freezer.run(&asked, stop))?;
     let mut scanner = Scanner::new(
         Prober::new(loaded.ebpf),
         Watch {
@@ -106,7 +107,10 @@ pub(super) fn start(config: Config, paths: &Paths, warnings: Vec<String>) -> Res
         },
     );
     scanner.first_scan();
-    let discovery = Worker::spawn("discover", move |stop| scanner.run(stop))?;
+    let (give_back, retired) = channel();
+    let discovery = Worker::spawn("discover", move |stop| {
+        let _ = give_back.send(scanner.run(stop));
+    })?;
     let control = Worker::spawn("control", {
         let answers = Arc::clone(&answers);
         move |_| {
@@ -114,7 +118,14 @@ pub(super) fn start(config: Config, paths: &Paths, warnings: Vec<String>) -> Res
         }
     })?;
     let order = [vec![control, discovery], workers, vec![freezing]].into_iter().flatten().collect();
-    Ok(Running { workers: order, stop_control, answers, progress: shared.progress, lock: opened.lock })
+    Ok(Running {
+        workers: order,
+        retired,
+        stop_control,
+        answers,
+        progress: shared.progress,
+        lock: opened.lock,
+    })
 }
 
 fn record(drain: Drain, sealer: Sealer, flusher: Flusher, slots: Receiver<SealJob>) -> Result<Vec<Worker>> {
