@@ -131,7 +131,9 @@ def main():
     status = Path(f"/proc/{recorder.pid}/status").read_text()
     print([line for line in status.splitlines() if line.startswith(("VmRSS", "RssAnon", "RssFile"))])
     recorder.terminate()
-    recorder.wait(timeout=30)
+    stopping = time.monotonic()
+    recorder.wait(timeout=120)
+    print(f"stopped after {time.monotonic() - stopping:.1f} s")
     print((args.work / "recorder.log").read_text().strip())
     if args.out:
         for kept in args.work.glob("*.ingero"):
