@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use nix::time::{ClockId, clock_gettime};
 use serde_json::Value;
 
 use crate::{Lab, Program, standin};
@@ -46,6 +47,10 @@ pub fn count(lab: &Lab, threads: u32, per_thread: u32, rate: u32) -> Counted {
     program.line_with("READY");
     let pid = program.pid();
     lab.until_covered(pid);
+    // Boottime just before the start: set-up calls lie before it, every counted call after it. The program's
+    // own mark will not do: its threads may have begun before it was taken.
+    let started = clock_gettime(ClockId::CLOCK_BOOTTIME).unwrap();
+    let started = started.tv_sec() * 1_000_000_000 + started.tv_nsec();
     program.say("go");
     let truth: Value = serde_json::from_str(&program.line_with("{")).unwrap();
     let nanoseconds = truth["end_ns"].as_u64().unwrap() - truth["start_ns"].as_u64().unwrap();
@@ -64,9 +69,8 @@ pub fn count(lab: &Lab, threads: u32, per_thread: u32, rate: u32) -> Counted {
     let sql = "SELECT op, count(*) FROM cuda_calls WHERE pid = ?1 AND ts_ns >= ?2 + \
                (SELECT CAST(value AS INTEGER) FROM meta WHERE key = 'clock_offset_ns') GROUP BY op";
     let mut statement = db.prepare(sql).unwrap();
-    let start = truth["start_ns"].as_i64().unwrap();
     let rows = statement
-        .query_map((pid, start), |r| Ok((r.get::<_, String>(0)?, r.get::<_, i64>(1)?.cast_unsigned())))
+        .query_map((pid, started), |r| Ok((r.get::<_, String>(0)?, r.get::<_, i64>(1)?.cast_unsigned())))
         .unwrap();
     let recorded = rows.map(Result::unwrap).collect();
     let lost: Option<i64> = db.query_row("SELECT sum(count) FROM losses", [], |r| r.get(0)).unwrap();

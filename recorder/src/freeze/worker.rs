@@ -96,6 +96,7 @@ impl Freezer {
             for reply in joined.into_iter().filter_map(|r| r.reply) {
                 let _ = reply.send(outcome.clone());
             }
+            crate::service::give_back_memory();
         }
     }
 
