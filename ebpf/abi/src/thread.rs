@@ -22,6 +22,8 @@ pub struct OpenCall {
     pub out_ptr: u64,
     /// C string naming the result, or 0.
     pub name_ptr: u64,
+    /// Stack pointer at entry. A call made later on this thread while this one is open lies below it.
+    pub stack_pointer: u64,
 }
 
 /// Everything known of a thread between events. Value of the map `THREADS`, keyed by tid.
@@ -67,5 +69,5 @@ pub enum ProcessRole {
     Child = 2,
 }
 
-const _: () = assert!(size_of::<OpenCall>() == 48);
-const _: () = assert!(size_of::<ThreadState>() == 8 + 48 * MAX_NESTED_CALLS + 24 + 16 + 48);
+const _: () = assert!(size_of::<OpenCall>() == 56);
+const _: () = assert!(size_of::<ThreadState>() == 8 + 56 * MAX_NESTED_CALLS + 24 + 16 + 48);

@@ -31,12 +31,15 @@ pub fn enter(ctx: &ProbeContext) {
         return;
     };
     let cookie = Cookie(unsafe { bpf_get_attach_cookie(ctx.as_ptr()) });
-    let depth = state.depth as usize;
+    let stack_pointer = stack_pointer(ctx);
+    let depth = still_open(state, stack_pointer);
+    state.depth = depth as u32;
     if depth >= MAX_NESTED_CALLS {
         emit::miss(Source::Cuda);
         return;
     }
-    let call = &mut state.calls[depth];
+    let call = &mut state.calls[depth & (MAX_NESTED_CALLS - 1)];
+    call.stack_pointer = stack_pointer;
     call.cookie = cookie.0;
     call.arg0 = value(ctx, cookie.arg0());
     call.arg1 = value(ctx, cookie.arg1());
@@ -45,6 +48,38 @@ pub fn enter(ctx: &ProbeContext) {
     state.depth = depth as u32 + 1;
     // Last, so that the probe's own work is not counted as the call's.
     call.start_ns = unsafe { bpf_ktime_get_boot_ns() };
+}
+
+// How many of the open calls can still return. A frame at or below the present stack pointer is gone: its
+// call was left by a longjmp or a C++ exception and will never return. It is counted, once.
+#[inline(always)]
+fn still_open(state: &ThreadState, stack_pointer: u64) -> usize {
+    let open = state.depth as usize;
+    let mut alive = 0;
+    for i in 0..MAX_NESTED_CALLS {
+        if i < open && i == alive && state.calls[i].stack_pointer > stack_pointer {
+            alive = i + 1;
+        }
+    }
+    for i in 0..MAX_NESTED_CALLS {
+        if i >= alive && i < open {
+            emit::miss(Source::Cuda);
+        }
+    }
+    alive
+}
+
+#[cfg(bpf_target_arch = "x86_64")]
+#[inline(always)]
+fn stack_pointer(ctx: &ProbeContext) -> u64 {
+    unsafe { (*ctx.as_ptr().cast::<aya_ebpf::bindings::pt_regs>()).rsp }
+}
+
+// Not known here: every open call stays open until its return.
+#[cfg(not(bpf_target_arch = "x86_64"))]
+#[inline(always)]
+fn stack_pointer(_: &ProbeContext) -> u64 {
+    0
 }
 
 #[inline(never)]
@@ -82,9 +117,7 @@ fn value(ctx: &ProbeContext, from: u8) -> u64 {
 #[cfg(bpf_target_arch = "x86_64")]
 #[inline(always)]
 fn stack_value(ctx: &ProbeContext, index: u8) -> u64 {
-    let regs = ctx.as_ptr() as *const aya_ebpf::bindings::pt_regs;
-    let sp = unsafe { (*regs).rsp };
-    read_u64(sp + 8 + 8 * u64::from(index))
+    read_u64(stack_pointer(ctx) + 8 + 8 * u64::from(index))
 }
 
 // AAPCS64 passes eight integer arguments in registers: only later ones are on the stack.

@@ -27,6 +27,10 @@ globals! {
     TASK_STATE_OFFSET, task_state_offset: u32 = 0;
     /// Byte offset of `task_struct.exit_code`.
     TASK_EXIT_CODE_OFFSET, task_exit_code_offset: u32 = 0;
+    /// Byte offset of `task_struct.signal`.
+    TASK_SIGNAL_OFFSET, task_signal_offset: u32 = 0;
+    /// Byte offset of `signal_struct.live`: threads of the process that have not begun to exit.
+    SIGNAL_LIVE_OFFSET, signal_live_offset: u32 = 0;
     /// 1 if `sched_switch` passes prev_state as its fourth argument (5.18 and later).
     SWITCH_HAS_STATE, switch_has_state: u32 = 0;
     /// The recorder's own process, never recorded.

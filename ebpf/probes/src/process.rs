@@ -43,7 +43,9 @@ pub fn exec(ctx: &RawTracePointContext) {
         process_event(process_op::EXEC, task.pid, task.tid, 0, 0);
         name(&task);
         let _ = maps::PROCESSES.insert(task.pid, ProcessRole::Child as u32, 0);
+        // The thread that execs takes the leader's id; the table knows it by the old one.
         let _ = maps::THREADS.remove(task.tid);
+        let _ = maps::THREADS.remove(ctx.arg::<u32>(1));
     }
     emit::notice(NoticeKind::Exec, task.pid);
 }
@@ -58,12 +60,20 @@ pub fn exit(ctx: &RawTracePointContext) {
         calls::close_open(state, tid, now);
         let _ = maps::THREADS.remove(tid);
     }
-    if pid == tid && maps::role(pid).is_some() {
-        let code: u32 =
-            sched::read_kernel(ctx.arg::<u64>(0) + u64::from(globals::task_exit_code_offset()));
+    // The process ends with its last thread, which need not be its first.
+    let task: u64 = ctx.arg(0);
+    if maps::role(pid).is_some() && threads_left(task) == 0 {
+        let code: u32 = sched::read_kernel(task + u64::from(globals::task_exit_code_offset()));
         process_event(process_op::EXIT, pid, tid, u64::from(code), 0);
         let _ = maps::PROCESSES.remove(pid);
     }
+}
+
+// `do_exit` lowers the count before the tracepoint (kernel/exit.c).
+#[inline(always)]
+fn threads_left(task: u64) -> u32 {
+    let signal: u64 = sched::read_kernel(task + u64::from(globals::task_signal_offset()));
+    sched::read_kernel(signal + u64::from(globals::signal_live_offset()))
 }
 
 /// `task_rename(task *task, const char *comm)`.

@@ -93,7 +93,7 @@ fn switch_in(state: &mut ThreadState, tid: u32, prev_tid: u32, now: u64) {
     let preempted = bits & flags::PREEMPTED != 0;
     let mut runqueue_ns = 0;
     if preempted {
-        runqueue_ns = now - start;
+        runqueue_ns = now.saturating_sub(start);
     } else if state.wake_ns != 0 {
         bits |= flags::WOKEN;
         // The wake-up may be stamped on another CPU: never let it lie outside the interval.
@@ -107,7 +107,7 @@ fn switch_in(state: &mut ThreadState, tid: u32, prev_tid: u32, now: u64) {
     emit::event(Source::Sched, |slot: *mut OffCpuRecord, origin| unsafe {
         (*slot).event = Event {
             end_ns: now,
-            dur_ns: now - start,
+            dur_ns: now.saturating_sub(start),
             pid,
             tid,
             arg0: runqueue_ns,
@@ -172,6 +172,10 @@ pub trait Zero {
 }
 
 impl Zero for u32 {
+    const ZERO: Self = 0;
+}
+
+impl Zero for u64 {
     const ZERO: Self = 0;
 }
 

@@ -29,8 +29,6 @@ pub struct Options {
     pub kernel_stacks: bool,
     /// Record off-CPU intervals.
     pub sched: bool,
-    /// Record process life; also needed to follow threads for `sched`.
-    pub process: bool,
 }
 
 /// The loaded programs with each map in the hands of its one user.
@@ -77,7 +75,8 @@ pub fn load(options: Options) -> Result<Loaded> {
     let mut ebpf = load_object(options, offsets)?;
     for (program, tracepoint) in TRACEPOINTS {
         let scheduling = program.starts_with("sched_");
-        if options.sched || (options.process && !scheduling) {
+        // Process life is always followed: without it threads that ended would stay in the tables.
+        if options.sched || !scheduling {
             attach_tracepoint(&mut ebpf, program, tracepoint)?;
         }
     }
@@ -117,6 +116,8 @@ fn load_object(options: Options, offsets: TaskOffsets) -> Result<Ebpf> {
         .override_global("TASK_COMM_OFFSET", &offsets.comm, true)
         .override_global("TASK_STATE_OFFSET", &offsets.state, true)
         .override_global("TASK_EXIT_CODE_OFFSET", &offsets.exit_code, true)
+        .override_global("TASK_SIGNAL_OFFSET", &offsets.signal, true)
+        .override_global("SIGNAL_LIVE_OFFSET", &offsets.signal_live, true)
         .override_global("SWITCH_HAS_STATE", &has_state, true)
         .override_global("SELF_PID", &self_pid, true)
         .override_global("KERNEL_STACKS", &stacks, true)

@@ -15,6 +15,10 @@ pub struct TaskOffsets {
     pub state: u32,
     /// `exit_code`.
     pub exit_code: u32,
+    /// `signal`.
+    pub signal: u32,
+    /// `signal_struct.live`.
+    pub signal_live: u32,
     /// `sched_switch` passes the previous task's state itself (5.18 and later).
     pub switch_has_state: bool,
 }
@@ -32,6 +36,8 @@ pub fn task_offsets(btf: &[u8]) -> Result<TaskOffsets, BtfError> {
         comm: field("comm")?,
         state: field("__state").or_else(|_| field("state"))?,
         exit_code: field("exit_code")?,
+        signal: field("signal")?,
+        signal_live: btf.field_offset("signal_struct", "live")?,
         switch_has_state: btf.tracepoint_arguments("sched_switch").is_some_and(|n| n >= 4),
     })
 }

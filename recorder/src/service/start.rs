@@ -59,7 +59,6 @@ pub(super) fn start(config: Config, paths: &Paths, warnings: Vec<String>) -> Res
     let loaded = kernel::load(kernel::Options {
         kernel_stacks: config.probes.kernel_stacks,
         sched: config.probes.sources.contains(&SourceName::Sched),
-        process: config.probes.sources.contains(&SourceName::Process),
     })?;
     let shared = Shared {
         snapshots: Snapshots::new(layout.bundles.clone()),
