@@ -93,16 +93,17 @@ impl Coverage {
         }
         let all =
             |list: fn(&Trace) -> &Vec<String>| traces.iter().flat_map(list).cloned().collect::<Vec<_>>();
-        let damage = all(|t| &t.facts.damage);
+        let (damage, notes) = (all(|t| &t.facts.damage), all(|t| &t.facts.notes));
         Self {
             population: "all recorded calls",
-            complete: lost.is_empty() && damage.is_empty(),
+            // A note tells of a window shorter than asked for, or not drained to its end.
+            complete: lost.is_empty() && damage.is_empty() && notes.is_empty(),
             calls: traces.iter().map(|t| t.calls.len() as u64).sum(),
             calls_undecidable: traces.iter().map(undecidable).sum(),
             off_cpu: traces.iter().map(|t| t.off_cpu.len() as u64).sum(),
             lost: lost.into_values().collect(),
             damage,
-            notes: all(|t| &t.facts.notes),
+            notes,
             not_probed: all(|t| &t.facts.not_probed),
         }
     }

@@ -327,8 +327,6 @@ ops! {
     EXEC = 0x4002, "exec", Host;
     /// A process ended: arg0 exit code as the kernel keeps it (status << 8 | signal).
     EXIT = 0x4003, "exit", Host;
-    /// A process was found to use CUDA: arg0 its start, boottime ns.
-    FOUND = 0x4004, "found", Host;
 
     /// A thread's name from `end_ns` on: arg0 and arg1 hold its 16 bytes.
     TASK_NAME = 0x6001, "task_name", Host;
@@ -367,7 +365,7 @@ pub fn source(number: u16) -> Source {
     match number {
         0x0000..0x2000 => Source::Cuda,
         0x2000..0x4000 => Source::Sched,
-        0x4000..0x6000 if number != FOUND => Source::Process,
+        0x4000..0x6000 => Source::Process,
         _ => Source::Meta,
     }
 }

@@ -29,8 +29,43 @@ pub enum SourceName {
     Cuda,
     /// Off-CPU intervals.
     Sched,
-    /// Process life; recorded together with `sched`.
+    /// Process life; always recorded, since threads cannot be followed without it.
     Process,
+    /// Accepted, not recorded by this version.
+    Memory,
+    /// Accepted, not recorded by this version.
+    Block,
+    /// Accepted, not recorded by this version.
+    Signal,
+    /// Accepted, not recorded by this version.
+    Nccl,
+    /// Accepted, not recorded by this version.
+    Tcp,
+    /// Accepted, not recorded by this version.
+    Faults,
+}
+
+/// When user stacks are taken.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum UserStacks {
+    /// Not at all: all that this version does.
+    #[default]
+    Never,
+    /// For slow calls.
+    Slow,
+    /// For every call.
+    Always,
+}
+
+/// `[budget]`: accepted and checked, not acted upon by this version.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Budget {
+    /// Most of a traced thread's time, percent.
+    pub thread_percent: Option<f64>,
+    /// Most of one core for the recorder, percent.
+    pub daemon_percent: Option<f64>,
 }
 
 /// A size in bytes, written like `4GiB`.
@@ -99,6 +134,8 @@ pub struct Probes {
     pub sources: Vec<SourceName>,
     /// Take kernel stacks of blocked threads.
     pub kernel_stacks: bool,
+    /// Take user stacks.
+    pub user_stacks: UserStacks,
 }
 
 impl Default for Probes {
@@ -107,6 +144,7 @@ impl Default for Probes {
             layers: Layers::Driver,
             sources: vec![SourceName::Cuda, SourceName::Sched, SourceName::Process],
             kernel_stacks: true,
+            user_stacks: UserStacks::Never,
         }
     }
 }
@@ -137,7 +175,7 @@ impl Default for Snapshot {
 }
 
 /// The whole file.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Config {
     /// `[ring]`
@@ -146,6 +184,8 @@ pub struct Config {
     pub probes: Probes,
     /// `[snapshot]`
     pub snapshot: Snapshot,
+    /// `[budget]`
+    pub budget: Budget,
     /// Digest of the text this was read from.
     #[serde(skip)]
     pub digest: String,
@@ -181,6 +221,24 @@ impl Config {
         config.check()?;
         config.digest = Sha256::digest(text).iter().map(|b| format!("{b:02x}")).collect();
         Ok(config)
+    }
+
+    /// Settings that were given and that this version does not act upon, for a warning at start.
+    #[must_use]
+    pub fn without_effect(&self) -> Vec<String> {
+        let mut found = Vec::new();
+        if self.budget != Budget::default() {
+            found.push("[budget]: the overhead is measured but not limited by this version".to_owned());
+        }
+        if self.probes.user_stacks != UserStacks::Never {
+            found.push("[probes] user_stacks: this version takes no user stacks".to_owned());
+        }
+        let recorded = [SourceName::Cuda, SourceName::Sched, SourceName::Process];
+        for source in self.probes.sources.iter().filter(|s| !recorded.contains(s)) {
+            found
+                .push(format!("[probes] sources: {source:?} is not recorded by this version").to_lowercase());
+        }
+        found
     }
 
     fn check(&self) -> std::result::Result<(), String> {
@@ -234,6 +292,14 @@ mod tests {
         assert_eq!(config.ring.max_bytes, Bytes(1 << 30));
         assert_eq!(config.probes.layers, Layers::Both);
         assert_eq!(config.digest.len(), 64);
+    }
+
+    #[test]
+    fn settings_of_later_versions_are_read_and_said_to_have_no_effect() {
+        let text = "[probes]\nsources = [\"cuda\", \"block\"]\nuser_stacks = \"slow\"\n[budget]\nthread_percent = 2.0\n";
+        let without = Config::parse(text).unwrap().without_effect();
+        assert_eq!(without.len(), 3, "{without:?}");
+        assert!(Config::parse("").unwrap().without_effect().is_empty());
     }
 
     #[test]

@@ -1,8 +1,9 @@
 //! Out of the BPF ring buffer and into the head.
 //!
-//! One thread, woken at least every [`DRAIN_INTERVAL`](crate::limits::DRAIN_INTERVAL) and at most by a
-//! watermark. For each record: copy 60 bytes into the mapped head, compute one checksum, publish, release
-//! the record. It takes no lock, opens no file and logs nothing; a full slot is handed to the sealer.
+//! One thread, woken every [`DRAIN_INTERVAL`](crate::limits::DRAIN_INTERVAL), or earlier by a watermark. For
+//! each record: copy 60 bytes into the mapped head, compute one checksum, publish, release the record. It opens
+//! no file and waits for nobody; the two locks it takes (for a slot every 16,000 rows, for a count at each
+//! loss) are held for nanoseconds by anyone. A full slot is handed to the sealer.
 //!
 //! What the drain adds itself are *meta* rows: names of tasks, stacks and kernels when first seen, and
 //! losses. They precede the rows that need them.
@@ -16,7 +17,7 @@ mod turn;
 pub use gaps::{Gap, GapTracker};
 pub use progress::{LossKey, Progress};
 pub use sink::Sink;
-pub use turn::Drain;
+pub use turn::{Drain, alarm};
 
 /// What other threads want written into the ring.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -33,6 +33,7 @@ pub struct Paths {
 pub fn run(config: Config, paths: &Paths) -> Result<()> {
     let signals = signals::Signals::install()?;
     let warnings = preflight()?;
+    config.without_effect().iter().for_each(|text| journal::warning(text));
     let running = start::start(config, paths, warnings)?;
     let _ = sd_notify::notify(&[NotifyState::Ready]);
     journal::info(&format!("recording into {}; ready", paths.state_dir.display()));

@@ -75,7 +75,10 @@ pub fn convert(
     force: bool,
     progress: &Progress,
 ) -> Result<Converted, Error> {
-    let reading = bundles.iter().find(|b| *b == output);
+    // By identity: `a.ingero` and `./a.ingero` are one file.
+    let identity = |path: &Path| path.canonicalize().ok();
+    let reading =
+        identity(output).and_then(|out| bundles.iter().find(|b| identity(b).as_ref() == Some(&out)));
     if let Some(path) = reading {
         return Err(Error::Usage(format!("{}: is both input and output; give another -o", path.display())));
     }

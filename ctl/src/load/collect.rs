@@ -257,7 +257,6 @@ impl Collector {
             {
                 self.looked_up.insert((row.pid, row.arg1));
             }
-            ops::FOUND => self.names.seen(row),
             _ => {}
         }
     }

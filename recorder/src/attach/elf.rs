@@ -4,12 +4,34 @@ use std::{collections::BTreeMap, fs::File};
 
 use ingero_format::ops::Op;
 use object::{
-    Endianness, Object, ObjectSegment, ObjectSymbol, ReadCache, SymbolKind, elf, elf::FileHeader64,
+    Endianness, Object, ObjectSegment, ObjectSymbol, ReadCache, ReadRef, SymbolKind, elf, elf::FileHeader64,
     read::elf::FileHeader,
 };
 
 use super::{LibraryKind, Prologue, operation};
-use crate::{Error, Result, limits};
+use crate::{Error, limits};
+
+/// Largest piece of a library that is read at once: a crafted header may ask for anything, and a sparse
+/// file costs nothing to make. The driver's symbol tables take under 1 MiB.
+const MAX_READ_BYTES: u64 = 64 << 20;
+
+/// A file that refuses large reads.
+#[derive(Clone, Copy)]
+struct Bounded<'a>(&'a ReadCache<File>);
+
+impl<'a> ReadRef<'a> for Bounded<'a> {
+    fn len(self) -> Result<u64, ()> {
+        self.0.len()
+    }
+
+    fn read_bytes_at(self, offset: u64, size: u64) -> Result<&'a [u8], ()> {
+        if size > MAX_READ_BYTES { Err(()) } else { self.0.read_bytes_at(offset, size) }
+    }
+
+    fn read_bytes_at_until(self, range: std::ops::Range<u64>, delimiter: u8) -> Result<&'a [u8], ()> {
+        self.0.read_bytes_at_until(range, delimiter)
+    }
+}
 
 /// One probe site.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,11 +50,11 @@ pub struct Function {
 ///
 /// # Errors
 /// One line if the file is not ELF or its tables do not hold together.
-pub fn functions(file: File, kind: LibraryKind) -> Result<Vec<Function>> {
+pub fn functions(file: File, kind: LibraryKind) -> crate::Result<Vec<Function>> {
     let bad = |e: object::Error| Error::Other(format!("not a readable ELF library: {e}"));
     // Read in pieces, not mapped: a library that is replaced while we look must not raise SIGBUS.
     let cache = ReadCache::new(file);
-    let elf = object::File::parse(&cache).map_err(bad)?;
+    let elf = object::File::parse(Bounded(&cache)).map_err(bad)?;
     let mut found: BTreeMap<u64, Function> = BTreeMap::new();
     for symbol in elf.dynamic_symbols().take(limits::MAX_SYMBOLS) {
         let callable = symbol.kind() == SymbolKind::Text && !symbol.is_undefined();
@@ -57,18 +79,19 @@ pub fn functions(file: File, kind: LibraryKind) -> Result<Vec<Function>> {
 #[must_use]
 pub fn soname(file: File) -> Option<String> {
     let cache = ReadCache::new(file);
-    let header = FileHeader64::<Endianness>::parse(&cache).ok()?;
+    let data = Bounded(&cache);
+    let header = FileHeader64::<Endianness>::parse(data).ok()?;
     let endian = header.endian().ok()?;
-    let sections = header.sections(endian, &cache).ok()?;
-    let (entries, link) = sections.dynamic(endian, &cache).ok()??;
-    let strings = sections.strings(endian, &cache, link).ok()?;
+    let sections = header.sections(endian, data).ok()?;
+    let (entries, link) = sections.dynamic(endian, data).ok()??;
+    let strings = sections.strings(endian, data, link).ok()?;
     let name = entries.iter().find(|e| e.d_tag.get(endian) == elf::DT_SONAME)?;
     let name = strings.get(u32::try_from(name.d_val.get(endian)).ok()?).ok()?;
     String::from_utf8(name.to_vec()).ok()
 }
 
 // File offset and first bytes of an address, by the loadable segment that holds it.
-fn locate<'a>(elf: &object::File<'a, &'a ReadCache<File>>, address: u64) -> Option<(u64, Vec<u8>)> {
+fn locate<'a>(elf: &object::File<'a, Bounded<'a>>, address: u64) -> Option<(u64, Vec<u8>)> {
     let segment =
         elf.segments().find(|s| (s.address()..s.address().saturating_add(s.size())).contains(&address))?;
     let inside = address - segment.address();

@@ -82,7 +82,7 @@ impl Answers {
             return failed("the recorder was started without a configuration file; restart it with --config");
         };
         match Config::read_or_default(path) {
-            Ok(new) => {
+            Ok(mut new) => {
                 let mut config = self.config.lock().unwrap_or_else(PoisonError::into_inner);
                 let restart = new.ring != config.ring || new.probes != config.probes;
                 if restart {
@@ -90,6 +90,9 @@ impl Answers {
                         "configuration: changes in [ring] and [probes] take effect at the next start",
                     );
                 }
+                // What is not in force must not be told or acted upon.
+                new.ring = config.ring.clone();
+                new.probes = config.probes.clone();
                 *config = new;
                 journal::info("configuration reloaded");
                 (Reply::Done, None)

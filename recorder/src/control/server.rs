@@ -12,7 +12,7 @@ use ingero_format::control::{Reply, Request, body_len, from_wire, to_wire};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{UnixListener, UnixStream},
-    sync::{Semaphore, watch},
+    sync::{OwnedSemaphorePermit, Semaphore, watch},
     time::timeout,
 };
 
@@ -26,6 +26,8 @@ use crate::{
 
 const COPY_BYTES: usize = 256 << 10;
 const REMEDY: &str = "choose another --run-dir";
+/// Rest after a client could not be accepted, e.g. for want of descriptors.
+const ACCEPT_PAUSE: std::time::Duration = std::time::Duration::from_millis(200);
 
 /// Makes the socket. Its group (the unit's) may use it.
 ///
@@ -34,7 +36,10 @@ const REMEDY: &str = "choose another --run-dir";
 pub fn bind(run_dir: &Path) -> Result<StdListener> {
     fs::create_dir_all(run_dir).at("cannot create the directory", run_dir, REMEDY)?;
     let path = run_dir.join("control.sock");
-    // The ring's lock says that no other recorder of this state directory runs: what lies here is stale.
+    if std::os::unix::net::UnixStream::connect(&path).is_ok() {
+        return Err(Error::Other(format!("{}: another recorder answers there; {REMEDY}", path.display())));
+    }
+    // Nobody listens: it is left over.
     let _ = fs::remove_file(&path);
     let listener = StdListener::bind(&path).at("cannot bind", &path, REMEDY)?;
     fs::set_permissions(&path, fs::Permissions::from_mode(0o660)).at(
@@ -58,27 +63,42 @@ pub fn serve(listener: StdListener, answers: Arc<Answers>, mut stop: watch::Rece
         .build()
         .map_err(|e| Error::Other(format!("control socket: {e}")))?;
     let served = runtime.block_on(async {
-        let listener = UnixListener::from_std(listener).map_err(|e| Error::Other(format!("control socket: {e}")))?;
+        let listener =
+            UnixListener::from_std(listener).map_err(|e| Error::Other(format!("control socket: {e}")))?;
         let seats = Arc::new(Semaphore::new(MAX_CLIENTS));
         loop {
-            tokio::select! {
+            // A seat first: when all are taken, further clients wait in the socket's queue.
+            let (seat, stream) = tokio::select! {
                 _ = stop.changed() => return Ok(()),
-                accepted = listener.accept() => {
-                    let (Ok((stream, _)), Ok(seat)) = (accepted, Arc::clone(&seats).acquire_owned().await) else { continue };
-                    let answers = Arc::clone(&answers);
-                    tokio::spawn(async move {
-                        let _seat = seat;
-                        if let Err(e) = client(stream, answers).await {
-                            journal::info(&format!("control socket: {e}"));
-                        }
-                    });
+                taken = seat_and_client(&seats, &listener) => match taken {
+                    Ok(taken) => taken,
+                    Err(e) => {
+                        journal::warning(&format!("control socket: {e}"));
+                        tokio::time::sleep(ACCEPT_PAUSE).await;
+                        continue;
+                    }
+                },
+            };
+            let answers = Arc::clone(&answers);
+            tokio::spawn(async move {
+                let _seat = seat;
+                if let Err(e) = client(stream, answers).await {
+                    journal::info(&format!("control socket: {e}"));
                 }
-            }
+            });
         }
     });
     // A client may be waiting for a snapshot that takes minutes: it is not waited for.
     runtime.shutdown_background();
     served
+}
+
+async fn seat_and_client(
+    seats: &Arc<Semaphore>,
+    listener: &UnixListener,
+) -> std::io::Result<(OwnedSemaphorePermit, UnixStream)> {
+    let seat = Arc::clone(seats).acquire_owned().await.map_err(std::io::Error::other)?;
+    Ok((seat, listener.accept().await?.0))
 }
 
 async fn client(mut stream: UnixStream, answers: Arc<Answers>) -> std::io::Result<()> {

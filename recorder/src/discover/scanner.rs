@@ -14,6 +14,7 @@ use std::{
 
 use aya::maps::{HashMap as BpfHashMap, MapData, RingBuf};
 use ingero_ebpf_abi::{NoticeKind, ProcessRole, ThreadState};
+use ingero_format::manifest::LibraryProbes;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use super::{
@@ -29,6 +30,8 @@ use crate::{
     limits::{RESCAN_AFTER_EXEC, RESCAN_INTERVAL},
 };
 
+/// How often a library is tried before it is given up.
+const TRIES: u32 = 3;
 /// Longest time without a look at the clock and the order to stop.
 const TURN: Duration = Duration::from_millis(500);
 
@@ -52,8 +55,11 @@ pub struct Watch {
 pub struct Scanner {
     watch: Watch,
     prober: Prober,
-    /// Identity of every library seen; the value says when its probes were in place.
-    libraries: HashMap<(u64, u64), u64>,
+    /// Identity of every library seen; the value says when its probes were in place, or `None` if there are
+    /// none.
+    libraries: HashMap<(u64, u64), Option<u64>>,
+    /// How often a library could not be probed.
+    failures: HashMap<(u64, u64), u32>,
     sizes: HashMap<u32, u64>,
     covered: HashSet<(u32, (u64, u64))>,
     due: Vec<(Instant, u32)>,
@@ -68,6 +74,7 @@ impl Scanner {
             watch,
             prober,
             libraries: HashMap::new(),
+            failures: HashMap::new(),
             sizes: HashMap::new(),
             covered: HashSet::new(),
             due: Vec::new(),
@@ -120,7 +127,10 @@ impl Scanner {
             if kind == NoticeKind::FirstCall as u32 {
                 self.due.push((now, pid));
             } else {
+                // A new program: nothing that was known of the process holds.
                 self.sizes.remove(&pid);
+                self.covered.retain(|(of, _)| *of != pid);
+                self.watch.registry.remove(pid);
                 self.due.extend(RESCAN_AFTER_EXEC.iter().map(|after| (now + *after, pid)));
             }
         }
@@ -165,30 +175,34 @@ impl Scanner {
             return None;
         }
         if let Some(since) = self.libraries.get(&library.id) {
-            return Some(*since);
+            return *since;
         }
         let attached = File::open(&library.open)
             .map_err(|e| crate::Error::Other(e.to_string()))
             .and_then(|file| self.prober.attach(file, &library.path, library.id.1, library.kind));
         let since = clock::boot_ns();
-        self.libraries.insert(library.id, since);
         match attached {
-            Ok(report) if report.probed == 0 => {
-                let (path, failed) = (&report.path, report.failed.first());
-                let why = failed.map_or("it exports none of the known functions", String::as_str);
-                journal::warning(&format!("{path}: nothing probed: {why}; calls into it are not recorded"));
-                self.watch.registry.put_library(report);
-            }
             Ok(report) => {
-                journal::info(&format!("{}: {} functions probed", report.path, report.probed));
-                for failure in &report.failed {
-                    journal::warning(&format!("{}: not probed: {failure}", report.path));
-                }
+                let since = (report.probed > 0).then_some(since);
+                tell(&report);
                 self.watch.registry.put_library(report);
+                self.libraries.insert(library.id, since);
+                since
             }
-            Err(e) => journal::warning(&format!("{}: not probed: {e}", library.path)),
+            Err(e) => {
+                // The process may have ended while its library was looked at: the next one is tried again.
+                let failures = self.failures.entry(library.id).or_default();
+                *failures += 1;
+                if *failures >= TRIES {
+                    journal::warning(&format!(
+                        "{}: not probed: {e}; calls into it are not recorded",
+                        library.path
+                    ));
+                    self.libraries.insert(library.id, None);
+                }
+                None
+            }
         }
-        Some(since)
     }
 
     // Enrols a process and all its threads, and tells the ring since when it is covered.
@@ -197,7 +211,7 @@ impl Scanner {
         let known = self.watch.registry.get(pid);
         process.libraries = known.as_ref().map(|p| p.libraries.clone()).unwrap_or_default();
         process.libraries.push(library.path.clone());
-        process.covered_ns = known.map_or_else(|| since.max(process.start_ns), |p| p.covered_ns);
+        process.covered_ns = known.map_or(0, |p| p.covered_ns).max(since).max(process.start_ns);
         self.watch.registry.put_path(&library.path, library.id.1);
         let _ = self.watch.processes.insert(pid, ProcessRole::Gpu as u32, 0);
         // Twice: a thread started during the first look is there in the second.
@@ -221,5 +235,18 @@ impl Scanner {
         // The kernel side may have enrolled it already, with a call in flight: never overwrite.
         let _ = self.watch.threads.insert(tid, state, BPF_NOEXIST);
         let _ = self.watch.findings.send(Finding::Name { pid, tid, comm });
+    }
+}
+
+fn tell(report: &LibraryProbes) {
+    let path = &report.path;
+    if report.probed == 0 {
+        let why = report.failed.first().map_or("it exports none of the known functions", String::as_str);
+        journal::warning(&format!("{path}: nothing probed: {why}; calls into it are not recorded"));
+        return;
+    }
+    journal::info(&format!("{path}: {} functions probed", report.probed));
+    for failure in &report.failed {
+        journal::warning(&format!("{path}: not probed: {failure}"));
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! Each (CPU, source) has a sequence that the kernel side raises for every event, also for one it cannot
 //! keep. Programs interrupt each other, so numbers may arrive slightly out of order: a gap is declared a
-//! loss only a full turn after it was seen.
+//! loss only [`SETTLE_NS`] after it was seen.
 
 use ingero_format::{
     Row,
@@ -28,6 +28,10 @@ pub struct Gap {
     pub cause: LossCause,
 }
 
+/// How long a missing number may still arrive: a program that was preempted between taking its number and
+/// submitting has long run again.
+pub const SETTLE_NS: u64 = 500_000_000;
+
 #[derive(Debug, Default)]
 struct Lane {
     next: u64,
@@ -40,14 +44,14 @@ struct Lane {
 pub struct GapTracker {
     /// By CPU, then source: this is looked up for every event.
     lanes: Vec<[Lane; Source::ALL.len()]>,
-    turn: u64,
+    now_ns: u64,
     pending: usize,
 }
 
 impl GapTracker {
     /// Notes that a row arrived.
     pub fn arrived(&mut self, row: &Row, source: Source) {
-        let (cpu, seq, turn) = (row.cpu(), row.seq(), self.turn);
+        let (cpu, seq, seen) = (row.cpu(), row.seq(), self.now_ns);
         let Some(lane) = self.lane(cpu, source) else { return };
         let (from_ns, to_ns) = (lane.last_end_ns, row.end_ns);
         lane.last_end_ns = from_ns.max(to_ns);
@@ -57,7 +61,7 @@ impl GapTracker {
         } else if seq > first_seq {
             lane.next = seq + 1;
             lane.open
-                .push((Gap { cpu, source, first_seq, count: seq - first_seq, from_ns, to_ns, cause }, turn));
+                .push((Gap { cpu, source, first_seq, count: seq - first_seq, from_ns, to_ns, cause }, seen));
             self.pending += 1;
         } else {
             let parts = fill(&mut lane.open, seq);
@@ -76,14 +80,13 @@ impl GapTracker {
 
     /// Notes that the kernel had numbered `produced` events of a lane before the buffer was emptied.
     pub fn produced(&mut self, cpu: u16, source: Source, produced: u64, now_ns: u64) {
-        let turn = self.turn;
         let Some(lane) = self.lane(cpu, source) else { return };
         if produced > lane.next {
             let (first_seq, count) = (lane.next, produced - lane.next);
             let from_ns = lane.last_end_ns;
             let gap =
                 Gap { cpu, source, first_seq, count, from_ns, to_ns: now_ns, cause: LossCause::RingbufFull };
-            lane.open.push((gap, turn));
+            lane.open.push((gap, now_ns));
             lane.next = produced;
             self.pending += 1;
         }
@@ -95,18 +98,23 @@ impl GapTracker {
         self.pending > 0
     }
 
-    /// Ends a turn and gives the gaps that have stood for a whole one.
-    pub fn settle(&mut self) -> Vec<Gap> {
-        self.turn += 1;
+    /// How many gaps may still be filled.
+    #[must_use]
+    pub fn pending(&self) -> usize {
+        self.pending
+    }
+
+    /// Gives the gaps that have stood long enough at boottime `now_ns`.
+    pub fn settle(&mut self, now_ns: u64) -> Vec<Gap> {
+        self.now_ns = now_ns;
         if self.pending == 0 {
             return Vec::new();
         }
-        let turn = self.turn;
         let mut settled: Vec<Gap> = self
             .lanes
             .iter_mut()
             .flatten()
-            .flat_map(|lane| lane.open.extract_if(.., |(_, seen)| *seen + 1 < turn))
+            .flat_map(|lane| lane.open.extract_if(.., |(_, seen)| *seen + SETTLE_NS <= now_ns))
             .map(|(gap, _)| gap)
             .collect();
         self.pending -= settled.len();
@@ -142,8 +150,7 @@ mod tests {
     }
 
     fn settle_all(gaps: &mut GapTracker) -> Vec<Gap> {
-        let first = gaps.settle();
-        first.into_iter().chain(gaps.settle()).collect()
+        gaps.settle(u64::MAX)
     }
 
     #[test]
@@ -159,8 +166,8 @@ mod tests {
         for seq in [0, 1, 5] {
             gaps.arrived(&row(3, seq), Source::Sched);
         }
-        assert!(gaps.settle().is_empty(), "not before a whole turn has passed");
-        let [gap] = gaps.settle()[..] else { panic!("one gap") };
+        assert!(gaps.settle(SETTLE_NS - 1).is_empty(), "a late number may still come");
+        let [gap] = gaps.settle(SETTLE_NS)[..] else { panic!("one gap") };
         assert_eq!((gap.cpu, gap.first_seq, gap.count), (3, 2, 3));
         assert_eq!((gap.from_ns, gap.to_ns), (1001, 1005));
     }

@@ -28,6 +28,17 @@ impl Names {
         self.tasks.insert(tid, (pid, comm)) != Some((pid, comm))
     }
 
+    /// True if the task was written with this process.
+    pub(super) fn knows(&self, pid: u32, tid: u32) -> bool {
+        self.tasks.get(&tid).is_some_and(|(of, _)| *of == pid)
+    }
+
+    /// Forgets a process that ended: its ids may name others next, who are then written anew.
+    pub(super) fn forget(&mut self, pid: u32) {
+        self.tasks.retain(|_, (of, _)| *of != pid);
+        self.handles.retain(|(of, _), _| *of != pid);
+    }
+
     /// Id of a text, and whether it is new.
     pub(super) fn text(&mut self, text: &[u8]) -> (u32, bool) {
         if let Some(id) = self.texts.get(text) {

@@ -26,6 +26,8 @@ pub struct Progress {
     pub produced: AtomicU64,
     /// Events put into the head.
     pub stored: AtomicU64,
+    /// Gaps in the numbers that may still be filled.
+    pub pending_gaps: AtomicU64,
     /// Kernel stacks that could not be stored.
     pub stacks_lost: AtomicU64,
     /// Kernel stacks not taken, their thread's last being too recent.

@@ -74,6 +74,9 @@ impl Sink {
 
     fn event(&mut self, bytes: &[u8; ROW_BYTES], row: &Row) {
         let source = ops::source(row.op);
+        if row.op == ops::EXIT {
+            self.names.forget(row.pid);
+        }
         self.gaps.arrived(row, source);
         if self.push(source, bytes) {
             self.stored += 1;
@@ -197,6 +200,8 @@ impl Sink {
     /// Writes what another thread found out.
     pub fn finding(&mut self, finding: Finding) {
         match finding {
+            // The kernel may have told a newer name meanwhile: only a thread without one is named from here.
+            Finding::Name { pid, tid, .. } if self.names.knows(pid, tid) => {}
             Finding::Name { pid, tid, comm } => {
                 let mut padded = [0; COMM_LEN];
                 padded.iter_mut().zip(comm.bytes().take(COMM_LEN - 1)).for_each(|(to, from)| *to = from);

@@ -1,20 +1,21 @@
 //! The drain thread's loop.
 
 use std::{
-    os::fd::{AsFd, AsRawFd, BorrowedFd},
+    os::fd::{AsRawFd, BorrowedFd},
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering::Relaxed},
         mpsc::Receiver,
     },
+    time::{Duration, Instant},
 };
 
 use aya::maps::{MapData, PerCpuArray, RingBuf};
 use ingero_ebpf_abi::{CpuCounters, LostCause};
 use ingero_format::ops::{LossCause, Source};
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
 
-use super::{Finding, Gap, Progress, Sink};
+use super::{Finding, Gap, Progress, Sink, gaps::SETTLE_NS};
 use crate::{
     clock,
     limits::{DRAIN_INTERVAL, SEAL_AGE_NS},
@@ -27,8 +28,25 @@ const TURNS_PER_ACCOUNT: u64 = 20;
 /// Turns between two clock anchors: about a minute.
 const TURNS_PER_ANCHOR: u64 = 1200;
 
+/// Ends a sleep early when the buffer passes its watermark.
+///
+/// Edge-triggered on purpose: the descriptor reads as ready whenever a byte waits, so that a level-triggered
+/// wait on a steady stream would not sleep at all.
+///
+/// # Errors
+/// If the system has no room for it.
+pub fn alarm(events: &RingBuf<MapData>) -> nix::Result<Epoll> {
+    let alarm = Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC)?;
+    // SAFETY: the descriptor belongs to `events`, which outlives this borrow.
+    let fd = unsafe { BorrowedFd::borrow_raw(events.as_raw_fd()) };
+    alarm.add(fd, EpollEvent::new(EpollFlags::EPOLLIN | EpollFlags::EPOLLET, 0))?;
+    Ok(alarm)
+}
+
 /// Everything the drain thread owns.
 pub struct Drain {
+    /// See [`alarm`].
+    pub alarm: Epoll,
     /// Records from the kernel.
     pub events: RingBuf<MapData>,
     /// Sequences and losses of the kernel side.
@@ -52,9 +70,12 @@ impl Drain {
             self.turn(turn);
             turn += 1;
         }
-        // Three more: one to take what is left, two for gaps to settle.
-        for last in [0, TURNS_PER_ACCOUNT + 1, TURNS_PER_ACCOUNT + 1] {
-            self.turn(last);
+        // Takes what is left, and gives late numbers their time.
+        let deadline = Instant::now() + Duration::from_nanos(2 * SETTLE_NS);
+        self.turn(0);
+        while self.sink.gaps.any() && Instant::now() < deadline {
+            std::thread::sleep(DRAIN_INTERVAL);
+            self.turn(0);
         }
         for source in Source::ALL {
             self.sink.seal(source);
@@ -62,12 +83,8 @@ impl Drain {
     }
 
     fn wait(&self) {
-        // SAFETY: the descriptor belongs to `events`, which outlives this borrow.
-        let fd = unsafe { BorrowedFd::borrow_raw(self.events.as_raw_fd()) };
-        let mut fds = [PollFd::new(fd.as_fd(), PollFlags::POLLIN)];
-        let timeout = PollTimeout::try_from(DRAIN_INTERVAL.as_millis() as i32).unwrap_or(PollTimeout::ZERO);
-        // POLLIN is level-triggered on "not empty" only after a wake-up was sent; an early return is harmless.
-        let _ = poll(&mut fds, timeout);
+        let timeout = EpollTimeout::try_from(DRAIN_INTERVAL).unwrap_or(EpollTimeout::ZERO);
+        let _ = self.alarm.wait(&mut [EpollEvent::empty()], timeout);
     }
 
     fn turn(&mut self, turn: u64) {
@@ -87,6 +104,7 @@ impl Drain {
             self.sink.anchor();
         }
         self.sink.seal_older_than(now.saturating_sub(SEAL_AGE_NS));
+        self.progress.pending_gaps.store(self.sink.gaps.pending() as u64, Relaxed);
         self.sink.publish();
         self.progress.drained_through(now);
     }
@@ -108,7 +126,7 @@ impl Drain {
         self.progress.produced.store(produced, Relaxed);
         self.progress.stacks_lost.store(counters.iter().map(|c| c.stacks_lost).sum(), Relaxed);
         self.progress.stacks_skipped.store(counters.iter().map(|c| c.stacks_skipped).sum(), Relaxed);
-        for gap in self.sink.gaps.settle() {
+        for gap in self.sink.gaps.settle(now) {
             for part in self.by_cause(gap, counters) {
                 self.sink.lost(&part);
             }

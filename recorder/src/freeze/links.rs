@@ -13,7 +13,17 @@ use ingero_format::{
     row::ROW_BYTES,
 };
 
-use crate::ring::{Layout, SegmentTable};
+use crate::ring::{Layout, SegmentInfo, SegmentTable};
+
+/// What to link.
+pub(super) struct Wanted {
+    /// Begin of the window, boottime ns.
+    pub(super) from_ns: u64,
+    /// The boot that `from_ns` counts from.
+    pub(super) boot_id: [u8; 16],
+    /// Most bytes of segments.
+    pub(super) max_bytes: u64,
+}
 
 /// A directory that holds on to a window.
 pub(super) struct FrozenSet {
@@ -38,17 +48,27 @@ impl FrozenSet {
         Ok(Self { directory, segments: Vec::new(), head: Vec::new() })
     }
 
-    /// Links every segment with rows at or after `from_ns` and copies the head, all at one moment: the
-    /// table's lock keeps the sealer from moving rows from head to segment meanwhile. May be called again
-    /// to extend the set to what has been recorded since.
-    pub(super) fn link(&mut self, layout: &Layout, table: &SegmentTable, from_ns: u64) -> io::Result<()> {
-        let segments = table.lock();
+    /// Links every segment of this boot with rows at or after `from_ns` and copies the head, all at one
+    /// moment: the table's lock keeps the sealer from moving rows from head to segment meanwhile. May be
+    /// called again to extend the set to what has been recorded since.
+    pub(super) fn link(&mut self, layout: &Layout, table: &SegmentTable, window: &Wanted) -> io::Result<()> {
+        let mut segments = table.lock();
         // The last two always: an empty or all-meta segment names what others use.
         let recent = segments.list.len().saturating_sub(2);
-        for (i, info) in segments.list.iter().enumerate() {
-            if info.last_ns < from_ns && i < recent {
-                continue;
-            }
+        let wanted = |(i, s): &(usize, &SegmentInfo)| {
+            s.boot_id == window.boot_id && (s.last_ns >= window.from_ns || *i >= recent)
+        };
+        let chosen: Vec<SegmentInfo> =
+            segments.list.iter().enumerate().filter(wanted).map(|(_, s)| s.clone()).collect();
+        // Before anything is linked: links that cannot become a bundle would only keep room from the ring.
+        let bytes: u64 = chosen.iter().map(|s| s.bytes).sum();
+        if bytes > window.max_bytes {
+            return Err(io::Error::other(format!(
+                "the window needs {bytes} bytes, [snapshot] max_bytes allows {}; ask for a shorter --last",
+                window.max_bytes
+            )));
+        }
+        for info in chosen {
             let entry = SegmentEntry { seq: info.seq, bytes: info.bytes };
             match self.segments.iter_mut().find(|known| known.seq == info.seq) {
                 Some(known) => *known = entry,
@@ -59,6 +79,7 @@ impl FrozenSet {
             }
         }
         self.head = used_head(&layout.ring.join("head"))?;
+        segments.pinned = Some(self.directory.clone());
         drop(segments);
         self.segments.sort_unstable_by_key(|s| s.seq);
         Ok(())
@@ -78,8 +99,15 @@ impl FrozenSet {
     }
 
     /// Lets the window go.
-    pub(super) fn remove(self) {
-        if let Err(e) = fs::remove_dir_all(&self.directory) {
+    pub(super) fn remove(self, table: &SegmentTable) {
+        {
+            let mut segments = table.lock();
+            segments.pinned = None;
+            segments.reserved = 0;
+        }
+        if let Err(e) = fs::remove_dir_all(&self.directory)
+            && e.kind() != io::ErrorKind::NotFound
+        {
             crate::journal::warning(&format!("{}: cannot remove: {e}", self.directory.display()));
         }
     }
@@ -99,14 +127,26 @@ fn used_head(path: &Path) -> io::Result<Vec<u8>> {
     let Ok(geometry) = Geometry::read(&bytes) else { return Ok(Vec::new()) };
     for slot in 0..geometry.slots as usize {
         let at = geometry.slot_offset(slot);
-        let mut count = [0; 8];
-        file.read_exact_at(&mut count, (at + PUBLISHED_OFFSET) as u64)?;
-        let rows = (u64::from_le_bytes(count) as usize).min(geometry.rows());
-        if rows > 0 {
-            let used = at + SLOT_HEADER_BYTES + rows * ROW_BYTES;
-            bytes.resize(used, 0);
-            file.read_exact_at(bytes.get_mut(at..).unwrap_or_default(), at as u64)?;
+        let mut header = [0; SLOT_HEADER_BYTES];
+        file.read_exact_at(&mut header, at as u64)?;
+        let count = header
+            .get(PUBLISHED_OFFSET..)
+            .and_then(|b| b.first_chunk())
+            .map_or(0, |b| u64::from_le_bytes(*b));
+        let rows = (count as usize).min(geometry.rows());
+        if rows == 0 {
+            continue;
         }
+        let (from, to) = (at + SLOT_HEADER_BYTES, at + SLOT_HEADER_BYTES + rows * ROW_BYTES);
+        bytes.resize(to, 0);
+        file.read_exact_at(bytes.get_mut(from..to).unwrap_or_default(), from as u64)?;
+        // The drain goes on meanwhile. The header as first read belongs to these rows unless the slot was
+        // taken into use anew, and then its old rows are in a frame that is linked already.
+        let mut after = [0; SLOT_HEADER_BYTES];
+        file.read_exact_at(&mut after, at as u64)?;
+        let same = header.get(..PUBLISHED_OFFSET) == after.get(..PUBLISHED_OFFSET);
+        let place = bytes.get_mut(at..from).unwrap_or_default();
+        place.iter_mut().zip(header).filter(|_| same).for_each(|(to, from)| *to = from);
     }
     Ok(bytes)
 }

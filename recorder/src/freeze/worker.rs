@@ -18,7 +18,13 @@ use ingero_format::{
     units::show_ns,
 };
 
-use super::{bundle, host, links::FrozenSet, open_rows::open_rows, snapshots::Snapshots, symbols};
+use super::{
+    bundle, host,
+    links::{FrozenSet, Wanted},
+    open_rows::open_rows,
+    snapshots::Snapshots,
+    symbols,
+};
 use crate::{
     Error, Result, clock,
     config::Config,
@@ -118,7 +124,7 @@ impl Freezer {
             manifest.anchor = anchor;
             self.deliver(&set, manifest, &window, &config)
         });
-        set.remove();
+        set.remove(&self.table);
         outcome
     }
 
@@ -134,30 +140,32 @@ impl Freezer {
         let from = |joined: &[FreezeRequest]| {
             joined.iter().map(|r| r.trigger.at_ns.saturating_sub(r.last_ns)).min().unwrap_or(0)
         };
+        let max_bytes = self.config.lock().unwrap_or_else(PoisonError::into_inner).snapshot.max_bytes.0;
+        let boot_id = clock::boot_id();
         let link = |set: &mut FrozenSet, from_ns| {
-            set.link(&self.layout, &self.table, from_ns).at("cannot link", &self.layout.frozen, REMEDY)
+            let wanted = Wanted { from_ns, boot_id, max_bytes };
+            set.link(&self.layout, &self.table, &wanted).at("cannot link", &self.layout.frozen, REMEDY)
         };
         link(set, from(joined))?;
         let frozen_after_ns = begun.elapsed().as_nanos() as u64;
         let to_ns = post_window(joined, requests, stop);
-        let reached = self.wait_for_drain(to_ns);
-        let open = open_rows(&self.threads, to_ns.min(clock::boot_ns()));
+        // Open calls first, then the drain past that moment, then the links: a call that ends in between is
+        // in both and the reader drops one; the other way round it could be in neither.
+        let open = open_rows(&self.threads, clock::boot_ns());
+        let reached = self.wait_for_drain(to_ns.max(clock::boot_ns()));
         let from_ns = from(joined);
         link(set, from_ns)?;
         Ok(Window { from_ns, to_ns, reached, open, frozen_after_ns })
     }
 
-    // One turn more than needed, so that numbers which arrived out of order have settled.
+    // Until everything that ended before `to_ns` has been taken, and every gap in the numbers has either been
+    // filled or been told as a loss.
     fn wait_for_drain(&self, to_ns: u64) -> bool {
         let deadline = Instant::now() + FREEZE_DRAIN_TIMEOUT;
-        let mut turn_reached = None;
         while Instant::now() < deadline {
-            let turns = self.progress.turns.load(Relaxed);
-            let reached = self.progress.drained_through_ns.load(Relaxed) >= to_ns;
-            match turn_reached {
-                None if reached => turn_reached = Some(turns),
-                Some(at) if turns > at + 1 => return true,
-                _ => {}
+            let drained = self.progress.drained_through_ns.load(Relaxed) >= to_ns;
+            if drained && self.progress.pending_gaps.load(Relaxed) == 0 {
+                return true;
             }
             std::thread::sleep(DRAIN_INTERVAL / 5);
         }
@@ -234,6 +242,7 @@ impl Freezer {
             journal::warning(&format!("snapshot {id} removed to make room ([snapshot] max_bytes)"));
             notes.push(format!("older snapshot {id} was removed to make room"));
         }
+        self.table.lock().reserved = size;
         let used = allocated_bytes(&self.layout.state);
         if used.saturating_add(size) > config.ring.max_bytes.0 {
             let mut segments = self.table.lock();

@@ -2,7 +2,7 @@
 
 use std::{collections::HashSet, fs, io, os::unix::fs::MetadataExt, path::Path};
 
-use super::table::Segments;
+use super::table::{SegmentInfo, Segments};
 use crate::{journal, limits::MIN_SEGMENTS};
 
 /// Allocated bytes of all files below a directory, each inode once.
@@ -50,18 +50,28 @@ pub(super) fn make_room(
     more: u64,
     epoch: u64,
 ) -> bool {
-    let newest = segments.list.iter().map(|s| s.last_ns).max().unwrap_or(0);
+    // Only times of one boot can be compared; segments of earlier ones go by number, like all others.
+    let boot = segments.list.back().map(|s| s.boot_id);
+    let this_boot = |s: &&SegmentInfo| Some(s.boot_id) == boot;
+    let newest = segments.list.iter().filter(this_boot).map(|s| s.last_ns).max().unwrap_or(0);
     let horizon = newest.saturating_sub(bounds.max_age_ns);
-    while segments.list.len() > MIN_SEGMENTS && segments.list.front().is_some_and(|s| s.last_ns < horizon) {
+    let aged = |s: &SegmentInfo| this_boot(&s) && s.last_ns < horizon;
+    while segments.list.len() > MIN_SEGMENTS && segments.list.front().is_some_and(aged) {
         evict(segments, epoch);
     }
     loop {
+        let more = more.saturating_add(segments.reserved);
         let fits = allocated_bytes(state_dir).saturating_add(more) <= bounds.max_bytes
             && free_bytes(state_dir) >= bounds.keep_free.saturating_add(more);
         if fits {
             return true;
         }
-        if segments.list.len() > MIN_SEGMENTS {
+        if let Some(pinned) = segments.pinned.take() {
+            // Evicting what a freeze holds frees nothing: recording goes on, the freeze does not.
+            journal::warning(&format!("{}: freeze given up, the ring needs its room", pinned.display()));
+            segments.reserved = 0;
+            let _ = fs::remove_dir_all(pinned);
+        } else if segments.list.len() > MIN_SEGMENTS {
             evict(segments, epoch);
         } else if !remove_bad_ring(state_dir) {
             return false;

@@ -102,8 +102,13 @@ fn scan(path: &Path) -> Result<Facts> {
     let map = unsafe { Mmap::map(&file) }.at("cannot map", path, REMEDY)?;
     let header = Header::read(&map)?;
     let mut facts = Facts { boot_id: header.boot_id, ..Facts::default() };
-    facts.info =
-        SegmentInfo { path: path.into(), first_ns: u64::MAX, epoch: header.epoch, ..SegmentInfo::default() };
+    facts.info = SegmentInfo {
+        path: path.into(),
+        first_ns: u64::MAX,
+        epoch: header.epoch,
+        boot_id: header.boot_id,
+        ..SegmentInfo::default()
+    };
     let mut frames = Scan::new(&map, &header);
     for step in &mut frames {
         match step {

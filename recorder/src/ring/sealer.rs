@@ -232,6 +232,17 @@ impl Sealer {
         let path = self.directory.join(segment::file_name(seq));
         let mut writer = SegmentWriter::begin(&next, &path, seq, self.identity, clock::anchor(), self.chain)?;
         self.next_seq += 1;
+        // In the table at once: whatever fails from here on, the file is counted and evicted like any other.
+        segments.active = Some(writer.file());
+        segments.list.push_back(SegmentInfo {
+            seq,
+            path,
+            bytes: writer.bytes(),
+            first_ns: u64::MAX,
+            epoch: self.identity.epoch,
+            boot_id: self.identity.boot_id,
+            ..SegmentInfo::default()
+        });
         // The new name must survive a power loss before anything under it counts as durable.
         File::open(&self.directory)?.sync_all()?;
         let state = self.prologue.state().to_bytes().map_err(io::Error::other)?;
@@ -242,15 +253,9 @@ impl Sealer {
             ..frame::Header::default()
         };
         writer.append(header, &frame::pack_record(&state).map_err(io::Error::other)?)?;
-        segments.active = Some(writer.file());
-        segments.list.push_back(SegmentInfo {
-            seq,
-            path,
-            bytes: writer.bytes(),
-            first_ns: u64::MAX,
-            epoch: self.identity.epoch,
-            ..SegmentInfo::default()
-        });
+        if let Some(active) = segments.list.back_mut() {
+            active.bytes = writer.bytes();
+        }
         self.writer = Some(writer);
         Ok(())
     }

@@ -4,7 +4,10 @@ use std::{
     collections::VecDeque,
     fs::File,
     path::PathBuf,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicUsize, Ordering},
+    },
 };
 
 /// One segment of the ring.
@@ -24,6 +27,8 @@ pub struct SegmentInfo {
     pub events: u64,
     /// Life of the BPF counters its rows were numbered in.
     pub epoch: u64,
+    /// Boot that its times count from: times of two boots cannot be compared.
+    pub boot_id: [u8; 16],
 }
 
 /// Contents of the table.
@@ -35,6 +40,10 @@ pub struct Segments {
     pub active: Option<Arc<File>>,
     /// Events of this epoch in segments that were evicted.
     pub evicted_events: u64,
+    /// A freeze under way: its directory of links. While it stands, evicting frees nothing.
+    pub pinned: Option<PathBuf>,
+    /// Bytes of a bundle that is being written.
+    pub reserved: u64,
     /// Bytes and events of frames written since start.
     pub written: (u64, u64),
 }
@@ -42,9 +51,25 @@ pub struct Segments {
 /// Shared handle on the table. Holding its lock keeps every segment where it is: the sealer neither
 /// appends, rolls nor evicts meanwhile. Never held by the drain.
 #[derive(Clone, Debug, Default)]
-pub struct SegmentTable(Arc<Mutex<Segments>>);
+pub struct SegmentTable(Arc<Mutex<Segments>>, Arc<AtomicUsize>);
 
 impl SegmentTable {
+    /// Number of segments, without waiting: the last known while the table is in use. For the loop that feeds
+    /// the watchdog, which no slow disk may hold up.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        if let Ok(segments) = self.0.try_lock() {
+            self.1.store(segments.list.len(), Ordering::Relaxed);
+        }
+        self.1.load(Ordering::Relaxed)
+    }
+
+    /// True if there is no segment.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
     /// Locks the table.
     pub fn lock(&self) -> MutexGuard<'_, Segments> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)

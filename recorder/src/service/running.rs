@@ -105,7 +105,7 @@ impl Running {
 
     fn line(&self) -> String {
         let (stored, lost) = (self.progress.stored.load(Relaxed), self.progress.lost_total());
-        let segments = self.answers.source.table.lock().list.len();
+        let segments = self.answers.source.table.len();
         format!("{} events stored, {} lost, {segments} segments", show_count(stored), show_count(lost))
     }
 

@@ -22,13 +22,13 @@ use super::{
     running::{Running, Worker},
 };
 use crate::{
-    Result,
+    Error, Result,
     attach::Prober,
     clock,
     config::{Config, SourceName},
     control::{self, Answers, StatusSource},
     discover::{Registry, Scanner, Watch},
-    drain::{Drain, Finding, Gap, Progress, Sink},
+    drain::{Drain, Finding, Gap, Progress, Sink, alarm},
     error::IoContext,
     freeze::{FreezeRequest, Freezer, Snapshots},
     journal, kernel,
@@ -77,7 +77,10 @@ pub(super) fn start(config: Config, paths: &Paths, warnings: Vec<String>) -> Res
     let sealer = sealer(&shared, &config, &opened, epoch, pool.clone(), findings.clone())?;
     let flusher = flusher(&shared, &config, &opened, &head, pool)?;
     let (jobs, slots) = sync_channel(SEAL_QUEUE);
+    let alarm = alarm(&loaded.events)
+        .map_err(|e| Error::Other(format!("the drain's alarm: {e}; raise LimitNOFILE=")))?;
     let drain = Drain {
+        alarm,
         events: loaded.events,
         counters: loaded.counters,
         findings: found,
