@@ -105,8 +105,16 @@ impl StatusSource {
             cost: self.cost(written),
             snapshots: self.snapshot_counts(),
             triggers: self.triggers.counts(),
-            warnings: self.warnings.clone(),
+            warnings: self.warnings(),
         }
+    }
+
+    fn warnings(&self) -> Vec<String> {
+        let lost = self.progress.stacks_lost.load(Relaxed);
+        let stacks = (lost > 0).then(|| {
+            format!("{lost} kernel stacks could not be stored; what blocked there shows as unknown")
+        });
+        self.warnings.iter().cloned().chain(stacks).collect()
     }
 
     fn events(&self, evicted: u64) -> EventCounts {

@@ -30,8 +30,6 @@ pub struct Progress {
     pub pending_gaps: AtomicU64,
     /// Kernel stacks that could not be stored.
     pub stacks_lost: AtomicU64,
-    /// Kernel stacks not taken, their thread's last being too recent.
-    pub stacks_skipped: AtomicU64,
     lost: Mutex<BTreeMap<LossKey, u64>>,
 }
 

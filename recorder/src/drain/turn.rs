@@ -125,7 +125,6 @@ impl Drain {
         }
         self.progress.produced.store(produced, Relaxed);
         self.progress.stacks_lost.store(counters.iter().map(|c| c.stacks_lost).sum(), Relaxed);
-        self.progress.stacks_skipped.store(counters.iter().map(|c| c.stacks_skipped).sum(), Relaxed);
         for gap in self.sink.gaps.settle(now) {
             for part in self.by_cause(gap, counters) {
                 self.sink.lost(&part);
