@@ -71,6 +71,7 @@ pub struct Sealer {
     pub findings: Sender<Finding>,
     compressor: Compressor,
     buffer: Vec<u8>,
+    in_trouble: bool,
     writer: Option<SegmentWriter>,
     next_seq: u64,
     chain: u128,
@@ -119,6 +120,7 @@ impl Sealer {
             findings,
             compressor: Compressor::new()?,
             buffer: Vec::new(),
+            in_trouble: false,
             writer: None,
             next_seq: start.next_seq,
             chain: 0,
@@ -162,13 +164,10 @@ impl Sealer {
         let mut cause = LossCause::IoError;
         for _ in 0..TRIES {
             match self.try_store(rows, source, generation) {
-                Ok(()) => return,
+                Ok(()) => return self.works_again(),
                 Err(e) => {
                     cause = if is_full(&e) { LossCause::DiskFull } else { LossCause::IoError };
-                    journal::error(&format!(
-                        "{}: cannot write a frame: {e}; {REMEDY}",
-                        self.directory.display()
-                    ));
+                    self.complain(&e);
                     // A file that failed is never written again.
                     self.writer = None;
                     let mut segments = self.table.lock();
@@ -179,6 +178,19 @@ impl Sealer {
             }
         }
         self.tell_lost(rows, source, cause);
+    }
+
+    // Once for each trouble, however many frames it takes: a full disk must not fill the journal.
+    fn complain(&mut self, e: &io::Error) {
+        if !std::mem::replace(&mut self.in_trouble, true) {
+            journal::error(&format!("{}: cannot write a frame: {e}; {REMEDY}", self.directory.display()));
+        }
+    }
+
+    fn works_again(&mut self) {
+        if std::mem::take(&mut self.in_trouble) {
+            journal::warning(&format!("{}: frames are written again", self.directory.display()));
+        }
     }
 
     fn try_store(&mut self, rows: &mut [Row], source: Source, generation: u64) -> io::Result<()> {
