@@ -173,6 +173,8 @@ fn sigusr1_freezes_the_configured_window() {
     assert!(!lab.json(&["snapshots"]).to_string().contains(id.as_str().unwrap()));
 }
 
+// Found by the test below: the window of a snapshot that reaches past the oldest row began at that row's end,
+// and so left it out: 23,999 of 24,000 launches.
 #[test]
 fn kill_9_loses_nothing_that_was_stored_and_the_gap_is_told() {
     if !live() {
@@ -226,8 +228,10 @@ fn a_process_without_cuda_leaves_no_event() {
     let mut other = other.spawn().unwrap();
     let pid = other.id();
     other.wait().unwrap();
-    let mut switcher = Program::start(&standin().switcher, ["--cuda", "--seconds", "1"]);
+    let mut switcher = Program::start(&standin().switcher, ["--cuda", "--seconds", "1", "--start-on-stdin"]);
+    switcher.line_with("READY");
     lab.until_covered(switcher.pid());
+    switcher.say("go");
     switcher.line_with("wall");
     let db = lab.window("other", "10s");
     let of = |sql: &str| db.query_row(sql, [pid], |r| r.get::<_, i64>(0)).unwrap();

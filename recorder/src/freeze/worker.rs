@@ -75,6 +75,8 @@ pub struct Freezer {
     pub counts: Arc<Mutex<SnapshotCounts>>,
     /// The ring.
     pub ring_id: [u8; 16],
+    /// When recording began, boottime ns.
+    pub started_ns: u64,
 }
 
 impl Freezer {
@@ -263,19 +265,14 @@ impl Freezer {
         Ok(())
     }
 
-    // A window longer than the past held is granted as far as it goes, and says so.
+    // A window longer than the past held is granted as far as it goes, and says so. Time in which nothing
+    // happened is held too: the past begins with the recorder, or with the oldest row once rows were evicted.
     fn note_window(&self, set: &FrozenSet, manifest: &mut Manifest, reached: bool) {
         let segments = self.table.lock();
         let linked = |seq: u64| set.segments.iter().any(|s| s.seq == seq);
-        let first_ns = segments.list.iter().filter(|s| linked(s.seq)).map(|s| s.first_ns).min();
-        let head_ns = ingero_format::head::read(&set.head)
-            .map(|(slots, _)| slots)
-            .unwrap_or_default()
-            .iter()
-            .flat_map(|slot| slot.rows.iter().map(ingero_format::Row::start_ns))
-            .filter(|ns| *ns > 0)
-            .min();
-        let begun = first_ns.into_iter().chain(head_ns).min().unwrap_or(manifest.to_ns).min(manifest.to_ns);
+        let oldest_row = segments.list.iter().filter(|s| linked(s.seq)).map(|s| s.first_ns).min();
+        let started = (segments.evicted_events == 0).then_some(self.started_ns);
+        let begun = oldest_row.into_iter().chain(started).min().unwrap_or(manifest.to_ns).min(manifest.to_ns);
         if begun > manifest.from_ns {
             let missing = show_ns(begun - manifest.from_ns);
             manifest

@@ -137,14 +137,14 @@ fn learn(facts: &mut Facts, frame: &frame::Header, payload: &[u8]) {
     facts.generations.insert(frame.head_generation);
     let Some(source) = Source::ALL.into_iter().find(|s| frame.sources == 1 << *s as u8) else { return };
     // Every frame is unpacked: the accounts of a segment recovered from the head go on from here.
-    if let Ok(rows) = columns::decode(payload, frame.raw_len, frame.n_events, frame.first_ns) {
-        facts.prologue.learn(source, &rows);
-    }
+    let rows = columns::decode(payload, frame.raw_len, frame.n_events, frame.first_ns).unwrap_or_default();
+    facts.prologue.learn(source, &rows);
     if source == Source::Meta {
         return;
     }
     facts.info.events += u64::from(frame.n_events);
-    facts.info.first_ns = facts.info.first_ns.min(frame.first_ns);
+    let first = rows.iter().map(ingero_format::Row::start_ns).min().unwrap_or(u64::MAX);
+    facts.info.first_ns = facts.info.first_ns.min(first);
     facts.info.last_ns = facts.info.last_ns.max(frame.last_ns);
 }
 

@@ -222,7 +222,8 @@ impl Sealer {
             active.events += events;
             // Meta rows may speak of long ago; they do not make a segment older.
             if source != Source::Meta {
-                active.first_ns = active.first_ns.min(encoded.span.0);
+                let first = rows.iter().map(Row::start_ns).min().unwrap_or(u64::MAX);
+                active.first_ns = active.first_ns.min(first);
                 active.last_ns = active.last_ns.max(encoded.span.1);
             }
         }

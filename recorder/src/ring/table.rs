@@ -19,7 +19,8 @@ pub struct SegmentInfo {
     pub path: PathBuf,
     /// Bytes written.
     pub bytes: u64,
-    /// Earliest end time of a row inside, boottime ns; `u64::MAX` before the first.
+    /// Earliest start of a row inside, boottime ns; `u64::MAX` before the first. Not its end: a window that
+    /// begins there must hold that row.
     pub first_ns: u64,
     /// Latest end time, boottime ns.
     pub last_ns: u64,

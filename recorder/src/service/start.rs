@@ -199,6 +199,7 @@ fn freezer(
         snapshots: shared.snapshots.clone(),
         counts: Arc::clone(&shared.counts),
         ring_id: opened.identity.ring_id,
+        started_ns: clock::boot_ns(),
     }
 }
 
