@@ -60,14 +60,7 @@ pub(super) fn start(config: Config, paths: &Paths, warnings: Vec<String>) -> Res
         kernel_stacks: config.probes.kernel_stacks,
         sched: config.probes.sources.contains(&SourceName::Sched),
     })?;
-    let shared = Shared {
-        snapshots: Snapshots::new(layout.bundles.clone()),
-        layout,
-        progress: Arc::default(),
-        registry: Arc::default(),
-        config: Arc::new(Mutex::new(config.clone())),
-        counts: Arc::default(),
-    };
+    let shared = Shared::new(layout, &config);
     let (findings, found) = channel();
     tell_gap(&findings, &opened);
     let pool = SlotPool::new(GEOMETRY.slots as usize);
@@ -204,6 +197,17 @@ fn freezer(
 }
 
 impl Shared {
+    fn new(layout: Layout, config: &Config) -> Self {
+        Self {
+            snapshots: Snapshots::new(layout.bundles.clone()),
+            layout,
+            progress: Arc::default(),
+            registry: Arc::default(),
+            config: Arc::new(Mutex::new(config.clone())),
+            counts: Arc::default(),
+        }
+    }
+
     fn source(
         &self,
         opened: &OpenRing,
