@@ -2,9 +2,11 @@
 
 pub mod btf;
 mod load;
+mod multi;
 mod offsets;
 mod preflight;
 
 pub use load::{Loaded, Options, load, uprobe};
+pub use multi::{MultiPrograms, Site};
 pub use offsets::{TaskOffsets, task_offsets};
 pub use preflight::{Check, preflight};

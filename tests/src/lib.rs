@@ -13,6 +13,7 @@
 pub mod calls;
 pub mod lab;
 pub mod program;
+pub mod scene;
 pub mod switcher;
 
 pub use lab::{Lab, live, standin};

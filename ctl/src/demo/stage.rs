@@ -15,7 +15,7 @@ use super::{HOG, STORM, STORM_AT, Scenario, child::Running};
 use crate::{client, commands::check::recorder_program, error::Error};
 
 /// How long the recorder or the engine may take to be ready.
-const PATIENCE: Duration = Duration::from_secs(30);
+const PATIENCE: Duration = Duration::from_secs(120);
 const CONFIG: &str =
     "[ring]\nmax_bytes = \"512MiB\"\nkeep_free = \"64MiB\"\n[snapshot]\nmax_bytes = \"256MiB\"\n";
 
@@ -84,7 +84,10 @@ impl Stage {
             }
             std::thread::sleep(Duration::from_millis(50));
         }
-        Err(Error::Refused(format!("demo: {what} was not ready within {PATIENCE:?}")))
+        let log = fs::read_to_string(&self.log).unwrap_or_default();
+        Err(Error::Refused(format!(
+            "demo: {what} was not ready within {PATIENCE:?}; the recorder said: {log}"
+        )))
     }
 
     /// Starts the engine and lets it go once it is recorded.

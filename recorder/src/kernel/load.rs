@@ -7,10 +7,10 @@ use aya::{
 };
 use ingero_ebpf_abi::{CpuCounters, ThreadState};
 
-use super::{TaskOffsets, task_offsets};
+use super::{MultiPrograms, TaskOffsets, task_offsets};
 use crate::{Error, Result, limits};
 
-static OBJECT: &[u8] = include_bytes_aligned!("../../../ebpf/prebuilt/ingero-probes.bpf.o");
+pub(super) static OBJECT: &[u8] = include_bytes_aligned!("../../../ebpf/prebuilt/ingero-probes.bpf.o");
 
 /// Tracepoint programs: program name and raw tracepoint.
 const TRACEPOINTS: [(&str, &str); 6] = [
@@ -35,6 +35,8 @@ pub struct Options {
 pub struct Loaded {
     /// Keeps programs and links alive.
     pub ebpf: Ebpf,
+    /// Call programs that take a whole library at once; `None` before kernel 6.6.
+    pub multi: Option<MultiPrograms>,
     /// Events, for the drain.
     pub events: RingBuf<MapData>,
     /// Hints, for the discovery.
@@ -80,8 +82,11 @@ pub fn load(options: Options) -> Result<Loaded> {
             attach_tracepoint(&mut ebpf, program, tracepoint)?;
         }
     }
-    for name in ["call_enter", "call_return"] {
-        uprobe(&mut ebpf, name)?.load().map_err(|e| refused(&format!("the program {name}"), e))?;
+    let multi = MultiPrograms::load(&ebpf).ok();
+    if multi.is_none() {
+        for name in ["call_enter", "call_return"] {
+            uprobe(&mut ebpf, name)?.load().map_err(|e| refused(&format!("the program {name}"), e))?;
+        }
     }
     let mut take = |name: &'static str| {
         ebpf.take_map(name).ok_or_else(|| Error::Other(format!("the BPF object has no map {name}")))
@@ -92,6 +97,7 @@ pub fn load(options: Options) -> Result<Loaded> {
     let map = |e: MapError| refused("a map", e);
     Ok(Loaded {
         ebpf,
+        multi,
         events: events.try_into().map_err(map)?,
         notices: notices.try_into().map_err(map)?,
         threads: threads.try_into().map_err(map)?,

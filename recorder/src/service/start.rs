@@ -91,7 +91,7 @@ pub(super) fn start(config: Config, paths: &Paths, warnings: Vec<String>) -> Res
     let workers = record(drain, sealer, flusher, slots)?;
     let freezing = Worker::spawn("freeze", move |stop| freezer.run(&asked, stop))?;
     let mut scanner = Scanner::new(
-        Prober::new(loaded.ebpf),
+        Prober::new(loaded.ebpf, loaded.multi),
         Watch {
             notices: loaded.notices,
             threads: loaded.threads,

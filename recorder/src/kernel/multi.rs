@@ -1,0 +1,182 @@
+//! The two call programs as *multi-uprobes* (kernel 6.6 and later): one link holds every function of a
+//! library.
+//!
+//! A perf-event probe costs the kernel a grace period when it is removed, about 0.1 s, one after the other
+//! under a global mutex: 10 s for a small library, 43 s for a driver. A link with all of them costs one.
+//! aya 0.14 cannot load programs of this kind, so their instructions are taken from the same object, tied to
+//! the maps that aya made, and handed to the kernel here.
+
+use std::{
+    collections::HashSet,
+    ffi::CString,
+    io,
+    os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd},
+};
+
+use aya::{
+    Ebpf,
+    maps::{Map, MapData},
+};
+use aya_obj::Object;
+
+use super::load::OBJECT;
+
+// enum bpf_cmd, bpf_prog_type, bpf_attach_type and flags of include/uapi/linux/bpf.h.
+const BPF_PROG_LOAD: libc::c_long = 5;
+const BPF_LINK_CREATE: libc::c_long = 28;
+const BPF_PROG_TYPE_KPROBE: u32 = 2;
+const BPF_TRACE_UPROBE_MULTI: u32 = 48;
+const BPF_F_UPROBE_MULTI_RETURN: u32 = 1;
+
+/// `union bpf_attr`, the part for BPF_PROG_LOAD up to `expected_attach_type`.
+#[repr(C)]
+#[derive(Default)]
+struct ProgLoad {
+    prog_type: u32,
+    insn_cnt: u32,
+    insns: u64,
+    license: u64,
+    log_level: u32,
+    log_size: u32,
+    log_buf: u64,
+    kern_version: u32,
+    prog_flags: u32,
+    prog_name: [u8; 16],
+    prog_ifindex: u32,
+    expected_attach_type: u32,
+}
+
+/// `union bpf_attr`, the part for BPF_LINK_CREATE with `uprobe_multi`.
+#[repr(C)]
+#[derive(Default)]
+struct LinkCreate {
+    prog_fd: u32,
+    target_fd: u32,
+    attach_type: u32,
+    flags: u32,
+    path: u64,
+    offsets: u64,
+    ref_ctr_offsets: u64,
+    cookies: u64,
+    cnt: u32,
+    multi_flags: u32,
+    pid: u32,
+    zero: u32,
+}
+
+// Gives a descriptor. The structure's pointers must be good for the length of the call.
+fn bpf<T>(command: libc::c_long, attr: &T) -> io::Result<OwnedFd> {
+    // SAFETY: `attr` is a plain C structure whose size goes with it; the kernel only reads it, and reads what
+    // its addresses point to, which both callers below keep borrowed.
+    let fd =
+        unsafe { libc::syscall(libc::SYS_bpf, command, std::ptr::from_ref(attr), size_of::<T>()) } as i32;
+    if fd < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    // SAFETY: the kernel just gave us this descriptor and nobody else has it.
+    Ok(unsafe { OwnedFd::from_raw_fd(fd) })
+}
+
+/// Entry and return program, loaded.
+pub struct MultiPrograms {
+    enter: OwnedFd,
+    leave: OwnedFd,
+}
+
+/// One function: where its entry probe goes, where its return probe goes (file offsets), and its cookie.
+#[derive(Clone, Copy, Debug)]
+pub struct Site {
+    /// Entry probe, possibly past the first instruction.
+    pub enter: u64,
+    /// The function's first byte.
+    pub leave: u64,
+    /// For `bpf_get_attach_cookie`.
+    pub cookie: u64,
+}
+
+impl MultiPrograms {
+    /// Loads both programs on top of the maps of `ebpf`.
+    ///
+    /// # Errors
+    /// What the kernel says; before 6.6 it knows no such programs.
+    pub fn load(ebpf: &Ebpf) -> io::Result<Self> {
+        let mut object = Object::parse(OBJECT).map_err(io::Error::other)?;
+        let texts: HashSet<usize> = object.functions.keys().map(|(section, _)| *section).collect();
+        let maps = std::mem::take(&mut object.maps);
+        let made = ebpf
+            .maps()
+            .filter_map(|(name, map)| Some((name, data(map)?.fd().as_fd().as_raw_fd(), maps.get(name)?)));
+        object.relocate_maps(made, &texts).map_err(io::Error::other)?;
+        object.relocate_calls(&texts).map_err(io::Error::other)?;
+        Ok(Self { enter: program(&object, "call_enter")?, leave: program(&object, "call_return")? })
+    }
+
+    /// Probes all sites of a file; the probes stay until both descriptors are closed.
+    ///
+    /// # Errors
+    /// What the kernel says; then none is placed. It does not say which site it minds.
+    pub fn attach(&self, path: &str, sites: &[Site]) -> io::Result<[OwnedFd; 2]> {
+        // The return probes go first: a call entered between the two then has no entry, and is not
+        // counted, rather than an entry that nobody closes.
+        let cookies: Vec<u64> = sites.iter().map(|s| s.cookie).collect();
+        let leave: Vec<u64> = sites.iter().map(|s| s.leave).collect();
+        let enter: Vec<u64> = sites.iter().map(|s| s.enter).collect();
+        let leave = link(&self.leave, path, &leave, &cookies, BPF_F_UPROBE_MULTI_RETURN)?;
+        Ok([leave, link(&self.enter, path, &enter, &cookies, 0)?])
+    }
+}
+
+fn link(
+    program: &OwnedFd,
+    path: &str,
+    offsets: &[u64],
+    cookies: &[u64],
+    multi_flags: u32,
+) -> io::Result<OwnedFd> {
+    let path = CString::new(path)?;
+    let attr = LinkCreate {
+        prog_fd: program.as_raw_fd().cast_unsigned(),
+        attach_type: BPF_TRACE_UPROBE_MULTI,
+        path: path.as_ptr() as u64,
+        offsets: offsets.as_ptr() as u64,
+        cookies: cookies.as_ptr() as u64,
+        cnt: offsets.len().min(cookies.len()) as u32,
+        multi_flags,
+        ..LinkCreate::default()
+    };
+    bpf(BPF_LINK_CREATE, &attr)
+}
+
+fn program(object: &Object, name: &str) -> io::Result<OwnedFd> {
+    let missing = || io::Error::other(format!("the BPF object has no program {name}"));
+    let found = object.programs.get(name).ok_or_else(missing)?;
+    let function = object.functions.get(&found.function_key()).ok_or_else(missing)?;
+    let license = found.license.clone();
+    let mut prog_name = [0; 16];
+    // The last byte stays zero.
+    prog_name.iter_mut().take(15).zip(name.bytes()).for_each(|(to, from)| *to = from);
+    let attr = ProgLoad {
+        prog_type: BPF_PROG_TYPE_KPROBE,
+        insn_cnt: function.instructions.len() as u32,
+        insns: function.instructions.as_ptr() as u64,
+        license: license.as_ptr() as u64,
+        prog_name,
+        expected_attach_type: BPF_TRACE_UPROBE_MULTI,
+        ..ProgLoad::default()
+    };
+    bpf(BPF_PROG_LOAD, &attr)
+}
+
+// The kinds of map that our programs use.
+fn data(map: &Map) -> Option<&MapData> {
+    match map {
+        Map::Array(data)
+        | Map::HashMap(data)
+        | Map::PerCpuArray(data)
+        | Map::PerCpuHashMap(data)
+        | Map::LruHashMap(data)
+        | Map::RingBuf(data)
+        | Map::StackTraceMap(data) => Some(data),
+        _ => None,
+    }
+}
