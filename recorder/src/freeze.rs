@@ -5,9 +5,9 @@
 //! files and MANIFEST are on stable storage. The bundle is written after that. All of it happens on a
 //! thread of its own; recording goes on.
 
-mod bundle;
+pub mod bundle;
 mod host;
-mod links;
+pub mod links;
 mod open_rows;
 mod snapshots;
 mod symbols;

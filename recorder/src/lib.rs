@@ -30,6 +30,7 @@ pub mod kernel;
 pub mod limits;
 pub mod ring;
 pub mod service;
+pub mod storage;
 pub mod trigger;
 
 pub use error::{Error, Result};

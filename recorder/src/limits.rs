@@ -18,6 +18,11 @@ pub const SEAL_AGE_NS: u64 = 5_000_000_000;
 pub const SEAL_QUEUE: usize = 64;
 /// Fewest segments kept, however small the bound: the active one and its predecessor.
 pub const MIN_SEGMENTS: usize = 2;
+/// Newest segments that are scanned at start.
+pub const SEGMENTS_SCANNED: usize = 2;
+/// Frames of events that must have been scanned at start. A slot of the head is reused after at most as many
+/// other slots as there are have been sealed, one frame each: twice that leaves no doubt.
+pub const HEAD_FRAMES: usize = 16;
 /// Least time between two kernel stacks of one thread, ns: at 2.3 µs a stack, 1.2 % of the thread.
 pub const STACK_GAP_NS: u64 = 200_000;
 /// When a process is looked at after it replaced its program: a library is usually mapped by then.

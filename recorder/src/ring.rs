@@ -20,11 +20,12 @@ mod segment;
 mod slots;
 mod table;
 
-pub use flusher::Flusher;
-pub use head::HeadWriter;
-pub use open::{Layout, OpenRing, open};
+pub use flusher::{Flusher, Seen};
+pub use head::{HeadFile, HeadWriter};
+pub use open::{Layout, OpenRing, Opening, open};
 pub use prologue::Prologue;
-pub use quota::{Bounds, allocated_bytes, evict_oldest, free_bytes};
+pub use quota::{Bounds, evict_oldest, make_room};
+pub use recover::earliest_start;
 pub use sealer::{SealJob, Sealer, Start};
 pub use segment::Identity;
 pub use slots::SlotPool;

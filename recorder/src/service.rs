@@ -13,7 +13,7 @@ use std::path::PathBuf;
 
 use sd_notify::NotifyState;
 
-use crate::{Error, Result, config::Config, journal, kernel};
+use crate::{Error, Result, config::Config, journal, kernel, storage};
 
 /// What the command line decides.
 #[derive(Clone, Debug)]
@@ -32,6 +32,7 @@ pub struct Paths {
 /// What keeps the recorder from starting, in one line.
 pub fn run(config: Config, paths: &Paths) -> Result<()> {
     let signals = signals::Signals::install()?;
+    storage::install_sigbus_handler().map_err(|e| Error::Other(format!("cannot handle SIGBUS: {e}")))?;
     let warnings = preflight()?;
     config.without_effect().iter().for_each(|text| journal::warning(text));
     let running = start::start(config, paths, warnings)?;

@@ -16,7 +16,8 @@ use crate::{
     discover::Registry,
     drain::Progress,
     freeze::Snapshots,
-    ring::{Layout, SegmentTable, allocated_bytes},
+    ring::{Layout, SegmentTable},
+    storage::Storage,
     trigger::Triggers,
 };
 
@@ -32,6 +33,8 @@ pub struct StatusSource {
     /// Segments.
     pub table: SegmentTable,
     /// Where things lie.
+    pub storage: Arc<dyn Storage>,
+    /// In which directories.
     pub layout: Layout,
     /// Configuration in force.
     pub config: Arc<Mutex<Config>>,
@@ -95,7 +98,7 @@ impl StatusSource {
             oldest_ts_ns: real(oldest),
             newest_ts_ns: real(newest),
             ring: RingStatus {
-                bytes: allocated_bytes(&self.layout.state),
+                bytes: self.storage.allocated(&self.layout.state),
                 max_bytes: config.ring.max_bytes.0,
                 segments: count,
             },

@@ -1,6 +1,9 @@
 //! One record at a time: row into the head, names and losses beside it.
 
-use std::sync::{Arc, atomic::Ordering::Relaxed, mpsc::SyncSender};
+use std::{
+    sync::{Arc, atomic::Ordering::Relaxed, mpsc::SyncSender},
+    time::{Duration, Instant},
+};
 
 use aya::maps::{MapData, StackTraceMap};
 use ingero_ebpf_abi::{COMM_LEN, RecordKind, TEXT_LEN};
@@ -26,9 +29,13 @@ pub struct Sink {
     meta_seq: u64,
     stored: u64,
     newest_ns: u64,
+    /// When a new head was last made in place of a broken one.
+    mended: Option<Instant>,
 }
 
 const TASK_BYTES: usize = 8 + COMM_LEN;
+/// Least time between two attempts to leave a broken head.
+const MEND_INTERVAL: Duration = Duration::from_secs(1);
 
 impl Sink {
     /// Writes into `head`, hands full slots to `seal`, reads stacks from `stacks`.
@@ -40,7 +47,7 @@ impl Sink {
         progress: Arc<Progress>,
     ) -> Self {
         let (names, gaps) = (Names::default(), GapTracker::default());
-        Self { head, seal, stacks, names, gaps, progress, meta_seq: 0, stored: 0, newest_ns: 0 }
+        Self { head, seal, stacks, names, gaps, progress, meta_seq: 0, stored: 0, newest_ns: 0, mended: None }
     }
 
     /// Takes one record from the BPF ring buffer. Anything that is no record is ignored: only our own
@@ -126,6 +133,22 @@ impl Sink {
             if self.head.oldest_ns(source).is_some_and(|first| first < before_ns) {
                 self.seal(source);
             }
+        }
+    }
+
+    /// Leaves a head with a page that cannot be had: what is in it is sealed as far as it can be read, and
+    /// recording goes on in a new one.
+    pub fn mend_head(&mut self) {
+        if !self.head.is_broken() || self.mended.is_some_and(|at| at.elapsed() < MEND_INTERVAL) {
+            return;
+        }
+        self.mended = Some(Instant::now());
+        crate::journal::error("a page of the mapped head cannot be had; check the disk; a new head is made");
+        for source in Source::ALL {
+            self.seal(source);
+        }
+        if let Err(e) = self.head.renew() {
+            crate::journal::error(&e.to_string());
         }
     }
 

@@ -103,6 +103,7 @@ impl Drain {
         if turn.is_multiple_of(TURNS_PER_ANCHOR) {
             self.sink.anchor();
         }
+        self.sink.mend_head();
         self.sink.seal_older_than(now.saturating_sub(SEAL_AGE_NS));
         self.progress.pending_gaps.store(self.sink.gaps.pending() as u64, Relaxed);
         self.sink.publish();

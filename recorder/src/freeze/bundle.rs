@@ -1,11 +1,6 @@
 //! Writing the one file that travels.
 
-use std::{
-    fs::{self, File},
-    io::{self, BufWriter, Read, Write},
-    os::unix::fs::{OpenOptionsExt, PermissionsExt},
-    path::Path,
-};
+use std::{io, path::Path};
 
 use ingero_format::{
     Row,
@@ -15,93 +10,134 @@ use ingero_format::{
 use sha2::{Digest, Sha256};
 
 use super::links::{FrozenSet, link_name};
+use crate::storage::{FileHandle, Storage};
 
 const COPY_BYTES: usize = 256 << 10;
 
 /// What goes into a bundle beside the segments.
-pub(super) struct Parts<'a> {
+pub struct Parts<'a> {
     /// MANIFEST as bytes.
-    pub(super) manifest: &'a [u8],
+    pub manifest: &'a [u8],
     /// Rows that had not ended.
-    pub(super) open: &'a [Row],
+    pub open: &'a [Row],
     /// Names of kernel addresses.
-    pub(super) symbols: &'a Symbols,
+    pub symbols: &'a Symbols,
 }
 
-/// Writes the bundle under a temporary name, syncs it and gives it its name. Gives its size.
-pub(super) fn write(path: &Path, set: &FrozenSet, parts: &Parts<'_>) -> io::Result<u64> {
+/// Claims `room` bytes for a bundle under a temporary name, so that the bound on the state directory counts
+/// them before the first is written.
+///
+/// # Errors
+/// As the file system says; then nothing is left of it.
+pub fn claim(storage: &dyn Storage, path: &Path, room: u64) -> io::Result<FileHandle> {
     let temporary = path.with_extension("new");
-    let written = write_to(&temporary, set, parts).and_then(|bytes| {
-        fs::rename(&temporary, path)?;
-        path.parent().map_or(Ok(()), |dir| File::open(dir)?.sync_all())?;
+    let claimed = storage.create(&temporary).and_then(|file| file.allocate(room).map(|()| file));
+    if claimed.is_err() {
+        let _ = storage.remove(&temporary);
+    }
+    claimed
+}
+
+/// Writes a bundle into its claimed file, syncs it and gives it its name. Gives its size.
+///
+/// # Errors
+/// As the file system says; then nothing is left of it.
+pub fn write(path: &Path, file: FileHandle, set: &FrozenSet, parts: &Parts<'_>) -> io::Result<u64> {
+    let (storage, temporary) = (&*set.storage, path.with_extension("new"));
+    let written = write_to(storage, file, set, parts).and_then(|bytes| {
+        storage.rename(&temporary, path)?;
+        path.parent().map_or(Ok(()), |dir| storage.sync_dir(dir))?;
         Ok(bytes)
     });
     if written.is_err() {
-        let _ = fs::remove_file(&temporary);
+        let _ = storage.remove(&temporary);
     }
     written
 }
 
-fn write_to(path: &Path, set: &FrozenSet, parts: &Parts<'_>) -> io::Result<u64> {
-    let file = File::options().write(true).create(true).truncate(true).mode(0o640).open(path)?;
-    file.set_permissions(fs::Permissions::from_mode(0o640))?;
-    let mut out = Writer { file: BufWriter::with_capacity(COPY_BYTES, file), at: 0, index: Index::default() };
+fn write_to(storage: &dyn Storage, file: FileHandle, set: &FrozenSet, parts: &Parts<'_>) -> io::Result<u64> {
+    let mut out =
+        Writer { file, written: 0, buffer: Vec::with_capacity(COPY_BYTES), index: Index::default() };
     out.put(&file_header())?;
-    out.member(MemberKind::Manifest, 0, parts.manifest.len() as u64, parts.manifest)?;
+    out.bytes(MemberKind::Manifest, 0, parts.manifest)?;
     for segment in &set.segments {
-        let file = File::open(set.directory.join(link_name(segment.seq)))?;
-        out.member(MemberKind::Segment, segment.seq, segment.bytes, file)?;
+        let file = storage.open(&set.directory.join(link_name(segment.seq)))?;
+        out.file(segment.seq, segment.bytes, &file)?;
     }
-    out.member(MemberKind::Head, 0, set.head.len() as u64, set.head.as_slice())?;
+    out.bytes(MemberKind::Head, 0, &set.head)?;
     let open: Vec<u8> = parts.open.iter().flat_map(|row| row.to_bytes(0)).collect();
-    out.member(MemberKind::Open, parts.open.len() as u64, open.len() as u64, open.as_slice())?;
+    out.bytes(MemberKind::Open, parts.open.len() as u64, &open)?;
     let symbols = codec::encode("symbols", parts.symbols).map_err(io::Error::other)?;
-    out.member(MemberKind::Symbols, 0, symbols.len() as u64, symbols.as_slice())?;
+    out.bytes(MemberKind::Symbols, 0, &symbols)?;
     let index = codec::encode("bundle index", &out.index).map_err(io::Error::other)?;
-    out.member(MemberKind::Index, 0, index.len() as u64, index.as_slice())?;
+    out.bytes(MemberKind::Index, 0, &index)?;
     out.put(&member_header(MemberKind::End, 0, 0))?;
-    let bytes = out.at;
-    let file = out.file.into_inner().map_err(io::IntoInnerError::into_error)?;
-    file.sync_all()?;
-    Ok(bytes)
+    out.finish()
 }
 
 struct Writer {
-    file: BufWriter<File>,
-    at: u64,
+    file: FileHandle,
+    /// Bytes in the file.
+    written: u64,
+    /// Bytes after them.
+    buffer: Vec<u8>,
     index: Index,
 }
 
 impl Writer {
-    fn put(&mut self, bytes: &[u8]) -> io::Result<()> {
-        self.at += bytes.len() as u64;
-        self.file.write_all(bytes)
+    fn position(&self) -> u64 {
+        self.written + self.buffer.len() as u64
     }
 
-    // Exactly `len` bytes of `from`: an active segment may have grown since the window was frozen.
-    fn member(&mut self, kind: MemberKind, number: u64, len: u64, from: impl Read) -> io::Result<()> {
-        self.put(&member_header(kind, number, len))?;
-        let offset = self.at;
-        let mut digest = Sha256::new();
-        let mut from = from.take(len);
-        let mut buffer = vec![0; COPY_BYTES];
-        loop {
-            let n = from.read(&mut buffer)?;
-            let Some(part) = buffer.get(..n).filter(|part| !part.is_empty()) else { break };
-            digest.update(part);
-            self.put(part)?;
+    fn put(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.buffer.extend(bytes);
+        if self.buffer.len() >= COPY_BYTES {
+            self.write_out()?;
         }
-        if self.at != offset + len {
-            return Err(io::Error::new(
-                io::ErrorKind::UnexpectedEof,
-                "a segment is shorter than its table says",
-            ));
-        }
-        for _ in 0..padding(len) {
-            self.put(&[0])?;
-        }
-        let sha256 = digest.finalize().into();
-        self.index.members.push(IndexEntry { kind: kind as u16, number, offset, bytes: len, sha256 });
         Ok(())
+    }
+
+    fn write_out(&mut self) -> io::Result<()> {
+        self.file.write_at(&self.buffer, self.written)?;
+        self.written = self.position();
+        self.buffer.clear();
+        Ok(())
+    }
+
+    fn bytes(&mut self, kind: MemberKind, number: u64, payload: &[u8]) -> io::Result<()> {
+        self.put(&member_header(kind, number, payload.len() as u64))?;
+        let offset = self.position();
+        self.put(payload)?;
+        self.end(kind, number, offset, Sha256::digest(payload).into())
+    }
+
+    // Exactly `len` bytes of the segment: an active one may have grown since the window was frozen.
+    fn file(&mut self, seq: u64, len: u64, from: &FileHandle) -> io::Result<()> {
+        self.put(&member_header(MemberKind::Segment, seq, len))?;
+        let (offset, mut digest) = (self.position(), Sha256::new());
+        let mut part = vec![0; COPY_BYTES];
+        let mut at = 0;
+        while at < len {
+            part.truncate((len - at).min(COPY_BYTES as u64) as usize);
+            from.read_exact_at(&mut part, at)?;
+            digest.update(&part);
+            self.put(&part)?;
+            at += part.len() as u64;
+        }
+        self.end(MemberKind::Segment, seq, offset, digest.finalize().into())
+    }
+
+    fn end(&mut self, kind: MemberKind, number: u64, offset: u64, sha256: [u8; 32]) -> io::Result<()> {
+        let bytes = self.position() - offset;
+        self.index.members.push(IndexEntry { kind: kind as u16, number, offset, bytes, sha256 });
+        self.put(vec![0; padding(bytes) as usize].as_slice())
+    }
+
+    // Nobody maps the file yet: it may be cut to what was written.
+    fn finish(mut self) -> io::Result<u64> {
+        self.write_out()?;
+        self.file.truncate(self.written)?;
+        self.file.sync_data()?;
+        Ok(self.written)
     }
 }

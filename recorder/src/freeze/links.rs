@@ -1,10 +1,9 @@
 //! The frozen set: hard links of segments and a copy of the head.
 
 use std::{
-    fs::{self, File},
     io,
-    os::unix::fs::FileExt,
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
 use ingero_format::{
@@ -13,45 +12,56 @@ use ingero_format::{
     row::ROW_BYTES,
 };
 
-use crate::ring::{Layout, SegmentInfo, SegmentTable};
+use crate::{
+    ring::{Layout, SegmentInfo, SegmentTable},
+    storage::Storage,
+};
 
 /// What to link.
-pub(super) struct Wanted {
+pub struct Wanted {
     /// Begin of the window, boottime ns.
-    pub(super) from_ns: u64,
+    pub from_ns: u64,
     /// The boot that `from_ns` counts from.
-    pub(super) boot_id: [u8; 16],
+    pub boot_id: [u8; 16],
     /// Most bytes of segments.
-    pub(super) max_bytes: u64,
+    pub max_bytes: u64,
 }
 
 /// A directory that holds on to a window.
-pub(super) struct FrozenSet {
+pub struct FrozenSet {
+    /// Where it lies.
+    pub storage: Arc<dyn Storage>,
     /// `frozen/<id>`.
-    pub(super) directory: PathBuf,
+    pub directory: PathBuf,
     /// What is linked, oldest first, and how much of each belongs to the window.
-    pub(super) segments: Vec<SegmentEntry>,
+    pub segments: Vec<SegmentEntry>,
     /// Newest used part of the head, whole slots.
-    pub(super) head: Vec<u8>,
+    pub head: Vec<u8>,
 }
 
 /// Name of a segment's link.
-pub(super) fn link_name(seq: u64) -> String {
+pub fn link_name(seq: u64) -> String {
     format!("{seq:020}.seg")
 }
 
 impl FrozenSet {
     /// An empty set.
-    pub(super) fn create(layout: &Layout, id: &str) -> io::Result<Self> {
+    ///
+    /// # Errors
+    /// As the file system says.
+    pub fn create(storage: Arc<dyn Storage>, layout: &Layout, id: &str) -> io::Result<Self> {
         let directory = layout.frozen.join(id);
-        fs::create_dir(&directory)?;
-        Ok(Self { directory, segments: Vec::new(), head: Vec::new() })
+        storage.create_dir(&directory)?;
+        Ok(Self { storage, directory, segments: Vec::new(), head: Vec::new() })
     }
 
     /// Links every segment of this boot with rows at or after `from_ns` and copies the head, all at one
     /// moment: the table's lock keeps the sealer from moving rows from head to segment meanwhile. May be
     /// called again to extend the set to what has been recorded since.
-    pub(super) fn link(&mut self, layout: &Layout, table: &SegmentTable, window: &Wanted) -> io::Result<()> {
+    ///
+    /// # Errors
+    /// As the file system says, or that the window is larger than it may be.
+    pub fn link(&mut self, layout: &Layout, table: &SegmentTable, window: &Wanted) -> io::Result<()> {
         let mut segments = table.lock();
         // The last two always: an empty or all-meta segment names what others use.
         let recent = segments.list.len().saturating_sub(2);
@@ -73,12 +83,12 @@ impl FrozenSet {
             match self.segments.iter_mut().find(|known| known.seq == info.seq) {
                 Some(known) => *known = entry,
                 None => {
-                    fs::hard_link(&info.path, self.directory.join(link_name(info.seq)))?;
+                    self.storage.link(&info.path, &self.directory.join(link_name(info.seq)))?;
                     self.segments.push(entry);
                 }
             }
         }
-        self.head = used_head(&layout.ring.join("head"))?;
+        self.head = used_head(&*self.storage, &layout.ring.join("head"))?;
         segments.pinned = Some(self.directory.clone());
         drop(segments);
         self.segments.sort_unstable_by_key(|s| s.seq);
@@ -86,42 +96,45 @@ impl FrozenSet {
     }
 
     /// Writes the head's copy and makes everything durable.
-    pub(super) fn make_durable(&self, manifest: &[u8]) -> io::Result<()> {
-        write_durable(&self.directory.join("head"), &self.head)?;
+    ///
+    /// # Errors
+    /// As the file system says.
+    pub fn make_durable(&self, manifest: &[u8]) -> io::Result<()> {
+        let storage = &*self.storage;
+        write_durable(storage, &self.directory.join("head"), &self.head)?;
         for segment in &self.segments {
-            File::open(self.directory.join(link_name(segment.seq)))?.sync_data()?;
+            storage.open(&self.directory.join(link_name(segment.seq)))?.sync_data()?;
         }
         let temporary = self.directory.join("MANIFEST.new");
-        write_durable(&temporary, manifest)?;
-        fs::rename(&temporary, self.directory.join("MANIFEST"))?;
-        File::open(&self.directory)?.sync_all()?;
-        self.directory.parent().map_or(Ok(()), |parent| File::open(parent)?.sync_all())
+        write_durable(storage, &temporary, manifest)?;
+        storage.rename(&temporary, &self.directory.join("MANIFEST"))?;
+        storage.sync_dir(&self.directory)?;
+        self.directory.parent().map_or(Ok(()), |parent| storage.sync_dir(parent))
     }
 
     /// Lets the window go.
-    pub(super) fn remove(self, table: &SegmentTable) {
+    pub fn remove(self, table: &SegmentTable) {
         {
             let mut segments = table.lock();
             segments.pinned = None;
             segments.reserved = 0;
         }
-        if let Err(e) = fs::remove_dir_all(&self.directory)
-            && e.kind() != io::ErrorKind::NotFound
-        {
+        if let Err(e) = self.storage.remove_dir(&self.directory) {
             crate::journal::warning(&format!("{}: cannot remove: {e}", self.directory.display()));
         }
     }
 }
 
-fn write_durable(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    fs::write(path, bytes)?;
-    File::open(path)?.sync_data()
+fn write_durable(storage: &dyn Storage, path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let file = storage.create(path)?;
+    file.write_at(bytes, 0)?;
+    file.sync_data()
 }
 
 // The head with each slot cut after its published rows, at the same offsets; the rest reads as zeros. Read
 // slot by slot, so that no more is held than there is.
-fn used_head(path: &Path) -> io::Result<Vec<u8>> {
-    let file = File::open(path)?;
+fn used_head(storage: &dyn Storage, path: &Path) -> io::Result<Vec<u8>> {
+    let file = storage.open(path)?;
     let mut bytes = vec![0; PAGE_BYTES];
     file.read_exact_at(&mut bytes, 0)?;
     let Ok(geometry) = Geometry::read(&bytes) else { return Ok(Vec::new()) };

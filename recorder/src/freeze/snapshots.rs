@@ -1,9 +1,9 @@
 //! The bundles on disk.
 
 use std::{
-    fs, io,
-    os::unix::fs::MetadataExt,
+    io,
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
 use ingero_format::{
@@ -11,11 +11,13 @@ use ingero_format::{
     control::Snapshot,
     manifest::Manifest,
 };
-use memmap2::Mmap;
+
+use crate::storage::Storage;
 
 /// The directory of bundles.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Snapshots {
+    storage: Arc<dyn Storage>,
     directory: PathBuf,
 }
 
@@ -28,8 +30,8 @@ pub fn valid_id(id: &str) -> bool {
 impl Snapshots {
     /// Looks at a directory.
     #[must_use]
-    pub fn new(directory: PathBuf) -> Self {
-        Self { directory }
+    pub fn new(storage: Arc<dyn Storage>, directory: PathBuf) -> Self {
+        Self { storage, directory }
     }
 
     /// Path of a snapshot's bundle; `None` for an id that cannot be one.
@@ -41,9 +43,10 @@ impl Snapshots {
     /// All bundles, oldest first.
     #[must_use]
     pub fn ids(&self) -> Vec<String> {
-        let entries = fs::read_dir(&self.directory).into_iter().flatten().flatten();
-        let mut ids: Vec<String> = entries
-            .filter_map(|e| e.file_name().to_str()?.strip_suffix(".ingero").map(str::to_owned))
+        let names = self.storage.list(&self.directory).unwrap_or_default();
+        let mut ids: Vec<String> = names
+            .iter()
+            .filter_map(|name| name.strip_suffix(".ingero").map(str::to_owned))
             .filter(|id| valid_id(id))
             .collect();
         ids.sort_unstable();
@@ -58,8 +61,8 @@ impl Snapshots {
 
     fn describe(&self, id: &str) -> Option<Snapshot> {
         let path = self.path(id)?;
-        let bytes = fs::metadata(&path).ok()?.len();
-        let manifest = read_manifest(&path)?;
+        let bytes = self.storage.open(&path).ok()?.length().ok()?;
+        let manifest = self.manifest(&path)?;
         let real = |ns| crate::clock::to_real(&manifest.anchor, ns);
         Some(Snapshot {
             id: id.to_owned(),
@@ -78,18 +81,24 @@ impl Snapshots {
     /// # Errors
     /// As the file system says.
     pub fn remove(&self, id: &str) -> io::Result<bool> {
-        let Some(path) = self.path(id) else { return Ok(false) };
-        match fs::remove_file(path) {
-            Ok(()) => Ok(true),
-            Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(false),
-            Err(e) => Err(e),
+        if !self.ids().iter().any(|known| known == id) {
+            return Ok(false);
         }
+        self.path(id).map_or(Ok(false), |path| self.storage.remove(&path).map(|()| true))
+    }
+
+    fn manifest(&self, path: &Path) -> Option<Manifest> {
+        let view = self.storage.open(path).ok()?.view().ok()?;
+        let bundle = Bundle::read((*view).as_ref()).ok()?;
+        let manifest = bundle.of(MemberKind::Manifest).next()?;
+        Manifest::read(manifest.payload).ok()
     }
 
     /// Removes the oldest bundles until `more` bytes fit into `max_bytes`; names those removed.
     pub(super) fn make_room(&self, max_bytes: u64, more: u64) -> Vec<String> {
-        let size =
-            |id: &String| self.path(id).and_then(|p| fs::metadata(p).ok()).map_or(0, |m| m.blocks() * 512);
+        let size = |id: &String| {
+            self.path(id).and_then(|p| self.storage.open(&p).ok()?.allocated().ok()).unwrap_or(0)
+        };
         let mut sizes: Vec<(String, u64)> =
             self.ids().into_iter().map(|id| (id.clone(), size(&id))).collect();
         let mut removed = Vec::new();
@@ -102,15 +111,6 @@ impl Snapshots {
         }
         removed
     }
-}
-
-fn read_manifest(path: &Path) -> Option<Manifest> {
-    let file = fs::File::open(path).ok()?;
-    // SAFETY: bundles are written under another name, renamed when complete, and never written again.
-    let map = unsafe { Mmap::map(&file) }.ok()?;
-    let bundle = Bundle::read(&map).ok()?;
-    let manifest = bundle.of(MemberKind::Manifest).next()?;
-    Manifest::read(manifest.payload).ok()
 }
 
 #[cfg(test)]
@@ -129,9 +129,9 @@ mod tests {
     fn the_oldest_bundles_make_room() {
         let dir = tempfile::tempdir().unwrap();
         for id in ["a-1", "a-2", "a-3"] {
-            fs::write(dir.path().join(format!("{id}.ingero")), vec![1; 40_000]).unwrap();
+            std::fs::write(dir.path().join(format!("{id}.ingero")), vec![1; 40_000]).unwrap();
         }
-        let snapshots = Snapshots::new(dir.path().into());
+        let snapshots = Snapshots::new(Arc::new(crate::storage::FileSystem), dir.path().into());
         assert_eq!(snapshots.make_room(140_000, 40_000), ["a-1"]);
         assert_eq!(snapshots.ids(), ["a-2", "a-3"]);
     }

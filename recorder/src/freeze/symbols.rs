@@ -17,15 +17,16 @@ use ingero_format::{
     segment::{Header, Scan, Step},
     state::State,
 };
-use memmap2::Mmap;
 
 use super::links::{FrozenSet, link_name};
+use crate::storage::Storage;
 
 /// Finds every stack address of this boot in a frozen set and names it.
 pub(super) fn symbols(set: &FrozenSet, boot_id: [u8; 16]) -> Symbols {
     let mut addresses = BTreeSet::new();
     for segment in &set.segments {
-        from_segment(&set.directory.join(link_name(segment.seq)), boot_id, &mut addresses);
+        let path = set.directory.join(link_name(segment.seq));
+        from_segment(&*set.storage, &path, boot_id, &mut addresses);
     }
     for slot in head::read(&set.head).map(|(slots, _)| slots).unwrap_or_default() {
         from_rows(&slot.rows, &mut addresses);
@@ -41,14 +42,14 @@ fn from_rows(rows: &[Row], addresses: &mut BTreeSet<u64>) {
     }
 }
 
-fn from_segment(path: &Path, boot_id: [u8; 16], addresses: &mut BTreeSet<u64>) {
-    // SAFETY: a segment is never truncated; the link keeps it alive.
-    let Some(map) = File::open(path).ok().and_then(|f| unsafe { Mmap::map(&f) }.ok()) else { return };
-    let Ok(header) = Header::read(&map) else { return };
+fn from_segment(storage: &dyn Storage, path: &Path, boot_id: [u8; 16], addresses: &mut BTreeSet<u64>) {
+    let Ok(view) = storage.open(path).and_then(|f| f.view()) else { return };
+    let bytes = (*view).as_ref();
+    let Ok(header) = Header::read(bytes) else { return };
     if header.boot_id != boot_id {
         return;
     }
-    for step in Scan::new(&map, &header) {
+    for step in Scan::new(bytes, &header) {
         let Step::Frame(_, frame, payload) = step else { continue };
         if frame.kind == Kind::State as u8 {
             let state = frame::unpack_record(&frame, payload).and_then(|raw| State::read(&raw));

@@ -33,7 +33,8 @@ use crate::{
     error::IoContext,
     journal,
     limits::{DRAIN_INTERVAL, FREEZE_DRAIN_TIMEOUT},
-    ring::{Layout, SegmentTable, allocated_bytes, free_bytes},
+    ring::{Layout, SegmentInfo, SegmentTable, earliest_start, evict_oldest},
+    storage::Storage,
 };
 
 const REMEDY: &str = "free space below the state directory, or raise [ring] max_bytes";
@@ -41,6 +42,8 @@ const REMEDY: &str = "free space below the state directory, or raise [ring] max_
 const STOP_POLL: Duration = Duration::from_millis(500);
 /// Space kept for MANIFEST, symbols and index.
 const BUNDLE_OVERHEAD: u64 = 8 << 20;
+/// Space kept for the MANIFEST of a frozen set.
+const MANIFEST_ROOM: u64 = 1 << 20;
 
 /// A request for a window.
 #[derive(Debug)]
@@ -58,6 +61,8 @@ pub struct FreezeRequest {
 /// Everything the freezing thread owns.
 pub struct Freezer {
     /// Where things lie.
+    pub storage: Arc<dyn Storage>,
+    /// In which directories.
     pub layout: Layout,
     /// Segments to link.
     pub table: SegmentTable,
@@ -117,8 +122,11 @@ impl Freezer {
     ) -> Result<Snapshot> {
         let anchor = clock::anchor();
         let id = snapshot_id(&anchor, serial);
-        let mut set =
-            FrozenSet::create(&self.layout, &id).at("cannot create", &self.layout.frozen, REMEDY)?;
+        let mut set = FrozenSet::create(Arc::clone(&self.storage), &self.layout, &id).at(
+            "cannot create",
+            &self.layout.frozen,
+            REMEDY,
+        )?;
         let outcome = self.collect(&mut set, joined, requests, stop).and_then(|window| {
             let config = self.config.lock().unwrap_or_else(PoisonError::into_inner).clone();
             let mut manifest = self.manifest(&set, joined, &window, &config);
@@ -182,18 +190,27 @@ impl Freezer {
         window: &Window,
         config: &Config,
     ) -> Result<Snapshot> {
-        let size =
-            set.segments.iter().map(|s| s.bytes).sum::<u64>() + set.head.len() as u64 + BUNDLE_OVERHEAD;
-        self.reserve(config, size, &mut manifest.notes)?;
+        let segments = set.segments.iter().map(|s| s.bytes).sum::<u64>();
+        let beside = set.head.len() as u64 + MANIFEST_ROOM;
+        let size = segments + set.head.len() as u64 + BUNDLE_OVERHEAD;
+        self.reserve(config, set, size + beside, &mut manifest.notes)?;
+        let path = self.snapshots.path(&manifest.id).ok_or_else(|| Error::Other("no id".into()))?;
+        let file = bundle::claim(&*self.storage, &path, size).at("cannot make the bundle", &path, REMEDY)?;
+        self.table.lock().reserved = beside;
         self.note_window(set, &mut manifest, window.reached);
         let syncing = Instant::now();
         let bytes = manifest.to_bytes()?;
-        set.make_durable(&bytes).at("cannot make durable", &set.directory, REMEDY)?;
+        let durable = set.make_durable(&bytes).at("cannot make durable", &set.directory, REMEDY);
+        self.table.lock().reserved = 0;
         let durable_after_ns = window.frozen_after_ns + syncing.elapsed().as_nanos() as u64;
         let symbols = symbols::symbols(set, manifest.host.boot_id);
-        let path = self.snapshots.path(&manifest.id).ok_or_else(|| Error::Other("no id".into()))?;
         let parts = bundle::Parts { manifest: &bytes, open: &window.open, symbols: &symbols };
-        let bytes = bundle::write(&path, set, &parts).at("cannot write the bundle", &path, REMEDY)?;
+        let written = durable.and_then(|()| {
+            bundle::write(&path, file, set, &parts).at("cannot write the bundle", &path, REMEDY)
+        });
+        let bytes = written.inspect_err(|_| {
+            let _ = self.storage.remove(&path.with_extension("new"));
+        })?;
         Ok(Snapshot {
             path: path.to_string_lossy().into_owned(),
             from_ts_ns: clock::to_real(&manifest.anchor, manifest.from_ns),
@@ -232,8 +249,9 @@ impl Freezer {
         }
     }
 
-    // The bundle's bytes are claimed before they are written.
-    fn reserve(&self, config: &Config, size: u64, notes: &mut Vec<String>) -> Result<()> {
+    // The bundle's bytes are claimed before they are written. Segments that the set holds are not evicted for
+    // it: that would free nothing.
+    fn reserve(&self, config: &Config, set: &FrozenSet, size: u64, notes: &mut Vec<String>) -> Result<()> {
         if size > config.snapshot.max_bytes.0 {
             return Err(Error::Other(format!(
                 "the window needs {size} bytes, [snapshot] max_bytes allows {}; ask for a shorter --last or raise it",
@@ -244,25 +262,32 @@ impl Freezer {
             journal::warning(&format!("snapshot {id} removed to make room ([snapshot] max_bytes)"));
             notes.push(format!("older snapshot {id} was removed to make room"));
         }
-        self.table.lock().reserved = size;
-        let used = allocated_bytes(&self.layout.state);
-        if used.saturating_add(size) > config.ring.max_bytes.0 {
-            let mut segments = self.table.lock();
-            let keep = crate::limits::MIN_SEGMENTS;
-            while segments.list.len() > keep
-                && allocated_bytes(&self.layout.state) + size > config.ring.max_bytes.0
-            {
-                crate::ring::evict_oldest(&mut segments);
-            }
+        let (max_bytes, keep_free) = (config.ring.max_bytes.0, config.ring.keep_free.0);
+        let fits = || {
+            self.storage.allocated(&self.layout.state).saturating_add(size) <= max_bytes
+                && self.storage.free(&self.layout.state) >= size.saturating_add(keep_free)
+        };
+        let mut segments = self.table.lock();
+        let held = |seq| set.segments.iter().any(|s| s.seq == seq);
+        while !fits() && segments.list.front().is_some_and(|s| !held(s.seq)) {
+            evict_oldest(&*self.storage, &mut segments);
         }
-        let used = allocated_bytes(&self.layout.state);
-        if used.saturating_add(size) > config.ring.max_bytes.0 || free_bytes(&self.layout.state) < size {
+        if !fits() {
             return Err(Error::Other(format!(
-                "no room for a bundle of {size} bytes: {used} of {} bytes are in use; remove snapshots with `ingeroctl rm`, or raise [ring] max_bytes",
-                config.ring.max_bytes.0
+                "no room for a bundle of {size} bytes in [ring] max_bytes = {max_bytes} with keep_free = {keep_free}; remove snapshots with `ingeroctl rm`, or raise [ring] max_bytes"
             )));
         }
+        segments.reserved = size;
         Ok(())
+    }
+
+    // Of a segment of an earlier run the table knows a bound only; the window must begin where a row does.
+    fn first_ns(&self, segment: &SegmentInfo) -> u64 {
+        if !segment.estimated {
+            return segment.first_ns;
+        }
+        let view = self.storage.open(&segment.path).and_then(|f| f.view());
+        view.ok().and_then(|v| earliest_start((*v).as_ref())).unwrap_or(u64::MAX)
     }
 
     // A window longer than the past held is granted as far as it goes, and says so. Time in which nothing
@@ -270,7 +295,7 @@ impl Freezer {
     fn note_window(&self, set: &FrozenSet, manifest: &mut Manifest, reached: bool) {
         let segments = self.table.lock();
         let linked = |seq: u64| set.segments.iter().any(|s| s.seq == seq);
-        let oldest_row = segments.list.iter().filter(|s| linked(s.seq)).map(|s| s.first_ns).min();
+        let oldest_row = segments.list.iter().filter(|s| linked(s.seq)).map(|s| self.first_ns(s)).min();
         let started = (segments.evicted_events == 0).then_some(self.started_ns);
         let begun = oldest_row.into_iter().chain(started).min().unwrap_or(manifest.to_ns).min(manifest.to_ns);
         if begun > manifest.from_ns {

@@ -1,10 +1,12 @@
 //! The mapped head: one slot in use for each source.
 
 use std::{
-    fs::File,
-    os::unix::fs::FileExt,
-    path::Path,
-    sync::atomic::{AtomicU64, Ordering},
+    io,
+    path::{Path, PathBuf},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
 };
 
 use ingero_format::{
@@ -13,11 +15,25 @@ use ingero_format::{
     ops::Source,
     row::{ROW_BYTES, check_seed, seal},
 };
-use memmap2::MmapMut;
-use nix::fcntl::{FallocateFlags, fallocate};
 
 use super::{SealJob, SlotPool};
-use crate::{Result, error::IoContext};
+use crate::{
+    Result,
+    error::IoContext,
+    storage::{FileHandle, Mapped, Storage},
+};
+
+/// The head in use, for those who sync it.
+#[derive(Clone)]
+pub struct HeadFile(Arc<Mutex<FileHandle>>);
+
+impl HeadFile {
+    /// The file.
+    #[must_use]
+    pub fn get(&self) -> FileHandle {
+        Arc::clone(&self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
 
 struct Active {
     slot: usize,
@@ -28,21 +44,39 @@ struct Active {
     first_ns: u64,
 }
 
-// Writes every block once, so that all are initialised on disk: later only data has to reach it, no
-// journal. The length is a multiple of the page that is written.
-fn write_zeros(file: &File, len: u64) -> std::io::Result<()> {
-    let page = [0; PAGE_BYTES];
-    (0..len).step_by(PAGE_BYTES).try_for_each(|at| file.write_all_at(&page, at))
-}
-
 /// Writer of the head. Belongs to the drain alone; others read the file.
 pub struct HeadWriter {
-    map: MmapMut,
+    storage: Arc<dyn Storage>,
+    path: PathBuf,
+    file: HeadFile,
+    map: Box<dyn Mapped>,
     geometry: Geometry,
     pool: SlotPool,
     epoch: u64,
     next_generation: u64,
     active: [Option<Active>; Source::ALL.len()],
+}
+
+// Space is claimed at once, so that a full disk is an error here and never a SIGBUS later, and every block is
+// written once, so that all are initialised: later only data has to reach the disk, no journal. The length is
+// a multiple of the page that is written. Not synced: that is the flusher's, and nobody waits for it.
+fn make(storage: &dyn Storage, path: &Path, geometry: Geometry) -> io::Result<(FileHandle, Box<dyn Mapped>)> {
+    // A new inode: frozen sets and readers may still use the old one.
+    let temporary = path.with_extension("new");
+    let made = (|| {
+        let file = storage.create(&temporary)?;
+        file.allocate(geometry.file_bytes())?;
+        let zeros = vec![0; PAGE_BYTES];
+        (0..geometry.file_bytes()).step_by(PAGE_BYTES).try_for_each(|at| file.write_at(&zeros, at))?;
+        file.write_at(&geometry.to_bytes(), 0)?;
+        let map = file.map()?;
+        storage.rename(&temporary, path)?;
+        Ok((file, map))
+    })();
+    if made.is_err() {
+        let _ = storage.remove(&temporary);
+    }
+    made
 }
 
 impl HeadWriter {
@@ -51,39 +85,53 @@ impl HeadWriter {
     /// # Errors
     /// If the file cannot be made, given its space, or mapped.
     pub fn create(
+        storage: Arc<dyn Storage>,
         path: &Path,
         geometry: Geometry,
         epoch: u64,
         first_generation: u64,
         pool: SlotPool,
     ) -> Result<Self> {
-        const REMEDY: &str = "free some space below the state directory";
-        // A new inode: frozen sets and readers may still use the old one.
-        let temporary = path.with_extension("new");
-        let file = File::options().read(true).write(true).create(true).truncate(true).open(&temporary);
-        let file = file.at("cannot create the head", &temporary, REMEDY)?;
-        let len = geometry.file_bytes();
-        // Space is claimed now, so that a full disk is an error here and never a SIGBUS later.
-        fallocate(&file, FallocateFlags::empty(), 0, len.cast_signed()).at(
-            "cannot allocate the head",
-            &temporary,
-            REMEDY,
+        let (file, map) = make(&*storage, path, geometry).at(
+            "cannot make the head",
+            path,
+            "free some space below the state directory",
         )?;
-        write_zeros(&file, len).at("cannot write the head", &temporary, REMEDY)?;
-        // SAFETY: the file was just created under a private name; it is never truncated, only this
-        // process writes it, and only through this map.
-        let mut map = unsafe { MmapMut::map_mut(&file) }.at("cannot map the head", &temporary, REMEDY)?;
-        map.iter_mut().zip(geometry.to_bytes()).for_each(|(to, from)| *to = from);
-        file.sync_all().at("cannot sync the head", &temporary, REMEDY)?;
-        std::fs::rename(&temporary, path).at("cannot rename the head", path, REMEDY)?;
         Ok(Self {
+            storage,
+            path: path.to_owned(),
+            file: HeadFile(Arc::new(Mutex::new(file))),
             map,
             geometry,
             pool,
             epoch,
             next_generation: first_generation,
-            active: [const { None }; 4],
+            active: [const { None }; Source::ALL.len()],
         })
+    }
+
+    /// The file in use, for the flusher.
+    #[must_use]
+    pub fn file(&self) -> HeadFile {
+        self.file.clone()
+    }
+
+    /// True if a page of the head could not be had: what was in it is gone, and the file must be left.
+    #[must_use]
+    pub fn is_broken(&self) -> bool {
+        self.map.is_broken()
+    }
+
+    /// Leaves a broken head for a new one; every source must have been [taken](Self::take) before.
+    ///
+    /// # Errors
+    /// If no new one can be made; the old one, zeros in place of its missing pages, stays in use.
+    pub fn renew(&mut self) -> Result<()> {
+        let made = make(&*self.storage, &self.path, self.geometry);
+        let (file, map) = made.at("cannot make a new head", &self.path, "check the disk")?;
+        *self.file.0.lock().unwrap_or_else(PoisonError::into_inner) = file;
+        self.map = map;
+        Ok(())
     }
 
     fn slot(&self, source: Source) -> Option<&Active> {
@@ -111,7 +159,8 @@ impl HeadWriter {
         }
         let Some(Some(active)) = self.active.get_mut(source as usize) else { return false };
         let at = active.offset + SLOT_HEADER_BYTES + active.rows * ROW_BYTES;
-        let Some(to) = self.map.get_mut(at..).and_then(|rest| rest.first_chunk_mut::<ROW_BYTES>()) else {
+        let Some(to) = self.map.bytes().get_mut(at..).and_then(|rest| rest.first_chunk_mut::<ROW_BYTES>())
+        else {
             return false;
         };
         *to = *row;
@@ -129,7 +178,7 @@ impl HeadWriter {
     #[inline]
     fn publish(&mut self, offset: usize, rows: u64) {
         let at = offset + PUBLISHED_OFFSET;
-        if let Some(bytes) = self.map.get_mut(at..at + 8) {
+        if let Some(bytes) = self.map.bytes().get_mut(at..at + 8) {
             // SAFETY: the eight bytes lie in our own map at a multiple of eight from its page-aligned
             // start, and this process touches them only here, through this exclusive borrow.
             unsafe { AtomicU64::from_ptr(bytes.as_mut_ptr().cast()) }.store(rows.to_le(), Ordering::Release);
@@ -144,7 +193,7 @@ impl HeadWriter {
         // Count first: at no moment may an old count stand beside the new generation.
         self.publish(offset, 0);
         let header = slot_header(generation, self.epoch, source);
-        if let Some(to) = self.map.get_mut(offset..offset + PUBLISHED_OFFSET) {
+        if let Some(to) = self.map.bytes().get_mut(offset..offset + PUBLISHED_OFFSET) {
             to.iter_mut().zip(header).for_each(|(to, from)| *to = from);
         }
         if let Some(place) = self.active.get_mut(source as usize) {
@@ -158,6 +207,13 @@ impl HeadWriter {
     pub fn take(&mut self, source: Source) -> Option<SealJob> {
         self.oldest_ns(source)?;
         let active = self.active.get_mut(source as usize)?.take()?;
-        Some(SealJob { slot: active.slot, generation: active.generation, source, rows: active.rows })
+        Some(SealJob {
+            head: self.file.get(),
+            doubtful: self.map.is_broken(),
+            slot: active.slot,
+            generation: active.generation,
+            source,
+            rows: active.rows,
+        })
     }
 }

@@ -1,17 +1,24 @@
 //! Opening a ring: lock, identity, segments, rows left in the head.
 
 use std::{
-    fs::{self, File},
-    io::Write,
-    os::unix::fs::{FileExt, PermissionsExt},
+    any::Any,
+    io,
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
-use ingero_format::identity::Identity;
-use nix::fcntl::{Flock, FlockArg};
+use ingero_format::identity::{Identity, PAGE_BYTES};
 
-use super::{SegmentTable, recover::recover};
-use crate::{Error, Result, error::IoContext, journal};
+use super::{
+    Bounds, SegmentTable,
+    recover::{Earlier, recover},
+};
+use crate::{
+    Error, Result,
+    error::IoContext,
+    journal,
+    storage::{FileHandle, Storage},
+};
 
 /// Directories below the state directory.
 #[derive(Clone, Debug)]
@@ -33,7 +40,7 @@ impl Layout {
     ///
     /// # Errors
     /// If a directory cannot be made or written.
-    pub fn create(state: &Path) -> Result<Self> {
+    pub fn create(storage: &dyn Storage, state: &Path) -> Result<Self> {
         let below = |name| state.join(name);
         let layout = Self {
             state: state.into(),
@@ -41,16 +48,8 @@ impl Layout {
             frozen: below("frozen"),
             bundles: below("bundles"),
         };
-        for directory in [&layout.state, &layout.ring, &layout.frozen, &layout.bundles] {
-            fs::create_dir_all(directory).at("cannot create the directory", directory, REMEDY)?;
-        }
         for directory in [&layout.ring, &layout.frozen, &layout.bundles] {
-            // What is recorded tells much about the host: nobody else reads it but the unit's group.
-            fs::set_permissions(directory, fs::Permissions::from_mode(0o750)).at(
-                "cannot set the mode of",
-                directory,
-                REMEDY,
-            )?;
+            storage.create_dir(directory).at("cannot create the directory", directory, REMEDY)?;
         }
         Ok(layout)
     }
@@ -59,9 +58,11 @@ impl Layout {
 /// An opened ring, before anything new is written.
 pub struct OpenRing {
     /// Holds the lock for as long as it lives.
-    pub lock: Flock<File>,
+    pub lock: Box<dyn Any + Send>,
     /// The ring's identity.
     pub identity: Identity,
+    /// Where it stands; not yet synced.
+    pub identity_file: FileHandle,
     /// Segments found (and the one recovered from the head).
     pub table: SegmentTable,
     /// Number for the next segment.
@@ -72,36 +73,64 @@ pub struct OpenRing {
     pub last_event_ns: Option<u64>,
 }
 
+/// What a ring is opened with.
+#[derive(Clone, Copy, Debug)]
+pub struct Opening {
+    /// Size of new segments, bytes.
+    pub segment_bytes: u64,
+    /// This boot.
+    pub boot_id: [u8; 16],
+    /// Bounds, which hold for what is recovered too.
+    pub bounds: Bounds,
+    /// Bytes of the head that will be made next.
+    pub head_bytes: u64,
+    /// Process id, told to a second recorder.
+    pub pid: u32,
+}
+
 /// Opens the ring or makes a new one; moves a ring that cannot be read aside.
 ///
 /// # Errors
 /// [`Error::RingInUse`] if another recorder holds it, otherwise what the file system says.
-pub fn open(layout: &Layout, segment_bytes: u64, boot_id: [u8; 16]) -> Result<OpenRing> {
+pub fn open(storage: &Arc<dyn Storage>, layout: &Layout, opening: &Opening) -> Result<OpenRing> {
     let path = layout.ring.join("RING");
-    let file = File::options().read(true).write(true).create(true).truncate(false).open(&path);
-    let file = file.at("cannot open", &path, REMEDY)?;
-    let lock = match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
+    let lock = match storage.lock(&path) {
         Ok(lock) => lock,
-        Err((file, nix::errno::Errno::EWOULDBLOCK)) => {
-            let pid = read_identity(&file).ok().flatten().map_or(0, |id| id.holder_pid);
-            return Err(Error::RingInUse { path: layout.ring.clone(), pid });
+        Err(e) if e.kind() == io::ErrorKind::WouldBlock => {
+            let holder = storage.open(&path).ok().and_then(|file| read_identity(&file).ok().flatten());
+            return Err(Error::RingInUse {
+                path: layout.ring.clone(),
+                pid: holder.map_or(0, |id| id.holder_pid),
+            });
         }
-        Err((_, e)) => return Err(e).at("cannot lock", &path, REMEDY),
+        Err(e) => return Err(e).at("cannot lock", &path, REMEDY),
     };
-    let found = read_identity(&lock).or_else(|e| {
+    let file = storage.open(&path).at("cannot open", &path, REMEDY)?;
+    let found = read_identity(&file).or_else(|e| {
         journal::error(&format!("{}: {e}; moving the ring aside and starting a new one", path.display()));
-        move_aside(layout)?;
+        move_aside(&**storage, layout, &file)?;
         Ok::<_, Error>(None)
     })?;
     let previous = found.unwrap_or_default();
-    let ring_id = if previous.generation == 0 { fresh_id()? } else { previous.ring_id };
-    let generation = previous.generation + 1;
-    let identity = Identity { generation, ring_id, segment_bytes, holder_pid: std::process::id() };
-    write_identity(&lock, &identity).at("cannot write", &path, REMEDY)?;
-    let recovered = recover(layout, boot_id, ring_id)?;
+    let ring_id = if previous.generation == 0 { fresh_id(&**storage)? } else { previous.ring_id };
+    let identity = Identity {
+        generation: previous.generation + 1,
+        ring_id,
+        segment_bytes: opening.segment_bytes,
+        holder_pid: opening.pid,
+    };
+    sweep_leftovers(&**storage, layout);
+    // The older copy is overwritten, so that one valid copy remains at every moment.
+    let page = identity.to_bytes();
+    let place = (identity.generation % 2) * page.len() as u64;
+    file.write_at(&page, place).at("cannot write", &path, REMEDY)?;
+    let earlier =
+        Earlier { storage: Arc::clone(storage), layout: layout.clone(), opening: *opening, ring_id };
+    let recovered = recover(&earlier)?;
     Ok(OpenRing {
         lock,
         identity,
+        identity_file: file,
         table: recovered.table,
         next_seq: recovered.next_seq,
         next_generation: recovered.next_generation,
@@ -109,15 +138,17 @@ pub fn open(layout: &Layout, segment_bytes: u64, boot_id: [u8; 16]) -> Result<Op
     })
 }
 
-fn fresh_id() -> Result<[u8; 16]> {
+fn fresh_id(storage: &dyn Storage) -> Result<[u8; 16]> {
     let mut id = [0; 16];
-    getrandom::fill(&mut id).map_err(|e| Error::Other(format!("no random numbers: {e}")))?;
+    for half in id.as_chunks_mut::<8>().0 {
+        *half = storage.random().map_err(|e| Error::Other(format!("no random numbers: {e}")))?.to_le_bytes();
+    }
     Ok(id)
 }
 
 // An empty file is a new ring; anything else must be an identity.
-fn read_identity(file: &File) -> Result<Option<Identity>> {
-    let mut bytes = vec![0; 2 * ingero_format::identity::PAGE_BYTES];
+fn read_identity(file: &FileHandle) -> Result<Option<Identity>> {
+    let mut bytes = vec![0; 2 * PAGE_BYTES];
     let mut have = 0;
     while let Some(rest) = bytes.get_mut(have..).filter(|rest| !rest.is_empty()) {
         match file.read_at(rest, have as u64) {
@@ -132,30 +163,44 @@ fn read_identity(file: &File) -> Result<Option<Identity>> {
     Ok(Some(Identity::read(bytes.get(..have).unwrap_or_default())?))
 }
 
-// The older copy is overwritten, so that one valid copy remains at every moment.
-fn write_identity(file: &File, identity: &Identity) -> std::io::Result<()> {
-    let page = identity.to_bytes();
-    let at = (identity.generation % 2) * page.len() as u64;
-    file.write_all_at(&page, at)?;
-    let mut handle = file;
-    handle.flush()?;
-    file.sync_all()
-}
-
 // Stays below the state directory, so that the bound counts it. The lock goes with the open RING file, which
 // is therefore copied and then written anew rather than moved.
-fn move_aside(layout: &Layout) -> Result<()> {
-    let free = (1..).map(|n| layout.state.join(format!("ring.bad-{n}"))).find(|p| !p.exists());
-    let Some(bad) = free else { return Ok(()) };
-    fs::create_dir(&bad).at("cannot create", &bad, REMEDY)?;
-    for entry in fs::read_dir(&layout.ring).at("cannot list", &layout.ring, REMEDY)?.flatten() {
-        let to = bad.join(entry.file_name());
-        if entry.file_name() == "RING" {
-            fs::copy(entry.path(), &to).at("cannot copy", &to, REMEDY)?;
+fn move_aside(storage: &dyn Storage, layout: &Layout, identity: &FileHandle) -> Result<()> {
+    let taken = storage.list(&layout.state).unwrap_or_default();
+    let free = (1..).map(|n| format!("ring.bad-{n}")).find(|name| !taken.contains(name));
+    let Some(bad) = free.map(|name| layout.state.join(name)) else { return Ok(()) };
+    storage.create_dir(&bad).at("cannot create", &bad, REMEDY)?;
+    for name in storage.list(&layout.ring).at("cannot list", &layout.ring, REMEDY)? {
+        let (from, to) = (layout.ring.join(&name), bad.join(&name));
+        if name == "RING" {
+            copy(storage, identity, &to).at("cannot copy", &to, REMEDY)?;
         } else {
-            fs::rename(entry.path(), &to).at("cannot move", &to, REMEDY)?;
+            storage.rename(&from, &to).at("cannot move", &to, REMEDY)?;
         }
     }
     journal::warning(&format!("the unreadable ring is kept in {}", bad.display()));
     Ok(())
+}
+
+fn copy(storage: &dyn Storage, from: &FileHandle, to: &Path) -> io::Result<()> {
+    let mut bytes = vec![0; 2 * PAGE_BYTES];
+    let have = from.read_at(&mut bytes, 0)?;
+    storage.create(to)?.write_at(bytes.get(..have).unwrap_or_default(), 0)
+}
+
+// A freeze or bundle that an earlier run did not finish serves nobody and holds segments.
+fn sweep_leftovers(storage: &dyn Storage, layout: &Layout) {
+    for name in storage.list(&layout.frozen).unwrap_or_default() {
+        let path = layout.frozen.join(name);
+        journal::warning(&format!("{}: unfinished freeze removed", path.display()));
+        let _ = storage.remove_dir(&path);
+    }
+    for name in storage.list(&layout.bundles).unwrap_or_default() {
+        if name.ends_with(".new") {
+            let _ = storage.remove(&layout.bundles.join(name));
+        }
+    }
+    for name in ["next.seg", "head.new"] {
+        let _ = storage.remove(&layout.ring.join(name));
+    }
 }

@@ -1,35 +1,9 @@
-//! How many bytes there are, and making room by letting the oldest segment go.
+//! Making room by letting the oldest segment go.
 
-use std::{collections::HashSet, fs, io, os::unix::fs::MetadataExt, path::Path};
+use std::path::Path;
 
 use super::table::{SegmentInfo, Segments};
-use crate::{journal, limits::MIN_SEGMENTS};
-
-/// Allocated bytes of all files below a directory, each inode once.
-#[must_use]
-pub fn allocated_bytes(directory: &Path) -> u64 {
-    let mut seen = HashSet::new();
-    add(directory, &mut seen)
-}
-
-fn add(directory: &Path, seen: &mut HashSet<u64>) -> u64 {
-    let entries = fs::read_dir(directory).into_iter().flatten().flatten();
-    let sizes = entries.filter_map(|entry| {
-        let meta = entry.metadata().ok()?;
-        if meta.is_dir() {
-            return Some(add(&entry.path(), seen));
-        }
-        seen.insert(meta.ino()).then(|| meta.blocks() * 512)
-    });
-    sizes.sum()
-}
-
-/// Bytes that others may still use on the directory's file system; unknown counts as plenty.
-#[must_use]
-pub fn free_bytes(directory: &Path) -> u64 {
-    nix::sys::statvfs::statvfs(directory)
-        .map_or(u64::MAX, |s| s.blocks_available().saturating_mul(s.fragment_size()))
-}
+use crate::{journal, limits::MIN_SEGMENTS, storage::Storage};
 
 /// Bounds on the state directory.
 #[derive(Clone, Copy, Debug)]
@@ -43,7 +17,8 @@ pub struct Bounds {
 }
 
 /// Removes the oldest segments until `more` bytes fit, or only the fewest are left. Gives whether they fit.
-pub(super) fn make_room(
+pub fn make_room(
+    storage: &dyn Storage,
     state_dir: &Path,
     segments: &mut Segments,
     bounds: Bounds,
@@ -57,12 +32,12 @@ pub(super) fn make_room(
     let horizon = newest.saturating_sub(bounds.max_age_ns);
     let aged = |s: &SegmentInfo| this_boot(&s) && s.last_ns < horizon;
     while segments.list.len() > MIN_SEGMENTS && segments.list.front().is_some_and(aged) {
-        evict(segments, epoch);
+        evict(storage, segments, epoch);
     }
     loop {
         let more = more.saturating_add(segments.reserved);
-        let fits = allocated_bytes(state_dir).saturating_add(more) <= bounds.max_bytes
-            && free_bytes(state_dir) >= bounds.keep_free.saturating_add(more);
+        let fits = storage.allocated(state_dir).saturating_add(more) <= bounds.max_bytes
+            && storage.free(state_dir) >= bounds.keep_free.saturating_add(more);
         if fits {
             return true;
         }
@@ -70,59 +45,39 @@ pub(super) fn make_room(
             // Evicting what a freeze holds frees nothing: recording goes on, the freeze does not.
             journal::warning(&format!("{}: freeze given up, the ring needs its room", pinned.display()));
             segments.reserved = 0;
-            let _ = fs::remove_dir_all(pinned);
+            let _ = storage.remove_dir(&pinned);
         } else if segments.list.len() > MIN_SEGMENTS {
-            evict(segments, epoch);
-        } else if !remove_bad_ring(state_dir) {
+            evict(storage, segments, epoch);
+        } else if !remove_bad_ring(storage, state_dir) {
             return false;
         }
     }
 }
 
 // A ring that was moved aside is kept for people to look at, but not at the price of recording.
-fn remove_bad_ring(state_dir: &Path) -> bool {
-    let entries = fs::read_dir(state_dir).into_iter().flatten().flatten();
-    let mut bad: Vec<_> =
-        entries.map(|e| e.path()).filter(|p| p.to_string_lossy().contains("/ring.bad-")).collect();
-    bad.sort_unstable();
-    let Some(first) = bad.first() else { return false };
-    journal::warning(&format!("{}: removed to make room", first.display()));
-    fs::remove_dir_all(first).is_ok()
+fn remove_bad_ring(storage: &dyn Storage, state_dir: &Path) -> bool {
+    let mut bad = storage.list(state_dir).unwrap_or_default();
+    bad.retain(|name| name.starts_with("ring.bad-"));
+    let Some(first) = bad.iter().min() else { return false };
+    let path = state_dir.join(first);
+    journal::warning(&format!("{}: removed to make room", path.display()));
+    storage.remove_dir(&path).is_ok()
 }
 
 /// Removes the oldest segment whatever its epoch, for the freezer, which needs room for a bundle.
-pub fn evict_oldest(segments: &mut Segments) {
+pub fn evict_oldest(storage: &dyn Storage, segments: &mut Segments) {
     let epoch = segments.list.back().map_or(0, |s| s.epoch);
-    evict(segments, epoch);
+    evict(storage, segments, epoch);
 }
 
 /// Removes the oldest segment; its events count as evicted if they are of this epoch.
-pub(super) fn evict(segments: &mut Segments, epoch: u64) {
+pub(super) fn evict(storage: &dyn Storage, segments: &mut Segments, epoch: u64) {
     let Some(oldest) = segments.list.pop_front() else { return };
     if oldest.epoch == epoch {
         segments.evicted_events += oldest.events;
     }
-    if let Err(e) = fs::remove_file(&oldest.path).or_else(ignore_missing) {
+    segments.closed.retain(|(seq, _)| *seq != oldest.seq);
+    if let Err(e) = storage.remove(&oldest.path) {
         journal::warning(&format!("{}: cannot evict: {e}", oldest.path.display()));
-    }
-}
-
-fn ignore_missing(e: io::Error) -> io::Result<()> {
-    if e.kind() == io::ErrorKind::NotFound { Ok(()) } else { Err(e) }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_file_with_two_names_is_counted_once() {
-        let dir = tempfile::tempdir().unwrap();
-        fs::create_dir(dir.path().join("sub")).unwrap();
-        fs::write(dir.path().join("a"), vec![1; 100_000]).unwrap();
-        let once = allocated_bytes(dir.path());
-        fs::hard_link(dir.path().join("a"), dir.path().join("sub/b")).unwrap();
-        assert_eq!(allocated_bytes(dir.path()), once);
-        assert!(once >= 100_000);
     }
 }

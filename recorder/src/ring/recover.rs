@@ -1,29 +1,45 @@
 //! What an earlier run left: its segments are listed, rows still in its head become a segment.
+//!
+//! However large the ring, only its newest segments are scanned: until there are frames enough that every
+//! slot of the head which had been sealed must have met its frame. Of older segments only the header is read.
 
 use std::{
-    collections::HashSet,
-    fs::{self, File},
+    collections::{BTreeSet, HashSet},
     path::Path,
     sync::{Arc, mpsc::channel},
 };
 
 use ingero_format::{
-    columns,
+    Row, columns,
     frame::{self, Kind},
     head::{self, Geometry, Slot},
     ops::Source,
-    segment::{Header, Scan, Step},
+    segment::{HEADER_BYTES, Header, Scan, Step},
     state::State,
 };
-use memmap2::Mmap;
 
 use super::{
-    Layout, Prologue, SegmentInfo, SegmentTable, SlotPool,
-    quota::Bounds,
+    Layout, Opening, Prologue, SegmentInfo, SegmentTable, SlotPool,
+    quota::make_room,
     sealer::{Sealer, Start},
-    segment::Identity,
+    segment::{Identity, file_name},
 };
-use crate::{Error, Result, discover::Registry, error::IoContext, journal};
+use crate::{
+    Result,
+    discover::Registry,
+    error::IoContext,
+    journal,
+    limits::{HEAD_FRAMES, SEGMENTS_SCANNED},
+    storage::Storage,
+};
+
+/// Where to look.
+pub(super) struct Earlier {
+    pub(super) storage: Arc<dyn Storage>,
+    pub(super) layout: Layout,
+    pub(super) opening: Opening,
+    pub(super) ring_id: [u8; 16],
+}
 
 /// What was found.
 #[derive(Default)]
@@ -34,171 +50,234 @@ pub(super) struct Recovered {
     pub(super) last_event_ns: Option<u64>,
 }
 
-/// Scanned facts of one segment.
+/// Facts of the segments that were scanned.
 #[derive(Default)]
-struct Facts {
-    info: SegmentInfo,
-    boot_id: [u8; 16],
-    generations: HashSet<u64>,
-    prologue: Prologue,
-    damaged: usize,
+struct Scanned {
+    segments: usize,
+    frames: usize,
+    /// Slots that are in frames: (epoch, generation).
+    sealed: HashSet<(u64, u64)>,
 }
 
 const REMEDY: &str = "check the disk, or choose another --state-dir";
 
 /// Lists segments and recovers the head.
-pub(super) fn recover(layout: &Layout, boot_id: [u8; 16], ring_id: [u8; 16]) -> Result<Recovered> {
-    let mut seqs: Vec<u64> = fs::read_dir(&layout.ring)
-        .at("cannot list", &layout.ring, REMEDY)?
-        .flatten()
-        .filter_map(|e| e.file_name().to_str()?.strip_suffix(".seg")?.parse().ok())
-        .collect();
+pub(super) fn recover(earlier: &Earlier) -> Result<Recovered> {
+    let ring = &earlier.layout.ring;
+    let names = earlier.storage.list(ring).at("cannot list", ring, REMEDY)?;
+    let mut seqs: Vec<u64> = names.iter().filter_map(|n| n.strip_suffix(".seg")?.parse().ok()).collect();
     seqs.sort_unstable();
     let mut recovered = Recovered { next_seq: seqs.last().map_or(0, |s| s + 1), ..Recovered::default() };
-    let mut newest: Option<Facts> = None;
-    let mut generations = HashSet::new();
-    for seq in seqs {
-        let path = layout.ring.join(super::segment::file_name(seq));
-        match scan(&path) {
-            Ok(mut facts) => {
-                facts.info.seq = seq;
-                generations.extend(facts.generations.iter().copied());
-                recovered.table.lock().list.push_back(facts.info.clone());
-                newest = Some(facts);
-            }
-            Err(e) => {
-                journal::warning(&format!("{}: not a readable segment: {e}; left as it is", path.display()));
-                let bytes = fs::metadata(&path).map_or(0, |m| m.len());
-                recovered.table.lock().list.push_back(SegmentInfo {
-                    seq,
-                    path,
-                    bytes,
-                    ..SegmentInfo::default()
-                });
-            }
-        }
+    let mut scanned = Scanned::default();
+    let mut list: Vec<SegmentInfo> = Vec::new();
+    for &seq in seqs.iter().rev() {
+        let newer = list.last().map_or(u64::MAX, |s| s.first_ns);
+        list.push(earlier.look(seq, &mut scanned, newer));
     }
-    let slots = read_head(&layout.ring.join("head"));
-    recovered.next_generation =
-        slots.iter().map(|s| s.generation).chain(generations.iter().copied()).max().unwrap_or(0) + 1;
-    let left: Vec<Slot> =
-        slots.into_iter().filter(|s| !generations.contains(&s.generation) && !s.rows.is_empty()).collect();
-    if let Some(facts) = &newest
-        && facts.boot_id == boot_id
-    {
+    list.reverse();
+    let slots = earlier.read_head();
+    let known = slots.iter().map(|s| s.generation).chain(scanned.sealed.iter().map(|(_, g)| *g));
+    recovered.next_generation = known.max().unwrap_or(0) + 1;
+    let left: Vec<Slot> = slots
+        .into_iter()
+        .filter(|s| !scanned.sealed.contains(&(s.epoch, s.generation)) && !s.rows.is_empty())
+        .collect();
+    if list.last().is_some_and(|newest| newest.boot_id == earlier.opening.boot_id) {
         let rows =
             left.iter().filter(|s| s.source != Source::Meta).flat_map(|s| s.rows.iter().map(|r| r.end_ns));
-        recovered.last_event_ns = rows.chain([facts.info.last_ns]).max().filter(|ns| *ns > 0);
+        let frames = list.iter().rev().take(scanned.segments).map(|s| s.last_ns);
+        recovered.last_event_ns = rows.chain(frames).max().filter(|ns| *ns > 0);
     }
-    if !left.is_empty() {
-        store_left(layout, boot_id, ring_id, &mut recovered, left, newest)?;
+    recovered.table.lock().list.extend(list);
+    let epochs: BTreeSet<u64> = left.iter().map(|s| s.epoch).collect();
+    for epoch in epochs {
+        let of = left.iter().filter(|s| s.epoch == epoch).cloned().collect();
+        earlier.store_left(&mut recovered, of, epoch);
     }
+    earlier.clear_head(&recovered.table);
     Ok(recovered)
 }
 
-fn scan(path: &Path) -> Result<Facts> {
-    let file = File::open(path).at("cannot open", path, REMEDY)?;
-    // SAFETY: segments are never truncated by us, and the ring's lock keeps other recorders away.
-    let map = unsafe { Mmap::map(&file) }.at("cannot map", path, REMEDY)?;
-    let header = Header::read(&map)?;
-    let mut facts = Facts { boot_id: header.boot_id, ..Facts::default() };
-    facts.info = SegmentInfo {
-        path: path.into(),
-        first_ns: u64::MAX,
-        epoch: header.epoch,
-        boot_id: header.boot_id,
-        ..SegmentInfo::default()
-    };
-    let mut frames = Scan::new(&map, &header);
-    for step in &mut frames {
-        match step {
-            Step::Frame(_, frame, payload) => learn(&mut facts, &frame, payload),
-            Step::Damage(from, _, e) => {
-                facts.damaged += 1;
-                journal::warning(&format!("{}: damaged at byte {from}: {e}; skipped", path.display()));
+impl Earlier {
+    // Scans a segment if it may hold frames of slots that are still in the head, else reads its header.
+    fn look(&self, seq: u64, scanned: &mut Scanned, newer_ns: u64) -> SegmentInfo {
+        let path = self.layout.ring.join(file_name(seq));
+        let scan = scanned.segments < SEGMENTS_SCANNED || scanned.frames < HEAD_FRAMES;
+        let found = if scan { self.scan(&path, scanned) } else { self.read_header(&path, newer_ns) };
+        let mut info = found.unwrap_or_else(|e| {
+            journal::warning(&format!("{}: not a readable segment: {e}; left as it is", path.display()));
+            SegmentInfo::default()
+        });
+        (info.seq, info.path) = (seq, path);
+        info
+    }
+
+    fn scan(&self, path: &Path, scanned: &mut Scanned) -> Result<SegmentInfo> {
+        let view = self.storage.open(path).and_then(|f| f.view()).at("cannot read", path, REMEDY)?;
+        let bytes = (*view).as_ref();
+        let header = Header::read(bytes)?;
+        let mut info = info_of(&header);
+        let mut frames = Scan::new(bytes, &header);
+        for step in &mut frames {
+            match step {
+                Step::Frame(_, frame, _) if frame.kind == Kind::Events as u8 => {
+                    scanned.frames += 1;
+                    scanned.sealed.insert((header.epoch, frame.head_generation));
+                    if frame.sources != 1 << Source::Meta as u8 {
+                        info.events += u64::from(frame.n_events);
+                        info.first_ns = info.first_ns.min(frame.first_ns);
+                        info.last_ns = info.last_ns.max(frame.last_ns);
+                    }
+                }
+                Step::Frame(..) => {}
+                Step::Damage(from, _, e) => {
+                    journal::warning(&format!("{}: damaged at byte {from}: {e}; skipped", path.display()));
+                }
+            }
+        }
+        info.bytes = frames.position();
+        scanned.segments += 1;
+        Ok(info)
+    }
+
+    // What is not read is bounded: the rows ended before the next segment was begun, or soon after.
+    fn read_header(&self, path: &Path, newer_ns: u64) -> Result<SegmentInfo> {
+        let file = self.storage.open(path).at("cannot open", path, REMEDY)?;
+        let mut bytes = [0; HEADER_BYTES];
+        file.read_exact_at(&mut bytes, 0).at("cannot read", path, REMEDY)?;
+        let header = Header::read(&bytes)?;
+        let allocated = file.allocated().at("cannot read", path, REMEDY)?;
+        let bytes = allocated.min(file.length().at("cannot read", path, REMEDY)?);
+        let last_ns = newer_ns.max(header.created.boot_ns);
+        Ok(SegmentInfo { bytes, last_ns, ..info_of(&header) })
+    }
+
+    fn read_head(&self) -> Vec<Slot> {
+        let path = self.layout.ring.join("head");
+        let Ok(view) = self.storage.open(&path).and_then(|f| f.view()) else { return Vec::new() };
+        match head::read((*view).as_ref()) {
+            Ok((slots, damaged)) => {
+                if damaged > 0 {
+                    journal::warning(&format!("{}: {damaged} slots are damaged", path.display()));
+                }
+                slots
+            }
+            Err(e) => {
+                journal::warning(&format!("{}: {e}; rows in it are lost", path.display()));
+                Vec::new()
             }
         }
     }
-    facts.info.bytes = frames.position();
-    Ok(facts)
+
+    // A segment of its own, in the epoch of its rows: their numbers mean nothing in ours.
+    fn store_left(&self, recovered: &mut Recovered, mut left: Vec<Slot>, epoch: u64) {
+        left.sort_unstable_by_key(|s| (s.source != Source::Meta, s.generation));
+        let newest = recovered.table.lock().list.back().cloned();
+        let prologue = self.prologue(&recovered.table, epoch);
+        let rows: usize = left.iter().map(|s| s.rows.len()).sum();
+        let start = Start {
+            storage: Arc::clone(&self.storage),
+            next_seq: recovered.next_seq,
+            directory: self.layout.ring.clone(),
+            state_dir: self.layout.state.clone(),
+            identity: Identity {
+                ring_id: self.ring_id,
+                boot_id: newest.filter(|n| n.epoch == epoch).map_or(self.opening.boot_id, |n| n.boot_id),
+                epoch,
+                segment_bytes: (rows as u64 * 64 + LEFT_OVERHEAD).next_multiple_of(1 << 16),
+            },
+            bounds: self.opening.bounds,
+            geometry: Geometry::DEFAULT,
+        };
+        let (findings, _losses) = channel();
+        let pool = SlotPool::new(0);
+        let Ok(mut sealer) = Sealer::new(start, pool, recovered.table.clone(), prologue, findings) else {
+            return;
+        };
+        let mut stored = 0;
+        for slot in &mut left {
+            if sealer.store(&mut slot.rows, slot.source, slot.generation) {
+                stored += slot.rows.len();
+            }
+        }
+        sealer.close();
+        recovered.next_seq = sealer.next_seq();
+        if stored < rows {
+            journal::error(&format!("{} rows of the earlier run are lost: no room", rows - stored));
+        }
+        journal::info(&format!("{stored} rows of the earlier run were recovered from the head"));
+    }
+
+    // What was counted and named in an epoch: from the last state record that can be read, and the rows after.
+    fn prologue(&self, table: &SegmentTable, epoch: u64) -> Prologue {
+        let list: Vec<SegmentInfo> = table.lock().list.iter().cloned().collect();
+        let mut prologue = Prologue::new(Arc::new(Registry::default()));
+        let recent = list.len().saturating_sub(SEGMENTS_SCANNED);
+        for info in list.iter().skip(recent).filter(|info| info.epoch == epoch) {
+            let Ok(view) = self.storage.open(&info.path).and_then(|f| f.view()) else { continue };
+            let Ok(header) = Header::read((*view).as_ref()) else { continue };
+            for step in Scan::new((*view).as_ref(), &header) {
+                if let Step::Frame(_, frame, payload) = step {
+                    learn(&mut prologue, &frame, payload);
+                }
+            }
+        }
+        prologue
+    }
+
+    // All that was in the old head is in a segment now, which is made durable first; its space goes to the new.
+    fn clear_head(&self, table: &SegmentTable) {
+        let mut segments = table.lock();
+        let closed = std::mem::take(&mut segments.closed);
+        let durable = closed.iter().all(|(_, file)| file.sync_data().is_ok())
+            && (closed.is_empty() || self.storage.sync_dir(&self.layout.ring).is_ok());
+        if durable {
+            let _ = self.storage.remove(&self.layout.ring.join("head"));
+        }
+        let (epoch, head) = (segments.list.back().map_or(0, |s| s.epoch), self.opening.head_bytes);
+        make_room(&*self.storage, &self.layout.state, &mut segments, self.opening.bounds, head, epoch);
+    }
 }
 
-fn learn(facts: &mut Facts, frame: &frame::Header, payload: &[u8]) {
+/// Space for header, state record and footer beside recovered rows, bytes.
+const LEFT_OVERHEAD: u64 = 1 << 20;
+
+fn info_of(header: &Header) -> SegmentInfo {
+    SegmentInfo {
+        first_ns: header.created.boot_ns,
+        last_ns: header.created.boot_ns,
+        epoch: header.epoch,
+        boot_id: header.boot_id,
+        estimated: true,
+        ..SegmentInfo::default()
+    }
+}
+
+fn learn(prologue: &mut Prologue, frame: &frame::Header, payload: &[u8]) {
     if frame.kind == Kind::State as u8 {
         let state = frame::unpack_record(frame, payload).and_then(|raw| State::read(&raw));
         if let Ok(state) = state {
-            facts.prologue.restore(state);
+            prologue.restore(state);
         }
-        return;
-    }
-    if frame.kind != Kind::Events as u8 {
-        return;
-    }
-    facts.generations.insert(frame.head_generation);
-    let Some(source) = Source::ALL.into_iter().find(|s| frame.sources == 1 << *s as u8) else { return };
-    // Every frame is unpacked: the accounts of a segment recovered from the head go on from here.
-    let rows = columns::decode(payload, frame.raw_len, frame.n_events, frame.first_ns).unwrap_or_default();
-    facts.prologue.learn(source, &rows);
-    if source == Source::Meta {
-        return;
-    }
-    facts.info.events += u64::from(frame.n_events);
-    let first = rows.iter().map(ingero_format::Row::start_ns).min().unwrap_or(u64::MAX);
-    facts.info.first_ns = facts.info.first_ns.min(first);
-    facts.info.last_ns = facts.info.last_ns.max(frame.last_ns);
-}
-
-fn read_head(path: &Path) -> Vec<Slot> {
-    let Ok(bytes) = fs::read(path) else { return Vec::new() };
-    match head::read(&bytes) {
-        Ok((slots, damaged)) => {
-            if damaged > 0 {
-                journal::warning(&format!("{}: {damaged} slots are damaged", path.display()));
-            }
-            slots
-        }
-        Err(e) => {
-            journal::warning(&format!("{}: {e}; rows in it are lost", path.display()));
-            Vec::new()
-        }
+    } else if frame.kind == Kind::Events as u8
+        && let Some(source) = Source::ALL.into_iter().find(|s| frame.sources == 1 << *s as u8)
+    {
+        let rows = columns::decode(payload, frame.raw_len, frame.n_events, frame.first_ns);
+        prologue.learn(source, &rows.unwrap_or_default());
     }
 }
 
-// A segment of its own, in the epoch of its rows: their numbers mean nothing in ours.
-fn store_left(
-    layout: &Layout,
-    boot_id: [u8; 16],
-    ring_id: [u8; 16],
-    recovered: &mut Recovered,
-    mut left: Vec<Slot>,
-    newest: Option<Facts>,
-) -> Result<()> {
-    left.sort_unstable_by_key(|s| (s.source != Source::Meta, s.generation));
-    let epoch = left.first().map_or(0, |s| s.epoch);
-    let boot_id = newest.as_ref().map_or(boot_id, |f| f.boot_id);
-    let prologue = newest
-        .filter(|f| f.info.epoch == epoch)
-        .map_or_else(|| Prologue::new(Arc::new(Registry::default())), |f| f.prologue);
-    let rows: usize = left.iter().map(|s| s.rows.len()).sum();
-    let bytes = (rows as u64 * 64 + (4 << 20)).next_multiple_of(1 << 20);
-    let start = Start {
-        next_seq: recovered.next_seq,
-        directory: layout.ring.clone(),
-        state_dir: layout.state.clone(),
-        identity: Identity { ring_id, boot_id, epoch, segment_bytes: bytes },
-        bounds: Bounds { max_bytes: u64::MAX, keep_free: 0, max_age_ns: u64::MAX },
-        geometry: Geometry::DEFAULT,
-    };
-    let (findings, _losses) = channel();
-    let mut sealer = Sealer::new(start, SlotPool::new(0), recovered.table.clone(), prologue, findings)?;
-    for slot in &mut left {
-        sealer.store(&mut slot.rows, slot.source, slot.generation);
-    }
-    sealer.close();
-    recovered.next_seq += 1;
-    journal::info(&format!("{rows} rows of the earlier run were recovered from the head"));
-    if recovered.table.lock().list.iter().all(|s| s.seq + 1 != recovered.next_seq) {
-        return Err(Error::Other("rows of the earlier run could not be written".into()));
-    }
-    Ok(())
+/// When the first row of a segment began, boottime ns: by decoding it, since frames only say when rows ended.
+#[must_use]
+pub fn earliest_start(segment: &[u8]) -> Option<u64> {
+    let header = Header::read(segment).ok()?;
+    let starts = Scan::new(segment, &header).filter_map(|step| {
+        let Step::Frame(_, frame, payload) = step else { return None };
+        if frame.kind != Kind::Events as u8 || frame.sources == 1 << Source::Meta as u8 {
+            return None;
+        }
+        let rows = columns::decode(payload, frame.raw_len, frame.n_events, frame.first_ns).ok()?;
+        rows.iter().map(Row::start_ns).min()
+    });
+    starts.min()
 }

@@ -1,11 +1,12 @@
 //! The sealing thread: full slots become frames, frames fill segments, old segments go.
 
 use std::{
-    fs::File,
     io,
-    os::unix::fs::FileExt,
     path::PathBuf,
-    sync::mpsc::{Receiver, Sender},
+    sync::{
+        Arc,
+        mpsc::{Receiver, Sender},
+    },
 };
 
 use ingero_format::{
@@ -14,9 +15,8 @@ use ingero_format::{
     frame,
     head::{Geometry, SLOT_HEADER_BYTES},
     ops::{LossCause, Source},
-    row::ROW_BYTES,
+    row::{META_CPU, ROW_BYTES},
 };
-use nix::errno::Errno;
 
 use super::{
     Prologue, SegmentInfo, SegmentTable, SlotPool,
@@ -24,10 +24,10 @@ use super::{
     segment::{self, Identity, SegmentWriter},
 };
 use crate::{
-    Result, clock,
+    Result,
     drain::{Finding, Gap},
-    error::IoContext,
     journal,
+    storage::{FileHandle, Storage, full, is_full},
 };
 
 /// How often a frame is tried again, each time after making room or in a fresh segment.
@@ -35,8 +35,12 @@ const TRIES: usize = 4;
 const REMEDY: &str = "free space below the state directory, or lower [ring] max_bytes";
 
 /// A slot to be sealed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone)]
 pub struct SealJob {
+    /// The head it lies in.
+    pub head: FileHandle,
+    /// That head could not be mapped whole: every row is checked.
+    pub doubtful: bool,
     /// Which slot.
     pub slot: usize,
     /// Which use of it.
@@ -49,6 +53,8 @@ pub struct SealJob {
 
 /// Everything the sealing thread owns.
 pub struct Sealer {
+    /// Where the ring lies.
+    pub storage: Arc<dyn Storage>,
     /// `ring/` and the state directory above it.
     pub directory: PathBuf,
     /// The state directory, which the bound is on.
@@ -59,8 +65,6 @@ pub struct Sealer {
     pub bounds: Bounds,
     /// Shape of the head.
     pub geometry: Geometry,
-    /// The head, for reading.
-    pub head: File,
     /// Slots.
     pub pool: SlotPool,
     /// Segments.
@@ -79,6 +83,8 @@ pub struct Sealer {
 
 /// Constructor arguments that are not simply kept.
 pub struct Start {
+    /// See [`Sealer::storage`].
+    pub storage: Arc<dyn Storage>,
     /// Number of the next segment.
     pub next_seq: u64,
     /// See [`Sealer::directory`].
@@ -97,7 +103,7 @@ impl Sealer {
     /// Makes a sealer that has no segment open yet.
     ///
     /// # Errors
-    /// If the head cannot be opened or the compressor not be set up.
+    /// If the compressor cannot be set up.
     pub fn new(
         start: Start,
         pool: SlotPool,
@@ -105,15 +111,13 @@ impl Sealer {
         prologue: Prologue,
         findings: Sender<Finding>,
     ) -> Result<Self> {
-        let path = start.directory.join("head");
-        let head = File::open(&path).at("cannot open the head", &path, REMEDY)?;
         Ok(Self {
+            storage: start.storage,
             directory: start.directory,
             state_dir: start.state_dir,
             identity: start.identity,
             bounds: start.bounds,
             geometry: start.geometry,
-            head,
             pool,
             table,
             prologue,
@@ -130,54 +134,85 @@ impl Sealer {
     /// Seals slots until the drain is gone, then closes the active segment.
     pub fn run(mut self, jobs: &Receiver<SealJob>) {
         while let Ok(job) = jobs.recv() {
-            let mut rows = self.read_slot(&job);
-            if rows.len() < job.rows {
-                journal::error(&format!(
-                    "head slot {}: {} rows do not verify",
-                    job.slot,
-                    job.rows - rows.len()
-                ));
-            }
-            if !rows.is_empty() {
-                self.store(&mut rows, job.source, job.generation);
-            }
-            self.pool.sealed(job.slot);
+            self.seal(&job);
         }
         self.close();
     }
 
+    /// Number of the segment that would be begun next.
+    #[must_use]
+    pub fn next_seq(&self) -> u64 {
+        self.next_seq
+    }
+
+    /// Makes a frame of one slot.
+    pub fn seal(&mut self, job: &SealJob) {
+        let mut rows = self.read_slot(job);
+        if rows.len() < job.rows {
+            self.tell_unreadable(job, (job.rows - rows.len()) as u64);
+        }
+        if !rows.is_empty() && !self.store(&mut rows, job.source, job.generation) {
+            // What is told as lost must not come back from the head after a restart.
+            let _ = job.head.write_at(&[0; SLOT_HEADER_BYTES], self.geometry.slot_offset(job.slot) as u64);
+        }
+        self.pool.sealed(job.slot);
+    }
+
     // Read through the page cache, which is what the drain's map writes to: no memory is shared between
-    // threads. This process wrote the rows moments ago, so their checks are for later readers.
+    // threads. This process wrote the rows moments ago, so their checks are for later readers, unless a page
+    // was missing.
     fn read_slot(&mut self, job: &SealJob) -> Vec<Row> {
         let at = self.geometry.slot_offset(job.slot) + SLOT_HEADER_BYTES;
+        self.buffer.clear();
         self.buffer.resize(job.rows * ROW_BYTES, 0);
-        if let Err(e) = self.head.read_exact_at(&mut self.buffer, at as u64) {
-            journal::error(&format!("head: cannot read slot {}: {e}", job.slot));
+        if let Err(e) = job.head.read_exact_at(&mut self.buffer, at as u64) {
+            journal::error(&format!("head: cannot read slot {}: {e}; its rows are lost", job.slot));
             return Vec::new();
         }
-        self.buffer.as_chunks::<ROW_BYTES>().0.iter().map(Row::from_bytes).collect()
+        let rows = self.buffer.as_chunks::<ROW_BYTES>().0.iter();
+        if job.doubtful {
+            return rows.filter_map(|bytes| Row::from_head(bytes, job.generation)).collect();
+        }
+        rows.map(Row::from_bytes).collect()
+    }
+
+    // Whose they were stood in them: their CPUs and numbers are not known any more, only how many they were.
+    fn tell_unreadable(&self, job: &SealJob, count: u64) {
+        let now = self.storage.anchor().boot_ns;
+        let _ = self.findings.send(Finding::Lost(Gap {
+            cpu: META_CPU,
+            source: job.source,
+            first_seq: 0,
+            count,
+            from_ns: now.saturating_sub(crate::limits::SEAL_AGE_NS),
+            to_ns: now,
+            cause: LossCause::IoError,
+        }));
     }
 
     /// Writes rows of one source as a frame, in as many tries as it takes; what cannot be written is told
-    /// as a loss.
-    pub fn store(&mut self, rows: &mut [Row], source: Source, generation: u64) {
+    /// as a loss. Gives whether they were written.
+    pub fn store(&mut self, rows: &mut [Row], source: Source, generation: u64) -> bool {
         let mut cause = LossCause::IoError;
         for _ in 0..TRIES {
             match self.try_store(rows, source, generation) {
-                Ok(()) => return self.works_again(),
+                Ok(()) => {
+                    self.works_again();
+                    return true;
+                }
                 Err(e) => {
                     cause = if is_full(&e) { LossCause::DiskFull } else { LossCause::IoError };
                     self.complain(&e);
-                    // A file that failed is never written again.
-                    self.writer = None;
+                    self.abandon();
                     let mut segments = self.table.lock();
                     if is_full(&e) && segments.list.len() > crate::limits::MIN_SEGMENTS {
-                        quota::evict(&mut segments, self.identity.epoch);
+                        quota::evict(&*self.storage, &mut segments, self.identity.epoch);
                     }
                 }
             }
         }
         self.tell_lost(rows, source, cause);
+        false
     }
 
     // Once for each trouble, however many frames it takes: a full disk must not fill the journal.
@@ -207,6 +242,10 @@ impl Sealer {
             head_generation: generation,
             ..frame::Header::default()
         };
+        let poisoned = self.table.lock().poisoned;
+        if self.writer.as_ref().is_some_and(|w| poisoned == Some(w.seq())) {
+            self.abandon();
+        }
         if self.writer.as_ref().is_none_or(|w| !w.has_room(encoded.payload.len())) {
             self.roll()?;
         }
@@ -237,27 +276,25 @@ impl Sealer {
         let table = self.table.clone();
         let mut segments = table.lock();
         let size = self.identity.segment_bytes;
-        if !quota::make_room(&self.state_dir, &mut segments, self.bounds, size, self.identity.epoch) {
-            return Err(io::Error::from_raw_os_error(Errno::ENOSPC as i32));
+        let (epoch, seq) = (self.identity.epoch, self.next_seq);
+        if !quota::make_room(&*self.storage, &self.state_dir, &mut segments, self.bounds, size, epoch) {
+            return Err(full());
         }
-        let next = segment::preallocate(&self.directory, size)?;
-        let seq = self.next_seq;
-        let path = self.directory.join(segment::file_name(seq));
-        let mut writer = SegmentWriter::begin(&next, &path, seq, self.identity, clock::anchor(), self.chain)?;
+        let mut writer =
+            SegmentWriter::begin(&*self.storage, &self.directory, seq, self.identity, self.chain)?;
         self.next_seq += 1;
         // In the table at once: whatever fails from here on, the file is counted and evicted like any other.
-        segments.active = Some(writer.file());
+        segments.active = Some((seq, writer.file()));
+        segments.names += 1;
         segments.list.push_back(SegmentInfo {
             seq,
-            path,
+            path: self.directory.join(segment::file_name(seq)),
             bytes: writer.bytes(),
             first_ns: u64::MAX,
             epoch: self.identity.epoch,
             boot_id: self.identity.boot_id,
             ..SegmentInfo::default()
         });
-        // The new name must survive a power loss before anything under it counts as durable.
-        File::open(&self.directory)?.sync_all()?;
         let state = self.prologue.state().to_bytes().map_err(io::Error::other)?;
         let header = frame::Header {
             kind: frame::Kind::State as u8,
@@ -273,25 +310,36 @@ impl Sealer {
         Ok(())
     }
 
-    /// Seals the active segment, if there is one. It stays the flusher's file until it is durable, so that no
-    /// slot counts as durable whose frame is in neither.
+    /// Seals the active segment, if there is one. It stays with the flusher until it is durable, so that no
+    /// slot counts as durable whose frame is not.
     pub fn close(&mut self) {
         let Some(writer) = self.writer.take() else { return };
         self.chain = writer.chain();
-        let file = writer.file();
-        match writer.finish() {
+        let (seq, file) = (writer.seq(), writer.file());
+        let finished = writer.finish();
+        let mut segments = self.table.lock();
+        match finished {
             Ok(bytes) => {
-                if let Some(active) = self.table.lock().list.back_mut() {
+                if let Some(active) = segments.list.back_mut().filter(|last| last.seq == seq) {
                     active.bytes = bytes;
                 }
             }
             // Frames already in it are readable without a footer.
             Err(e) => journal::warning(&format!("{}: segment not closed: {e}", self.directory.display())),
         }
-        if let Err(e) = file.sync_data() {
-            journal::error(&format!("{}: cannot sync a segment: {e}", self.directory.display()));
+        if segments.active.take().is_some() {
+            segments.closed.push((seq, file));
         }
-        self.table.lock().active = None;
+    }
+
+    // A file that failed is never written again. What is in it is still synced, unless that is what failed.
+    fn abandon(&mut self) {
+        if let Some(writer) = self.writer.take() {
+            self.chain = writer.chain();
+        }
+        let mut segments = self.table.lock();
+        let left = segments.active.take();
+        segments.closed.extend(left);
     }
 
     fn tell_lost(&self, rows: &[Row], source: Source, cause: LossCause) {
@@ -315,8 +363,4 @@ impl Sealer {
             let _ = self.findings.send(Finding::Lost(gap));
         }
     }
-}
-
-fn is_full(e: &io::Error) -> bool {
-    matches!(e.raw_os_error().map(Errno::from_raw), Some(Errno::ENOSPC | Errno::EDQUOT))
 }

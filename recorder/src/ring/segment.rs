@@ -1,18 +1,13 @@
 //! Writing one segment file.
 
-use std::{
-    fs::File,
-    io,
-    os::unix::fs::FileExt,
-    path::{Path, PathBuf},
-    sync::Arc,
-};
+use std::{io, path::Path, sync::Arc};
 
 use ingero_format::{
     frame,
-    segment::{Anchor, Footer, FooterEntry, HEADER_BYTES, Header, chain},
+    segment::{Footer, FooterEntry, HEADER_BYTES, Header, chain},
 };
-use nix::fcntl::{FallocateFlags, fallocate};
+
+use crate::storage::{FileHandle, Storage};
 
 /// Space kept for the footer's index: at least this many more frames can be listed.
 const FOOTER_RESERVE: u64 = 64 << 10;
@@ -32,7 +27,7 @@ pub struct Identity {
 
 /// An open segment. Frames are only ever appended.
 pub struct SegmentWriter {
-    file: Arc<File>,
+    file: FileHandle,
     header: Header,
     segment_bytes: u64,
     at: u64,
@@ -46,53 +41,56 @@ pub fn file_name(seq: u64) -> String {
     format!("{seq:020}.seg")
 }
 
-/// Creates and allocates the file that will become the next segment.
-///
-/// # Errors
-/// As the file system says; ENOSPC here costs nothing that was recorded.
-pub fn preallocate(directory: &Path, bytes: u64) -> io::Result<PathBuf> {
-    let path = directory.join("next.seg");
-    let _ = std::fs::remove_file(&path);
-    let file = File::options().read(true).write(true).create_new(true).open(&path)?;
-    fallocate(&file, FallocateFlags::empty(), 0, bytes.cast_signed())?;
-    Ok(path)
-}
-
 impl SegmentWriter {
-    /// Turns a preallocated file into segment `seq` and writes its header.
+    /// Allocates a file and makes it segment `seq`. Nothing is left behind if that fails.
     ///
     /// # Errors
-    /// As the file system says.
+    /// As the file system says; ENOSPC here costs nothing that was recorded.
     pub fn begin(
-        next: &Path,
-        path: &Path,
+        storage: &dyn Storage,
+        directory: &Path,
         seq: u64,
         id: Identity,
-        created: Anchor,
         chain: u128,
     ) -> io::Result<Self> {
-        let file = File::options().read(true).write(true).open(next)?;
-        let salt = getrandom::u64().map_err(|e| io::Error::other(e.to_string()))?;
+        let next = directory.join("next.seg");
+        let made = Self::make(storage, &next, directory, seq, id, chain);
+        if made.is_err() {
+            let _ = storage.remove(&next);
+        }
+        made
+    }
+
+    fn make(
+        storage: &dyn Storage,
+        next: &Path,
+        directory: &Path,
+        seq: u64,
+        id: Identity,
+        chain: u128,
+    ) -> io::Result<Self> {
+        let file = storage.create(next)?;
+        file.allocate(id.segment_bytes)?;
         let header = Header {
             header_len: HEADER_BYTES as u16,
             tick_ns: 1,
-            salt,
+            salt: storage.random()?,
             seq,
             ring_id: id.ring_id,
             boot_id: id.boot_id,
             epoch: id.epoch,
-            created,
+            created: storage.anchor(),
         };
-        file.write_all_at(&header.to_bytes(), 0)?;
-        std::fs::rename(next, path)?;
+        file.write_at(&header.to_bytes(), 0)?;
+        storage.rename(next, &directory.join(file_name(seq)))?;
         let footer = Footer { frames: Vec::new(), chain };
         let at = HEADER_BYTES as u64;
-        Ok(Self { file: Arc::new(file), header, segment_bytes: id.segment_bytes, at, next_frame: 0, footer })
+        Ok(Self { file, header, segment_bytes: id.segment_bytes, at, next_frame: 0, footer })
     }
 
     /// The file, for syncing.
     #[must_use]
-    pub fn file(&self) -> Arc<File> {
+    pub fn file(&self) -> FileHandle {
         Arc::clone(&self.file)
     }
 
@@ -100,6 +98,12 @@ impl SegmentWriter {
     #[must_use]
     pub fn bytes(&self) -> u64 {
         self.at
+    }
+
+    /// Number of the segment.
+    #[must_use]
+    pub fn seq(&self) -> u64 {
+        self.header.seq
     }
 
     /// The digest chain so far: the next segment goes on from it.
@@ -123,7 +127,7 @@ impl SegmentWriter {
         header.salt = self.header.salt;
         header.frame_seq = self.next_frame;
         let bytes = frame::write(&header, payload);
-        self.file.write_all_at(&bytes, self.at)?;
+        self.file.write_at(&bytes, self.at)?;
         self.footer.frames.push(FooterEntry {
             offset: self.at,
             first_ns: header.first_ns,
@@ -137,7 +141,7 @@ impl SegmentWriter {
         Ok(bytes.len() as u64)
     }
 
-    /// Writes the footer, gives unused space back, and makes the file durable.
+    /// Writes the footer and gives unused space back.
     ///
     /// # Errors
     /// As the file system says; the frames already in it stay readable.
@@ -153,9 +157,7 @@ impl SegmentWriter {
         // Punched, not truncated: a reader may have the file mapped.
         let from = self.at.next_multiple_of(4096);
         if from < self.segment_bytes {
-            let hole = FallocateFlags::FALLOC_FL_PUNCH_HOLE | FallocateFlags::FALLOC_FL_KEEP_SIZE;
-            let _ =
-                fallocate(&self.file, hole, from.cast_signed(), (self.segment_bytes - from).cast_signed());
+            self.file.punch(from, self.segment_bytes - from);
         }
         Ok(self.at)
     }

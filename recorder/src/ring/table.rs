@@ -2,13 +2,14 @@
 
 use std::{
     collections::VecDeque,
-    fs::File,
     path::PathBuf,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicUsize, Ordering},
     },
 };
+
+use crate::storage::FileHandle;
 
 /// One segment of the ring.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -20,11 +21,14 @@ pub struct SegmentInfo {
     /// Bytes written.
     pub bytes: u64,
     /// Earliest start of a row inside, boottime ns; `u64::MAX` before the first. Not its end: a window that
-    /// begins there must hold that row.
+    /// begins there must hold that row. In a segment of an earlier run that was not scanned: when it was
+    /// created.
     pub first_ns: u64,
-    /// Latest end time, boottime ns.
+    /// Latest end time, boottime ns. In a segment of an earlier run that was not scanned: not before that.
     pub last_ns: u64,
-    /// Rows of kernel sources inside.
+    /// The times are bounds: the segment is of an earlier run and its rows were not decoded.
+    pub estimated: bool,
+    /// Rows of kernel sources inside; 0 if it was not scanned.
     pub events: u64,
     /// Life of the BPF counters its rows were numbered in.
     pub epoch: u64,
@@ -33,12 +37,18 @@ pub struct SegmentInfo {
 }
 
 /// Contents of the table.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub struct Segments {
     /// Oldest first; the last is the active one.
     pub list: VecDeque<SegmentInfo>,
-    /// The active segment's file, for the flusher.
-    pub active: Option<Arc<File>>,
+    /// The active segment's number and file, for the flusher.
+    pub active: Option<(u64, FileHandle)>,
+    /// Segments closed since the last flush.
+    pub closed: Vec<(u64, FileHandle)>,
+    /// The active segment, if it could not be synced: it must not be written again.
+    pub poisoned: Option<u64>,
+    /// Rises with every new name in `ring/`.
+    pub names: u64,
     /// Events of this epoch in segments that were evicted.
     pub evicted_events: u64,
     /// A freeze under way: its directory of links. While it stands, evicting frees nothing.
@@ -51,7 +61,7 @@ pub struct Segments {
 
 /// Shared handle on the table. Holding its lock keeps every segment where it is: the sealer neither
 /// appends, rolls nor evicts meanwhile. Never held by the drain.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 pub struct SegmentTable(Arc<Mutex<Segments>>, Arc<AtomicUsize>);
 
 impl SegmentTable {

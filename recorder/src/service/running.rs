@@ -3,7 +3,7 @@
 //! takes long and by then concerns nothing that was recorded.
 
 use std::{
-    fs::File,
+    any::Any,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering::Relaxed},
@@ -14,7 +14,6 @@ use std::{
 };
 
 use ingero_format::units::show_count;
-use nix::fcntl::Flock;
 use sd_notify::NotifyState;
 
 use super::signals::Signals;
@@ -68,7 +67,8 @@ pub(super) struct Running {
     pub(super) stop_control: tokio::sync::watch::Sender<bool>,
     pub(super) answers: Arc<Answers>,
     pub(super) progress: Arc<Progress>,
-    pub(super) lock: Flock<File>,
+    /// The ring's lock.
+    pub(super) lock: Box<dyn Any + Send>,
 }
 
 impl Running {

@@ -2,8 +2,6 @@
 //! there. Only then is the recorder ready.
 
 use std::{
-    fs::File,
-    path::Path,
     sync::{
         Arc, Mutex,
         mpsc::{Receiver, Sender, channel, sync_channel},
@@ -34,16 +32,19 @@ use crate::{
     journal, kernel,
     limits::SEAL_QUEUE,
     ring::{
-        self, Bounds, Flusher, HeadWriter, Identity, Layout, OpenRing, Prologue, SealJob, Sealer, SlotPool,
-        Start,
+        self, Bounds, Flusher, HeadFile, HeadWriter, Identity, Layout, OpenRing, Opening, Prologue, SealJob,
+        Sealer, Seen, SlotPool, Start,
     },
+    storage::{FileSystem, Storage},
     trigger::Triggers,
 };
 
 const GEOMETRY: Geometry = Geometry::DEFAULT;
+const REMEDY: &str = "make it a directory that this user may write, or choose another --state-dir";
 
 /// What several parts share.
 struct Shared {
+    storage: Arc<dyn Storage>,
     layout: Layout,
     config: Arc<Mutex<Config>>,
     progress: Arc<Progress>,
@@ -53,22 +54,30 @@ struct Shared {
 }
 
 pub(super) fn start(config: Config, paths: &Paths, warnings: Vec<String>) -> Result<Running> {
-    let layout = Layout::create(&paths.state_dir)?;
-    let opened = ring::open(&layout, config.ring.segment_bytes.0, clock::boot_id())?;
-    sweep_leftovers(&layout);
+    let storage: Arc<dyn Storage> = Arc::new(FileSystem);
+    std::fs::create_dir_all(&paths.state_dir).at("cannot create the directory", &paths.state_dir, REMEDY)?;
+    let layout = Layout::create(&*storage, &paths.state_dir)?;
+    let opened = ring::open(&storage, &layout, &opening(&config))?;
     let loaded = kernel::load(kernel::Options {
         kernel_stacks: config.probes.kernel_stacks,
         sched: config.probes.sources.contains(&SourceName::Sched),
     })?;
-    let shared = Shared::new(layout, &config);
+    let shared = Shared::new(storage, layout, &config);
     let (findings, found) = channel();
     tell_gap(&findings, &opened);
     let pool = SlotPool::new(GEOMETRY.slots as usize);
     let epoch = clock::anchor().real_ns;
     let head = shared.layout.ring.join("head");
-    let writer = HeadWriter::create(&head, GEOMETRY, epoch, opened.next_generation, pool.clone())?;
+    let writer = HeadWriter::create(
+        Arc::clone(&shared.storage),
+        &head,
+        GEOMETRY,
+        epoch,
+        opened.next_generation,
+        pool.clone(),
+    )?;
     let sealer = sealer(&shared, &config, &opened, epoch, pool.clone(), findings.clone())?;
-    let flusher = flusher(&shared, &config, &opened, &head, pool)?;
+    let flusher = flusher(&shared, &config, &opened, writer.file(), pool);
     let (jobs, slots) = sync_channel(SEAL_QUEUE);
     let alarm = alarm(&loaded.events)
         .map_err(|e| Error::Other(format!("the drain's alarm: {e}; raise LimitNOFILE=")))?;
@@ -141,6 +150,7 @@ fn sealer(
     findings: Sender<Finding>,
 ) -> Result<Sealer> {
     let start = Start {
+        storage: Arc::clone(&shared.storage),
         next_seq: opened.next_seq,
         directory: shared.layout.ring.clone(),
         state_dir: shared.layout.state.clone(),
@@ -150,31 +160,42 @@ fn sealer(
             epoch,
             segment_bytes: config.ring.segment_bytes.0,
         },
-        bounds: Bounds {
-            max_bytes: config.ring.max_bytes.0,
-            keep_free: config.ring.keep_free.0,
-            max_age_ns: config.ring.max_age.0,
-        },
+        bounds: bounds(config),
         geometry: GEOMETRY,
     };
     Sealer::new(start, pool, opened.table.clone(), Prologue::new(Arc::clone(&shared.registry)), findings)
 }
 
-fn flusher(
-    shared: &Shared,
-    config: &Config,
-    opened: &OpenRing,
-    head: &Path,
-    pool: SlotPool,
-) -> Result<Flusher> {
-    Ok(Flusher {
-        head: File::open(head).at("cannot open", head, "check the disk")?,
+fn flusher(shared: &Shared, config: &Config, opened: &OpenRing, head: HeadFile, pool: SlotPool) -> Flusher {
+    Flusher {
+        storage: Arc::clone(&shared.storage),
+        head,
+        identity: Some(Arc::clone(&opened.identity_file)),
         directory: shared.layout.ring.clone(),
         table: opened.table.clone(),
         pool,
         geometry: GEOMETRY,
         interval: Duration::from_nanos(config.ring.sync_interval.0),
-    })
+        seen: Seen::default(),
+    }
+}
+
+fn bounds(config: &Config) -> Bounds {
+    Bounds {
+        max_bytes: config.ring.max_bytes.0,
+        keep_free: config.ring.keep_free.0,
+        max_age_ns: config.ring.max_age.0,
+    }
+}
+
+fn opening(config: &Config) -> Opening {
+    Opening {
+        segment_bytes: config.ring.segment_bytes.0,
+        boot_id: clock::boot_id(),
+        bounds: bounds(config),
+        head_bytes: GEOMETRY.file_bytes(),
+        pid: std::process::id(),
+    }
 }
 
 fn freezer(
@@ -183,6 +204,7 @@ fn freezer(
     threads: aya::maps::HashMap<aya::maps::MapData, u32, ingero_ebpf_abi::ThreadState>,
 ) -> Freezer {
     Freezer {
+        storage: Arc::clone(&shared.storage),
         layout: shared.layout.clone(),
         table: opened.table.clone(),
         progress: Arc::clone(&shared.progress),
@@ -197,9 +219,10 @@ fn freezer(
 }
 
 impl Shared {
-    fn new(layout: Layout, config: &Config) -> Self {
+    fn new(storage: Arc<dyn Storage>, layout: Layout, config: &Config) -> Self {
         Self {
-            snapshots: Snapshots::new(layout.bundles.clone()),
+            snapshots: Snapshots::new(Arc::clone(&storage), layout.bundles.clone()),
+            storage,
             layout,
             progress: Arc::default(),
             registry: Arc::default(),
@@ -218,6 +241,7 @@ impl Shared {
             progress: Arc::clone(&self.progress),
             registry: Arc::clone(&self.registry),
             table: opened.table.clone(),
+            storage: Arc::clone(&self.storage),
             layout: self.layout.clone(),
             config: Arc::clone(&self.config),
             snapshots: self.snapshots.clone(),
@@ -232,19 +256,6 @@ impl Shared {
 fn answers(source: StatusSource, paths: &Paths) -> Arc<Answers> {
     let config = Arc::clone(&source.config);
     Arc::new(Answers { source, config_path: paths.config.clone(), config })
-}
-
-// A freeze or bundle that an earlier run did not finish serves nobody and holds segments.
-fn sweep_leftovers(layout: &Layout) {
-    for entry in std::fs::read_dir(&layout.frozen).into_iter().flatten().flatten() {
-        journal::warning(&format!("{}: unfinished freeze removed", entry.path().display()));
-        let _ = std::fs::remove_dir_all(entry.path());
-    }
-    for entry in std::fs::read_dir(&layout.bundles).into_iter().flatten().flatten() {
-        if entry.path().extension().is_some_and(|e| e == "new") {
-            let _ = std::fs::remove_file(entry.path());
-        }
-    }
 }
 
 // Between the earlier run's last event and now nobody counted: a hole of known place and unknown size.
