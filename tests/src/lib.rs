@@ -14,6 +14,7 @@ pub mod calls;
 pub mod lab;
 pub mod program;
 pub mod scene;
+pub mod simulated;
 pub mod switcher;
 
 pub use lab::{Lab, live, standin};

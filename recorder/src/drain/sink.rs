@@ -29,6 +29,8 @@ pub struct Sink {
     meta_seq: u64,
     stored: u64,
     newest_ns: u64,
+    /// Losses that no slot was left to write into, runs of one lane joined.
+    untold: Vec<Gap>,
     /// When a new head was last made in place of a broken one.
     mended: Option<Instant>,
 }
@@ -47,7 +49,19 @@ impl Sink {
         progress: Arc<Progress>,
     ) -> Self {
         let (names, gaps) = (Names::default(), GapTracker::default());
-        Self { head, seal, stacks, names, gaps, progress, meta_seq: 0, stored: 0, newest_ns: 0, mended: None }
+        Self {
+            head,
+            seal,
+            stacks,
+            names,
+            gaps,
+            progress,
+            meta_seq: 0,
+            stored: 0,
+            newest_ns: 0,
+            untold: Vec::new(),
+            mended: None,
+        }
     }
 
     /// Takes one record from the BPF ring buffer. Anything that is no record is ignored: only our own
@@ -238,20 +252,48 @@ impl Sink {
         }
     }
 
-    /// Writes a loss and counts it.
+    /// Counts a loss and writes it, now or as soon as there is a slot.
     pub fn lost(&mut self, gap: &Gap) {
         self.progress.lose((gap.source, gap.cause), gap.count);
-        self.meta(Row {
-            end_ns: gap.to_ns,
-            dur_ns: gap.to_ns.saturating_sub(gap.from_ns),
-            tid: u32::from(gap.cpu),
-            arg0: gap.count,
-            arg1: gap.first_seq,
-            op: ops::LOSS,
-            flags: gap.source as u16,
-            ret: gap.cause as i32,
-            ..Row::default()
-        });
+        let goes_on = |known: &&mut Gap| {
+            (known.cpu, known.source, known.cause) == (gap.cpu, gap.source, gap.cause)
+                && known.first_seq + known.count == gap.first_seq
+        };
+        match self.untold.iter_mut().find(goes_on) {
+            Some(known) => {
+                known.count += gap.count;
+                known.to_ns = known.to_ns.max(gap.to_ns);
+            }
+            None => self.untold.push(*gap),
+        }
+        self.tell_losses();
+    }
+
+    /// Events whose loss is not written yet.
+    #[must_use]
+    pub fn untold(&self) -> u64 {
+        self.untold.iter().map(|gap| gap.count).sum()
+    }
+
+    /// Writes losses that could not be written before.
+    pub fn tell_losses(&mut self) {
+        while let Some(gap) = self.untold.first().copied() {
+            let told = self.meta(Row {
+                end_ns: gap.to_ns,
+                dur_ns: gap.to_ns.saturating_sub(gap.from_ns),
+                tid: u32::from(gap.cpu),
+                arg0: gap.count,
+                arg1: gap.first_seq,
+                op: ops::LOSS,
+                flags: gap.source as u16,
+                ret: gap.cause as i32,
+                ..Row::default()
+            });
+            if !told {
+                return;
+            }
+            self.untold.remove(0);
+        }
     }
 
     /// Notes both clocks, so that a step of the wall clock can be seen later.
@@ -261,15 +303,18 @@ impl Sink {
         self.meta(Row { end_ns: now.boot_ns, arg0, arg1, op: ops::ANCHOR, ..Row::default() });
     }
 
-    fn meta(&mut self, mut row: Row) {
+    fn meta(&mut self, mut row: Row) -> bool {
         row.origin = origin(META_CPU, self.meta_seq);
-        self.meta_seq += 1;
         if self.head.is_full(Source::Meta) {
             self.seal(Source::Meta);
         }
-        if !self.head.push(Source::Meta, &row.to_bytes(0)) {
+        let written = self.head.push(Source::Meta, &row.to_bytes(0));
+        self.meta_seq += u64::from(written);
+        // A loss waits for its turn; anything else is lost itself.
+        if !written && row.op != ops::LOSS {
             self.progress.lose((Source::Meta, LossCause::HeadOverrun), 1);
         }
+        written
     }
 }
 

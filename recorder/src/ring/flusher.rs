@@ -64,8 +64,17 @@ impl Flusher {
                 next = Instant::now() + self.interval;
             }
         }
+        self.finish();
+    }
+
+    /// The last flush. With everything in durable segments the head has nothing to say to the next start.
+    pub fn finish(&mut self) -> bool {
         self.seen.written = 0;
-        self.flush();
+        let whole = self.flush();
+        if whole && self.pool.in_use().is_empty() {
+            let _ = self.storage.remove(&self.directory.join("head"));
+        }
+        whole
     }
 
     /// Makes everything durable that was stored before this call; gives whether that worked.

@@ -5,6 +5,7 @@
 
 use std::{
     collections::{BTreeSet, HashSet},
+    io,
     path::Path,
     sync::{Arc, mpsc::channel},
 };
@@ -30,7 +31,7 @@ use crate::{
     error::IoContext,
     journal,
     limits::{HEAD_FRAMES, SEGMENTS_SCANNED},
-    storage::Storage,
+    storage::{FileHandle, Storage},
 };
 
 /// Where to look.
@@ -57,6 +58,7 @@ struct Scanned {
     frames: usize,
     /// Slots that are in frames: (epoch, generation).
     sealed: HashSet<(u64, u64)>,
+    files: Vec<FileHandle>,
 }
 
 const REMEDY: &str = "check the disk, or choose another --state-dir";
@@ -94,7 +96,7 @@ pub(super) fn recover(earlier: &Earlier) -> Result<Recovered> {
         let of = left.iter().filter(|s| s.epoch == epoch).cloned().collect();
         earlier.store_left(&mut recovered, of, epoch);
     }
-    earlier.clear_head(&recovered.table);
+    earlier.clear_head(&recovered.table, &scanned.files);
     Ok(recovered)
 }
 
@@ -113,7 +115,8 @@ impl Earlier {
     }
 
     fn scan(&self, path: &Path, scanned: &mut Scanned) -> Result<SegmentInfo> {
-        let view = self.storage.open(path).and_then(|f| f.view()).at("cannot read", path, REMEDY)?;
+        let file = self.storage.open(path).at("cannot open", path, REMEDY)?;
+        let view = file.view().at("cannot read", path, REMEDY)?;
         let bytes = (*view).as_ref();
         let header = Header::read(bytes)?;
         let mut info = info_of(&header);
@@ -137,6 +140,7 @@ impl Earlier {
         }
         info.bytes = frames.position();
         scanned.segments += 1;
+        scanned.files.push(file);
         Ok(info)
     }
 
@@ -225,14 +229,19 @@ impl Earlier {
         prologue
     }
 
-    // All that was in the old head is in a segment now, which is made durable first; its space goes to the new.
-    fn clear_head(&self, table: &SegmentTable) {
+    // All that was in the old head is in segments now. They are made durable before it goes: what was written
+    // just before a kill may not be on stable storage yet. After a stop in good order there is no head.
+    fn clear_head(&self, table: &SegmentTable, scanned: &[FileHandle]) {
+        let head = self.layout.ring.join("head");
         let mut segments = table.lock();
         let closed = std::mem::take(&mut segments.closed);
-        let durable = closed.iter().all(|(_, file)| file.sync_data().is_ok())
-            && (closed.is_empty() || self.storage.sync_dir(&self.layout.ring).is_ok());
-        if durable {
-            let _ = self.storage.remove(&self.layout.ring.join("head"));
+        if self.storage.open(&head).is_ok() {
+            let files = scanned.iter().chain(closed.iter().map(|(_, file)| file));
+            let synced = files.map(|file| file.sync_data()).filter(io::Result::is_err).count() == 0;
+            if !synced || self.storage.sync_dir(&self.layout.ring).is_err() {
+                journal::error(&format!("{}: what was recovered cannot be synced", head.display()));
+            }
+            let _ = self.storage.remove(&head);
         }
         let (epoch, head) = (segments.list.back().map_or(0, |s| s.epoch), self.opening.head_bytes);
         make_room(&*self.storage, &self.layout.state, &mut segments, self.opening.bounds, head, epoch);
@@ -240,7 +249,7 @@ impl Earlier {
 }
 
 /// Space for header, state record and footer beside recovered rows, bytes.
-const LEFT_OVERHEAD: u64 = 1 << 20;
+const LEFT_OVERHEAD: u64 = 128 << 10;
 
 fn info_of(header: &Header) -> SegmentInfo {
     SegmentInfo {

@@ -14,6 +14,8 @@ struct Queues {
     sealed: VecDeque<(u64, usize)>,
     /// Rises with every sealed slot.
     ticket: u64,
+    /// Slots reused although their frame was not known to be durable.
+    reused_early: u64,
 }
 
 /// Slots on their way: free, in use, being sealed, sealed. A slot is reused when its frame is durable; if
@@ -36,9 +38,20 @@ impl SlotPool {
     #[must_use]
     pub fn acquire(&self) -> Option<usize> {
         let mut queues = self.queues();
-        let slot = queues.free.pop_front().or_else(|| queues.sealed.pop_front().map(|(_, slot)| slot));
+        let slot = queues.free.pop_front().or_else(|| {
+            let (_, slot) = queues.sealed.pop_front()?;
+            queues.reused_early += 1;
+            Some(slot)
+        });
         queues.in_use.extend(slot);
         slot
+    }
+
+    /// How often a slot was reused before its frame was known to be durable: each time, one frame more than
+    /// the sync interval could be lost with the power.
+    #[must_use]
+    pub fn reused_early(&self) -> u64 {
+        self.queues().reused_early
     }
 
     /// Slots whose rows are in no frame yet.

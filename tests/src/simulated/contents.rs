@@ -1,0 +1,145 @@
+//! What a reader finds in a state directory.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::Path,
+};
+
+use ingero_format::{
+    Row, columns,
+    frame::{self, Kind},
+    head,
+    ops::{self, Source},
+    row::META_CPU,
+    segment::{Header, Scan, Step},
+    state::State,
+};
+
+use super::{disk::Disk, events::Key};
+
+/// Everything that can be read.
+#[derive(Debug, Default)]
+pub struct Contents {
+    /// Events of kernel sources.
+    pub rows: BTreeMap<Key, Row>,
+    /// Events that were there twice.
+    pub doubles: Vec<Key>,
+    /// Declared lost: epoch, CPU, source, first number, count.
+    pub losses: Vec<(u64, u16, u8, u64, u64)>,
+    /// Stored and lost before the oldest segment left, or before a segment whose predecessor was evicted, by
+    /// epoch, CPU and source.
+    pub before: BTreeMap<(u64, u16, u8), u64>,
+    /// Epochs whose last segments were evicted.
+    pub ends_evicted: BTreeSet<u64>,
+    /// Places that could not be read.
+    pub damage: Vec<String>,
+    /// Epochs that have a segment.
+    pub epochs: BTreeSet<u64>,
+}
+
+impl Contents {
+    /// Reads `ring/` below a state directory.
+    #[must_use]
+    pub fn read(disk: &Disk, state: &Path) -> Self {
+        let mut contents = Self::default();
+        let mut sealed = BTreeSet::new();
+        let files = disk.files(&state.join("ring"));
+        let removed = disk.state().removed.clone();
+        let number = |path: &Path| path.file_stem()?.to_str()?.parse::<u64>().ok();
+        let (mut last, mut epoch) = (None, None);
+        for (path, bytes) in files.iter().filter(|(path, _)| path.extension() == Some("seg".as_ref())) {
+            let Some(seq) = number(path) else { continue };
+            // A segment that came back with a power loss, after which others had been evicted for good.
+            let evicted = last.is_some_and(|last| {
+                (last + 1..seq).any(|n| removed.iter().any(|path| number(path) == Some(n)))
+            });
+            if evicted {
+                contents.ends_evicted.extend(epoch);
+            }
+            epoch = contents.segment(path, bytes, evicted, &mut sealed).or(epoch);
+            last = Some(seq);
+        }
+        if let Some(bytes) = files.get(&state.join("ring/head")) {
+            contents.head(bytes, &sealed);
+        }
+        contents
+    }
+
+    fn segment(
+        &mut self,
+        path: &Path,
+        bytes: &[u8],
+        after_evicted: bool,
+        sealed: &mut BTreeSet<(u64, u64)>,
+    ) -> Option<u64> {
+        let name = path.display();
+        let header = match Header::read(bytes) {
+            Ok(header) => header,
+            Err(e) => {
+                self.damage.push(format!("{name}: {e}"));
+                return None;
+            }
+        };
+        let first_of_epoch = self.epochs.insert(header.epoch) || after_evicted;
+        for step in Scan::new(bytes, &header) {
+            match step {
+                Step::Damage(from, to, e) => self.damage.push(format!("{name}: {from}..{to}: {e}")),
+                Step::Frame(_, frame, payload) if frame.kind == Kind::State as u8 && first_of_epoch => {
+                    self.accounts(header.epoch, &frame, payload);
+                }
+                Step::Frame(_, frame, payload) if frame.kind == Kind::Events as u8 => {
+                    sealed.insert((header.epoch, frame.head_generation));
+                    let rows =
+                        columns::decode(payload, frame.raw_len, frame.n_events, frame.first_ns).unwrap();
+                    rows.into_iter().for_each(|row| self.row(header.epoch, row));
+                }
+                Step::Frame(..) => {}
+            }
+        }
+        Some(header.epoch)
+    }
+
+    fn accounts(&mut self, epoch: u64, frame: &frame::Header, payload: &[u8]) {
+        let state = State::read(&frame::unpack_record(frame, payload).unwrap()).unwrap();
+        for account in state.accounts {
+            self.before.insert((epoch, account.cpu, account.source), account.stored + account.lost);
+        }
+    }
+
+    fn head(&mut self, bytes: &[u8], sealed: &BTreeSet<(u64, u64)>) {
+        let Ok((slots, _)) = head::read(bytes) else { return };
+        for slot in slots.into_iter().filter(|s| !sealed.contains(&(s.epoch, s.generation))) {
+            slot.rows.into_iter().for_each(|row| self.row(slot.epoch, row));
+        }
+    }
+
+    fn row(&mut self, epoch: u64, row: Row) {
+        if row.cpu() == META_CPU {
+            if row.op == ops::LOSS {
+                let (cpu, source) = (row.tid as u16, row.flags as u8);
+                self.losses.push((epoch, cpu, source, row.arg1, row.arg0));
+            }
+            return;
+        }
+        let key = (epoch, row.cpu(), ops::source(row.op) as u8, row.seq());
+        debug_assert_ne!(key.2, Source::Meta as u8);
+        if self.rows.insert(key, row).is_some() {
+            self.doubles.push(key);
+        }
+    }
+
+    /// True if an event was declared lost.
+    #[must_use]
+    pub fn is_told_lost(&self, (epoch, cpu, source, seq): Key) -> bool {
+        self.losses.iter().any(|(e, c, s, first, count)| {
+            (*e, *c, *s) == (epoch, cpu, source) && (*first..first + count).contains(&seq)
+        })
+    }
+
+    /// Events declared lost on a source without a number, as after a page that could not be read.
+    #[must_use]
+    pub fn lost_without_number(&self, epoch: u64, source: u8) -> u64 {
+        let of = |l: &&(u64, u16, u8, u64, u64)| (l.0, l.1, l.2) == (epoch, META_CPU, source);
+        self.losses.iter().filter(of).map(|l| l.4).sum()
+    }
+}
