@@ -95,15 +95,18 @@ impl FrozenSet {
         Ok(())
     }
 
-    /// Writes the head's copy and makes everything durable.
+    /// Writes the head's copy and makes everything durable, but for segments whose sync failed before: the
+    /// bundle, which is a copy, has their rows.
     ///
     /// # Errors
     /// As the file system says.
-    pub fn make_durable(&self, manifest: &[u8]) -> io::Result<()> {
+    pub fn make_durable(&self, table: &SegmentTable, manifest: &[u8]) -> io::Result<()> {
         let storage = &*self.storage;
         write_durable(storage, &self.directory.join("head"), &self.head)?;
-        for segment in &self.segments {
-            storage.open(&self.directory.join(link_name(segment.seq)))?.sync_data()?;
+        let poisoned = table.lock().poisoned.clone();
+        for segment in self.segments.iter().filter(|s| !poisoned.contains(&s.seq)) {
+            let file = storage.open(&self.directory.join(link_name(segment.seq)))?;
+            file.sync_data().inspect_err(|_| table.poison(segment.seq))?;
         }
         let temporary = self.directory.join("MANIFEST.new");
         write_durable(storage, &temporary, manifest)?;

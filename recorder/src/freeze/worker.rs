@@ -200,7 +200,7 @@ impl Freezer {
         self.note_window(set, &mut manifest, window.reached);
         let syncing = Instant::now();
         let bytes = manifest.to_bytes()?;
-        let durable = set.make_durable(&bytes).at("cannot make durable", &set.directory, REMEDY);
+        let durable = set.make_durable(&self.table, &bytes).at("cannot make durable", &set.directory, REMEDY);
         self.table.lock().reserved = 0;
         let durable_after_ns = window.frozen_after_ns + syncing.elapsed().as_nanos() as u64;
         let symbols = symbols::symbols(set, manifest.host.boot_id);

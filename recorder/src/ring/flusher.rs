@@ -164,10 +164,6 @@ impl Flusher {
             "{}: segment {seq}: cannot sync: {e}; it is not written any more; check the disk",
             self.directory.display()
         ));
-        let mut segments = self.table.lock();
-        if segments.active.as_ref().is_some_and(|(active, _)| *active == seq) {
-            segments.active = None;
-            segments.poisoned = Some(seq);
-        }
+        self.table.poison(seq);
     }
 }

@@ -5,7 +5,6 @@
 
 use std::{
     collections::{BTreeSet, HashSet},
-    io,
     path::Path,
     sync::{Arc, mpsc::channel},
 };
@@ -58,7 +57,7 @@ struct Scanned {
     frames: usize,
     /// Slots that are in frames: (epoch, generation).
     sealed: HashSet<(u64, u64)>,
-    files: Vec<FileHandle>,
+    files: Vec<(u64, FileHandle)>,
 }
 
 const REMEDY: &str = "check the disk, or choose another --state-dir";
@@ -105,7 +104,7 @@ impl Earlier {
     fn look(&self, seq: u64, scanned: &mut Scanned, newer_ns: u64) -> SegmentInfo {
         let path = self.layout.ring.join(file_name(seq));
         let scan = scanned.segments < SEGMENTS_SCANNED || scanned.frames < HEAD_FRAMES;
-        let found = if scan { self.scan(&path, scanned) } else { self.read_header(&path, newer_ns) };
+        let found = if scan { self.scan(seq, &path, scanned) } else { self.read_header(&path, newer_ns) };
         let mut info = found.unwrap_or_else(|e| {
             journal::warning(&format!("{}: not a readable segment: {e}; left as it is", path.display()));
             SegmentInfo::default()
@@ -114,7 +113,7 @@ impl Earlier {
         info
     }
 
-    fn scan(&self, path: &Path, scanned: &mut Scanned) -> Result<SegmentInfo> {
+    fn scan(&self, seq: u64, path: &Path, scanned: &mut Scanned) -> Result<SegmentInfo> {
         let file = self.storage.open(path).at("cannot open", path, REMEDY)?;
         let view = file.view().at("cannot read", path, REMEDY)?;
         let bytes = (*view).as_ref();
@@ -140,7 +139,7 @@ impl Earlier {
         }
         info.bytes = frames.position();
         scanned.segments += 1;
-        scanned.files.push(file);
+        scanned.files.push((seq, file));
         Ok(info)
     }
 
@@ -231,15 +230,19 @@ impl Earlier {
 
     // All that was in the old head is in segments now. They are made durable before it goes: what was written
     // just before a kill may not be on stable storage yet. After a stop in good order there is no head.
-    fn clear_head(&self, table: &SegmentTable, scanned: &[FileHandle]) {
+    fn clear_head(&self, table: &SegmentTable, scanned: &[(u64, FileHandle)]) {
         let head = self.layout.ring.join("head");
         let mut segments = table.lock();
         let closed = std::mem::take(&mut segments.closed);
         if self.storage.open(&head).is_ok() {
-            let files = scanned.iter().chain(closed.iter().map(|(_, file)| file));
-            let synced = files.map(|file| file.sync_data()).filter(io::Result::is_err).count() == 0;
-            if !synced || self.storage.sync_dir(&self.layout.ring).is_err() {
-                journal::error(&format!("{}: what was recovered cannot be synced", head.display()));
+            for (seq, file) in scanned.iter().chain(&closed) {
+                if let Err(e) = file.sync_data() {
+                    journal::error(&format!("{}: segment {seq}: cannot sync: {e}", head.display()));
+                    segments.poisoned.insert(*seq);
+                }
+            }
+            if let Err(e) = self.storage.sync_dir(&self.layout.ring) {
+                journal::error(&format!("{}: cannot sync: {e}", self.layout.ring.display()));
             }
             let _ = self.storage.remove(&head);
         }

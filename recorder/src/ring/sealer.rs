@@ -242,8 +242,7 @@ impl Sealer {
             head_generation: generation,
             ..frame::Header::default()
         };
-        let poisoned = self.table.lock().poisoned;
-        if self.writer.as_ref().is_some_and(|w| poisoned == Some(w.seq())) {
+        if self.writer.as_ref().is_some_and(|w| self.table.lock().poisoned.contains(&w.seq())) {
             self.abandon();
         }
         if self.writer.as_ref().is_none_or(|w| !w.has_room(encoded.payload.len())) {

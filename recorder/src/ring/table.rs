@@ -1,7 +1,7 @@
 //! Which segments there are. Shared by the sealer (adds, evicts) and the freezer (links).
 
 use std::{
-    collections::VecDeque,
+    collections::{BTreeSet, VecDeque},
     path::PathBuf,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
@@ -45,8 +45,8 @@ pub struct Segments {
     pub active: Option<(u64, FileHandle)>,
     /// Segments closed since the last flush.
     pub closed: Vec<(u64, FileHandle)>,
-    /// The active segment, if it could not be synced: it must not be written again.
-    pub poisoned: Option<u64>,
+    /// Segments that could not be synced: never written or synced again.
+    pub poisoned: BTreeSet<u64>,
     /// Rises with every new name in `ring/`.
     pub names: u64,
     /// Events of this epoch in segments that were evicted.
@@ -79,6 +79,17 @@ impl SegmentTable {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
+    }
+
+    /// Notes that a segment could not be synced: after that the kernel may have dropped what it held of it, so
+    /// it is neither written nor synced again.
+    pub fn poison(&self, seq: u64) {
+        let mut segments = self.lock();
+        if segments.active.as_ref().is_some_and(|(active, _)| *active == seq) {
+            segments.active = None;
+        }
+        segments.closed.retain(|(closed, _)| *closed != seq);
+        segments.poisoned.insert(seq);
     }
 
     /// Locks the table.

@@ -88,7 +88,10 @@ impl Contents {
                     self.accounts(header.epoch, &frame, payload);
                 }
                 Step::Frame(_, frame, payload) if frame.kind == Kind::Events as u8 => {
-                    sealed.insert((header.epoch, frame.head_generation));
+                    // A slot that was stored twice, since its first frame could not be read at a start.
+                    if !sealed.insert((header.epoch, frame.head_generation)) {
+                        continue;
+                    }
                     let rows =
                         columns::decode(payload, frame.raw_len, frame.n_events, frame.first_ns).unwrap();
                     rows.into_iter().for_each(|row| self.row(header.epoch, row));

@@ -159,6 +159,11 @@ impl Disk {
         }
     }
 
+    /// A new process cannot know which syncs of an earlier one failed.
+    pub fn forget_failed_syncs(&self) {
+        self.state().files.values_mut().for_each(|inode| inode.sync_failed = false);
+    }
+
     /// The power goes and comes back. Nobody may hold a file or map of before.
     pub fn crash(&self) {
         let mut state = self.state();
@@ -360,7 +365,10 @@ impl Handle {
 
     fn sync(&self, hand: impl FnOnce(&mut Inode) -> io::Result<()>) -> io::Result<()> {
         self.with(|state, inode| {
-            state.synced_after_failure |= inode.sync_failed;
+            if inode.sync_failed {
+                state.synced_after_failure = true;
+                if std::env::var_os("TRACE").is_some() { panic!("synced again: {:?}", state.names.now.iter().filter(|(_, i)| **i == self.inode).collect::<Vec<_>>()); }
+            }
             if let Err(e) = state.faults.check() {
                 inode.sync_failed = true;
                 return Err(e);

@@ -137,6 +137,7 @@ impl Rig {
     /// Why it cannot start, as it would say.
     pub fn start(&mut self) -> Result<(), String> {
         self.epoch += 1;
+        self.disk.forget_failed_syncs();
         let (storage, sizes) = (&self.storage, self.sizes);
         let layout = Layout::create(&**storage, &self.state).map_err(|e| e.to_string())?;
         let opening = Opening {
@@ -301,7 +302,12 @@ impl Rig {
         let room = set.segments.iter().map(|s| s.bytes).sum::<u64>() + set.head.len() as u64 + 8192;
         let fits = self.storage.allocated(&self.state) + room + set.head.len() as u64 + 8192 + 4096
             <= self.sizes.max_bytes;
-        if linked.is_ok() && fits && stages > 0 && set.make_durable(&manifest).is_ok() && stages > 1 {
+        if linked.is_ok()
+            && fits
+            && stages > 0
+            && set.make_durable(&run.table, &manifest).is_ok()
+            && stages > 1
+        {
             let path = layout.bundles.join(format!("{id}.ingero"));
             let parts = bundle::Parts { manifest: &manifest, open: &[], symbols: &Symbols::default() };
             let file = bundle::claim(&*self.storage, &path, room);
