@@ -9,6 +9,7 @@
 //! passes the configured bytes; a segment, once a frame is in it, is only ever appended to; a file left
 //! by an earlier run is never written again.
 
+mod assemble;
 mod flusher;
 mod head;
 mod open;
@@ -20,6 +21,7 @@ mod segment;
 mod slots;
 mod table;
 
+pub use assemble::{Ring, Settings, assemble};
 pub use flusher::{Flusher, Seen};
 pub use head::{HeadFile, HeadWriter};
 pub use open::{Layout, OpenRing, Opening, open};

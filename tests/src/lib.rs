@@ -16,6 +16,7 @@ pub mod program;
 pub mod scene;
 pub mod simulated;
 pub mod switcher;
+pub mod torture;
 
 pub use lab::{Lab, live, standin};
 pub use program::Program;

@@ -31,15 +31,11 @@ use crate::{
     freeze::{FreezeRequest, Freezer, Snapshots},
     journal, kernel,
     limits::SEAL_QUEUE,
-    ring::{
-        self, Bounds, Flusher, HeadFile, HeadWriter, Identity, Layout, OpenRing, Opening, Prologue, SealJob,
-        Sealer, Seen, SlotPool, Start,
-    },
+    ring::{self, Bounds, Flusher, Layout, SealJob, Sealer, SegmentTable, Settings},
     storage::{FileSystem, Storage},
     trigger::Triggers,
 };
 
-const GEOMETRY: Geometry = Geometry::DEFAULT;
 const REMEDY: &str = "make it a directory that this user may write, or choose another --state-dir";
 
 /// What several parts share.
@@ -57,27 +53,21 @@ pub(super) fn start(config: Config, paths: &Paths, warnings: Vec<String>) -> Res
     let storage: Arc<dyn Storage> = Arc::new(FileSystem);
     std::fs::create_dir_all(&paths.state_dir).at("cannot create the directory", &paths.state_dir, REMEDY)?;
     let layout = Layout::create(&*storage, &paths.state_dir)?;
-    let opened = ring::open(&storage, &layout, &opening(&config))?;
+    let shared = Shared::new(storage, layout, &config);
+    let (findings, found) = channel();
+    let settings = settings(&config);
+    let opened = ring::assemble(
+        &shared.storage,
+        &shared.layout,
+        &settings,
+        Arc::clone(&shared.registry),
+        findings.clone(),
+    )?;
     let loaded = kernel::load(kernel::Options {
         kernel_stacks: config.probes.kernel_stacks,
         sched: config.probes.sources.contains(&SourceName::Sched),
     })?;
-    let shared = Shared::new(storage, layout, &config);
-    let (findings, found) = channel();
-    tell_gap(&findings, &opened);
-    let pool = SlotPool::new(GEOMETRY.slots as usize);
-    let epoch = clock::anchor().real_ns;
-    let head = shared.layout.ring.join("head");
-    let writer = HeadWriter::create(
-        Arc::clone(&shared.storage),
-        &head,
-        GEOMETRY,
-        epoch,
-        opened.next_generation,
-        pool.clone(),
-    )?;
-    let sealer = sealer(&shared, &config, &opened, epoch, pool.clone(), findings.clone())?;
-    let flusher = flusher(&shared, &config, &opened, writer.file(), pool);
+    tell_gap(&findings, opened.last_event_ns);
     let (jobs, slots) = sync_channel(SEAL_QUEUE);
     let alarm = alarm(&loaded.events)
         .map_err(|e| Error::Other(format!("the drain's alarm: {e}; raise LimitNOFILE=")))?;
@@ -86,18 +76,18 @@ pub(super) fn start(config: Config, paths: &Paths, warnings: Vec<String>) -> Res
         events: loaded.events,
         counters: loaded.counters,
         findings: found,
-        sink: Sink::new(writer, jobs, Some(loaded.stacks), Arc::clone(&shared.progress)),
+        sink: Sink::new(opened.head, jobs, Some(loaded.stacks), Arc::clone(&shared.progress)),
         progress: Arc::clone(&shared.progress),
         told: Vec::new(),
     };
     let (requests, asked) = channel();
-    let freezer = freezer(&shared, &opened, loaded.open_threads);
-    let answers = answers(shared.source(&opened, requests, warnings), paths);
+    let freezer = freezer(&shared, &opened.table, opened.ring_id, loaded.open_threads);
+    let answers = answers(shared.source(&opened.table, requests, warnings), paths);
     let listener = control::bind(&paths.run_dir)?;
     let (stop_control, stopped) = tokio::sync::watch::channel(false);
 
     // The drain runs before the first probe is placed, so that nothing waits in the buffer.
-    let workers = record(drain, sealer, flusher, slots)?;
+    let workers = record(drain, opened.sealer, opened.flusher, slots)?;
     let freezing = Worker::spawn("freeze", move |stop| freezer.run(&asked, stop))?;
     let mut scanner = Scanner::new(
         Prober::new(loaded.ebpf, loaded.multi),
@@ -141,79 +131,39 @@ fn record(drain: Drain, sealer: Sealer, flusher: Flusher, slots: Receiver<SealJo
     ])
 }
 
-fn sealer(
-    shared: &Shared,
-    config: &Config,
-    opened: &OpenRing,
-    epoch: u64,
-    pool: SlotPool,
-    findings: Sender<Finding>,
-) -> Result<Sealer> {
-    let start = Start {
-        storage: Arc::clone(&shared.storage),
-        next_seq: opened.next_seq,
-        directory: shared.layout.ring.clone(),
-        state_dir: shared.layout.state.clone(),
-        identity: Identity {
-            ring_id: opened.identity.ring_id,
-            boot_id: clock::boot_id(),
-            epoch,
-            segment_bytes: config.ring.segment_bytes.0,
-        },
-        bounds: bounds(config),
-        geometry: GEOMETRY,
-    };
-    Sealer::new(start, pool, opened.table.clone(), Prologue::new(Arc::clone(&shared.registry)), findings)
-}
-
-fn flusher(shared: &Shared, config: &Config, opened: &OpenRing, head: HeadFile, pool: SlotPool) -> Flusher {
-    Flusher {
-        storage: Arc::clone(&shared.storage),
-        head,
-        identity: Some(Arc::clone(&opened.identity_file)),
-        directory: shared.layout.ring.clone(),
-        table: opened.table.clone(),
-        pool,
-        geometry: GEOMETRY,
-        interval: Duration::from_nanos(config.ring.sync_interval.0),
-        seen: Seen::default(),
-    }
-}
-
-fn bounds(config: &Config) -> Bounds {
-    Bounds {
-        max_bytes: config.ring.max_bytes.0,
-        keep_free: config.ring.keep_free.0,
-        max_age_ns: config.ring.max_age.0,
-    }
-}
-
-fn opening(config: &Config) -> Opening {
-    Opening {
+fn settings(config: &Config) -> Settings {
+    Settings {
+        geometry: Geometry::DEFAULT,
         segment_bytes: config.ring.segment_bytes.0,
+        bounds: Bounds {
+            max_bytes: config.ring.max_bytes.0,
+            keep_free: config.ring.keep_free.0,
+            max_age_ns: config.ring.max_age.0,
+        },
+        sync_interval: Duration::from_nanos(config.ring.sync_interval.0),
         boot_id: clock::boot_id(),
-        bounds: bounds(config),
-        head_bytes: GEOMETRY.file_bytes(),
+        epoch: clock::anchor().real_ns,
         pid: std::process::id(),
     }
 }
 
 fn freezer(
     shared: &Shared,
-    opened: &OpenRing,
+    table: &SegmentTable,
+    ring_id: [u8; 16],
     threads: aya::maps::HashMap<aya::maps::MapData, u32, ingero_ebpf_abi::ThreadState>,
 ) -> Freezer {
     Freezer {
         storage: Arc::clone(&shared.storage),
         layout: shared.layout.clone(),
-        table: opened.table.clone(),
+        table: table.clone(),
         progress: Arc::clone(&shared.progress),
         registry: Arc::clone(&shared.registry),
         threads,
         config: Arc::clone(&shared.config),
         snapshots: shared.snapshots.clone(),
         counts: Arc::clone(&shared.counts),
-        ring_id: opened.identity.ring_id,
+        ring_id,
         started_ns: clock::boot_ns(),
     }
 }
@@ -233,14 +183,14 @@ impl Shared {
 
     fn source(
         &self,
-        opened: &OpenRing,
+        table: &SegmentTable,
         requests: Sender<FreezeRequest>,
         warnings: Vec<String>,
     ) -> StatusSource {
         StatusSource {
             progress: Arc::clone(&self.progress),
             registry: Arc::clone(&self.registry),
-            table: opened.table.clone(),
+            table: table.clone(),
             storage: Arc::clone(&self.storage),
             layout: self.layout.clone(),
             config: Arc::clone(&self.config),
@@ -259,8 +209,8 @@ fn answers(source: StatusSource, paths: &Paths) -> Arc<Answers> {
 }
 
 // Between the earlier run's last event and now nobody counted: a hole of known place and unknown size.
-fn tell_gap(findings: &Sender<Finding>, opened: &OpenRing) {
-    let Some(from_ns) = opened.last_event_ns else { return };
+fn tell_gap(findings: &Sender<Finding>, last_event_ns: Option<u64>) {
+    let Some(from_ns) = last_event_ns else { return };
     for source in [Source::Cuda, Source::Sched, Source::Process] {
         let (first_seq, count, to_ns) = (0, 0, clock::boot_ns());
         let cause = LossCause::RestartGap;

@@ -2,7 +2,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    path::Path,
+    path::{Path, PathBuf},
 };
 
 use ingero_format::{
@@ -41,10 +41,15 @@ impl Contents {
     /// Reads `ring/` below a state directory.
     #[must_use]
     pub fn read(disk: &Disk, state: &Path) -> Self {
+        let removed = disk.state().removed.clone();
+        Self::of(&disk.files(&state.join("ring")), &removed)
+    }
+
+    /// Reads the files of a ring, of which some were evicted for good.
+    #[must_use]
+    pub fn of(files: &BTreeMap<PathBuf, Vec<u8>>, removed: &BTreeSet<PathBuf>) -> Self {
         let mut contents = Self::default();
         let mut sealed = BTreeSet::new();
-        let files = disk.files(&state.join("ring"));
-        let removed = disk.state().removed.clone();
         let number = |path: &Path| path.file_stem()?.to_str()?.parse::<u64>().ok();
         let (mut last, mut epoch) = (None, None);
         for (path, bytes) in files.iter().filter(|(path, _)| path.extension() == Some("seg".as_ref())) {
@@ -59,7 +64,7 @@ impl Contents {
             epoch = contents.segment(path, bytes, evicted, &mut sealed).or(epoch);
             last = Some(seq);
         }
-        if let Some(bytes) = files.get(&state.join("ring/head")) {
+        for (_, bytes) in files.iter().filter(|(path, _)| path.ends_with("head")) {
             contents.head(bytes, &sealed);
         }
         contents

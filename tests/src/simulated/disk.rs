@@ -365,10 +365,7 @@ impl Handle {
 
     fn sync(&self, hand: impl FnOnce(&mut Inode) -> io::Result<()>) -> io::Result<()> {
         self.with(|state, inode| {
-            if inode.sync_failed {
-                state.synced_after_failure = true;
-                if std::env::var_os("TRACE").is_some() { panic!("synced again: {:?}", state.names.now.iter().filter(|(_, i)| **i == self.inode).collect::<Vec<_>>()); }
-            }
+            state.synced_after_failure |= inode.sync_failed;
             if let Err(e) = state.faults.check() {
                 inode.sync_failed = true;
                 return Err(e);

@@ -14,10 +14,7 @@ use ingero_recorder::{
     discover::Registry,
     drain::{Finding, Progress, Sink},
     freeze::{bundle, links},
-    ring::{
-        self, Bounds, Flusher, HeadWriter, Identity, Layout, Opening, Prologue, SealJob, Sealer, Seen,
-        SegmentTable, SlotPool, Start,
-    },
+    ring::{self, Bounds, Flusher, Layout, SealJob, Sealer, SegmentTable, Settings, SlotPool},
     storage::Storage,
 };
 
@@ -127,10 +124,6 @@ impl Rig {
         BOOT.map(|b| b.wrapping_add(self.boot))
     }
 
-    fn bounds(&self) -> Bounds {
-        Bounds { max_bytes: self.sizes.max_bytes, keep_free: self.sizes.keep_free, max_age_ns: u64::MAX }
-    }
-
     /// Starts a recorder.
     ///
     /// # Errors
@@ -140,67 +133,31 @@ impl Rig {
         self.disk.forget_failed_syncs();
         let (storage, sizes) = (&self.storage, self.sizes);
         let layout = Layout::create(&**storage, &self.state).map_err(|e| e.to_string())?;
-        let opening = Opening {
+        let settings = Settings {
+            geometry: sizes.head,
             segment_bytes: sizes.segment_bytes,
+            bounds: Bounds { max_bytes: sizes.max_bytes, keep_free: sizes.keep_free, max_age_ns: u64::MAX },
+            sync_interval: Duration::from_secs(1),
             boot_id: self.boot_id(),
-            bounds: self.bounds(),
-            head_bytes: sizes.head.file_bytes(),
+            epoch: self.epoch,
             pid: 1,
         };
-        let opened = ring::open(storage, &layout, &opening).map_err(|e| e.to_string())?;
-        let pool = SlotPool::new(sizes.head.slots as usize);
-        let head = HeadWriter::create(
-            Arc::clone(storage),
-            &layout.ring.join("head"),
-            sizes.head,
-            self.epoch,
-            opened.next_generation,
-            pool.clone(),
-        )
-        .map_err(|e| e.to_string())?;
-        let head_file = head.file();
-        let start = Start {
-            storage: Arc::clone(storage),
-            next_seq: opened.next_seq,
-            directory: layout.ring.clone(),
-            state_dir: layout.state.clone(),
-            identity: Identity {
-                ring_id: opened.identity.ring_id,
-                boot_id: self.boot_id(),
-                epoch: self.epoch,
-                segment_bytes: sizes.segment_bytes,
-            },
-            bounds: self.bounds(),
-            geometry: sizes.head,
-        };
         let (tell, findings) = channel();
-        let prologue = Prologue::new(Arc::new(Registry::default()));
-        let sealer = Sealer::new(start, pool.clone(), opened.table.clone(), prologue, tell)
+        let ring = ring::assemble(storage, &layout, &settings, Arc::new(Registry::default()), tell)
             .map_err(|e| e.to_string())?;
         let (send, jobs) = sync_channel(1024);
-        let flusher = Flusher {
-            storage: Arc::clone(storage),
-            head: head_file,
-            identity: Some(Arc::clone(&opened.identity_file)),
-            directory: layout.ring.clone(),
-            table: opened.table.clone(),
-            pool: pool.clone(),
-            geometry: sizes.head,
-            interval: Duration::from_secs(1),
-            seen: Seen::default(),
-        };
         let progress = Arc::new(Progress::default());
         self.run = Some(Run {
             epoch: self.epoch,
-            sink: Sink::new(head, send, None, Arc::clone(&progress)),
+            sink: Sink::new(ring.head, send, None, Arc::clone(&progress)),
             progress,
-            sealer,
-            flusher,
-            pool,
-            table: opened.table,
+            sealer: ring.sealer,
+            flusher: ring.flusher,
+            pool: ring.pool,
+            table: ring.table,
             jobs,
             findings,
-            ring_id: opened.identity.ring_id,
+            ring_id: ring.ring_id,
             numbers: Default::default(),
             reused_at_flush: 0,
         });

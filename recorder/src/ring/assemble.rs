@@ -1,0 +1,105 @@
+//! Opening a ring and making the parts that write it.
+
+use std::{
+    any::Any,
+    sync::{Arc, mpsc::Sender},
+    time::Duration,
+};
+
+use ingero_format::head::Geometry;
+
+use super::{
+    Bounds, Flusher, HeadWriter, Identity, Layout, Opening, Prologue, Sealer, Seen, SegmentTable, SlotPool,
+    Start, open::open,
+};
+use crate::{Result, discover::Registry, drain::Finding, storage::Storage};
+
+/// What a ring is run with.
+#[derive(Clone, Copy, Debug)]
+pub struct Settings {
+    /// Shape of the head.
+    pub geometry: Geometry,
+    /// Size of a segment, bytes.
+    pub segment_bytes: u64,
+    /// Bounds on the state directory.
+    pub bounds: Bounds,
+    /// How often the flusher syncs.
+    pub sync_interval: Duration,
+    /// This boot.
+    pub boot_id: [u8; 16],
+    /// Life of the counters that number the events.
+    pub epoch: u64,
+    /// This process, told to a second recorder.
+    pub pid: u32,
+}
+
+/// A ring ready to be written.
+pub struct Ring {
+    /// Holds the ring's lock.
+    pub lock: Box<dyn Any + Send>,
+    /// The ring's id.
+    pub ring_id: [u8; 16],
+    /// Newest event of the earlier run if it was in this boot, boottime ns.
+    pub last_event_ns: Option<u64>,
+    /// Segments.
+    pub table: SegmentTable,
+    /// Slots of the head.
+    pub pool: SlotPool,
+    /// For the drain.
+    pub head: HeadWriter,
+    /// For the sealing thread.
+    pub sealer: Sealer,
+    /// For the flushing thread.
+    pub flusher: Flusher,
+}
+
+/// Opens the ring of a state directory, recovers what an earlier run left, and makes a new head.
+///
+/// # Errors
+/// As [`open`], or if no head can be made.
+pub fn assemble(
+    storage: &Arc<dyn Storage>,
+    layout: &Layout,
+    settings: &Settings,
+    registry: Arc<Registry>,
+    findings: Sender<Finding>,
+) -> Result<Ring> {
+    let Settings { geometry, segment_bytes, bounds, boot_id, epoch, pid, .. } = *settings;
+    let head_bytes = geometry.file_bytes();
+    let opened = open(storage, layout, &Opening { segment_bytes, boot_id, bounds, head_bytes, pid })?;
+    let pool = SlotPool::new(geometry.slots as usize);
+    let path = layout.ring.join("head");
+    let generation = opened.next_generation;
+    let head = HeadWriter::create(Arc::clone(storage), &path, geometry, epoch, generation, pool.clone())?;
+    let start = Start {
+        storage: Arc::clone(storage),
+        next_seq: opened.next_seq,
+        directory: layout.ring.clone(),
+        state_dir: layout.state.clone(),
+        identity: Identity { ring_id: opened.identity.ring_id, boot_id, epoch, segment_bytes },
+        bounds,
+        geometry,
+    };
+    let sealer = Sealer::new(start, pool.clone(), opened.table.clone(), Prologue::new(registry), findings)?;
+    let flusher = Flusher {
+        storage: Arc::clone(storage),
+        head: head.file(),
+        identity: Some(opened.identity_file),
+        directory: layout.ring.clone(),
+        table: opened.table.clone(),
+        pool: pool.clone(),
+        geometry,
+        interval: settings.sync_interval,
+        seen: Seen::default(),
+    };
+    Ok(Ring {
+        lock: opened.lock,
+        ring_id: opened.identity.ring_id,
+        last_event_ns: opened.last_event_ns,
+        table: opened.table,
+        pool,
+        head,
+        sealer,
+        flusher,
+    })
+}

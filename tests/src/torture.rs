@@ -1,0 +1,7 @@
+//! Long runs that try to break the ring, and the line each leaves in `docs/RELIABILITY.md`.
+
+pub mod daemon_kill;
+pub mod feeder;
+pub mod kill;
+pub mod record;
+pub mod scripts;

@@ -1,0 +1,123 @@
+//! A program that feeds the recorder's ring on the real file system as fast as it will take events, to be
+//! killed. What it has handed over stands in a file that outlives it.
+
+use std::{
+    fs::File,
+    path::Path,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+        mpsc::{channel, sync_channel},
+    },
+    time::Duration,
+};
+
+use ingero_format::head::Geometry;
+use ingero_recorder::{
+    discover::Registry,
+    drain::{Progress, Sink},
+    ring::{self, Bounds, Layout, Settings},
+    storage::{FileSystem, Storage},
+};
+use memmap2::MmapMut;
+
+use crate::simulated::{
+    events::{CPUS, Key, SOURCES, event, record},
+    random::Random,
+};
+
+/// Numbers kept for the supervisor: the epoch, then how many events of each CPU and source.
+pub const WORDS: usize = 1 + CPUS as usize * SOURCES.len();
+
+/// Sizes of the ring that is fed.
+#[derive(Clone, Copy, Debug)]
+pub struct Feed {
+    /// Bytes of a segment.
+    pub segment_bytes: u64,
+    /// Bound on the state directory.
+    pub max_bytes: u64,
+    /// Events, 0 for no end.
+    pub events: u64,
+    /// Arguments that nothing can compress.
+    pub noisy: bool,
+}
+
+/// The event of a name, with the time that follows from it.
+#[must_use]
+pub fn timed((epoch, cpu, source, seq): Key) -> ingero_format::Row {
+    event((epoch, cpu, source, seq), epoch + seq * 1_000 + u64::from(cpu) * 10 + u64::from(source))
+}
+
+fn word(map: &MmapMut, index: usize) -> &AtomicU64 {
+    // SAFETY: eight bytes at a multiple of eight in a page-aligned map that this process shares with nobody
+    // while it runs.
+    unsafe { &*map.as_ptr().cast::<AtomicU64>().add(index) }
+}
+
+/// Feeds the ring below `state`, telling in `told` what was handed over; `READY` on standard output says that
+/// recording has begun.
+///
+/// # Errors
+/// What keeps the ring from being opened.
+pub fn run(state: &Path, told: &Path, seed: u64, feed: Feed) -> Result<(), String> {
+    let storage: Arc<dyn Storage> = Arc::new(FileSystem);
+    let layout = Layout::create(&*storage, state).map_err(|e| e.to_string())?;
+    let epoch = ingero_recorder::clock::boot_ns();
+    let settings = Settings {
+        geometry: Geometry { slots: 8, slot_bytes: if feed.events > 0 { 1 << 20 } else { 64 << 10 } },
+        segment_bytes: feed.segment_bytes,
+        bounds: Bounds { max_bytes: feed.max_bytes, keep_free: 0, max_age_ns: u64::MAX },
+        sync_interval: Duration::from_millis(if feed.events > 0 { 1_000 } else { 20 }),
+        boot_id: ingero_recorder::clock::boot_id(),
+        epoch,
+        pid: std::process::id(),
+    };
+    let (tell, findings) = channel();
+    let ring = ring::assemble(&storage, &layout, &settings, Arc::new(Registry::default()), tell)
+        .map_err(|e| e.to_string())?;
+    let file = File::options().read(true).write(true).create(true).truncate(false).open(told).unwrap();
+    file.set_len(8 * WORDS as u64).unwrap();
+    // SAFETY: nobody cuts the file while it is mapped.
+    let map = unsafe { MmapMut::map_mut(&file) }.unwrap();
+    (1..WORDS).for_each(|i| word(&map, i).store(0, Ordering::Release));
+    word(&map, 0).store(epoch, Ordering::Release);
+
+    let (send, jobs) = sync_channel(ingero_recorder::limits::SEAL_QUEUE);
+    let stop = Arc::new(AtomicBool::new(false));
+    let sealer = std::thread::spawn(move || ring.sealer.run(&jobs));
+    let flusher = std::thread::spawn({
+        let stop = Arc::clone(&stop);
+        move || ring.flusher.run(&stop)
+    });
+    let mut sink = Sink::new(ring.head, send, None, Arc::new(Progress::default()));
+    println!("READY {}", std::process::id());
+    let (mut random, mut given) = (Random::new(seed), 0);
+    while feed.events == 0 || given < feed.events {
+        for _ in 0..1 + random.below(2_000) {
+            let (cpu, source) = (random.below(u64::from(CPUS)) as usize, random.below(SOURCES.len() as u64));
+            let lane = word(&map, 1 + cpu * SOURCES.len() + source as usize);
+            let seq = lane.load(Ordering::Relaxed);
+            let mut row = timed((epoch, cpu as u16, source as u8, seq));
+            if feed.noisy {
+                row.arg0 = random.number();
+            }
+            sink.record(&record(&row));
+            lane.store(seq + 1, Ordering::Release);
+            given += 1;
+        }
+        while let Ok(finding) = findings.try_recv() {
+            sink.finding(finding);
+        }
+        sink.tell_losses();
+        if feed.events == 0 && random.one_in(4) {
+            std::thread::sleep(Duration::from_micros(random.below(3_000)));
+        }
+    }
+    ingero_format::ops::Source::ALL.into_iter().for_each(|source| sink.seal(source));
+    drop(sink);
+    sealer.join().unwrap();
+    stop.store(true, Ordering::Relaxed);
+    flusher.thread().unpark();
+    flusher.join().unwrap();
+    Ok(())
+}
