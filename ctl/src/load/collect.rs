@@ -6,12 +6,12 @@ use ingero_format::{
     FormatError, Reason, Row,
     bundle::Symbols,
     columns,
-    frame::{self, Codec, Kind},
+    frame::{self, Kind},
     head,
     manifest::Manifest,
     ops::{self, LossCause},
     row::flags,
-    segment::{self, Anchor, Scan, Step},
+    segment::{self, Anchor, Dictionaries, Scan, Step},
     state::State,
 };
 
@@ -114,14 +114,19 @@ impl Collector {
         self.last_epoch = header.epoch;
         let mut previous_ns = header.created.boot_ns;
         let mut hole = false;
+        let dictionaries = Dictionaries::collect(bytes, &header);
+        let mut unnamed = 0;
         for step in Scan::new(bytes, &header) {
             match step {
                 Step::Frame(at, frame, payload) => {
                     if std::mem::take(&mut hole) {
                         self.lost_between(previous_ns, frame.first_ns.max(previous_ns));
                     }
-                    match self.frame(header.epoch, &frame, payload) {
-                        Ok(()) => previous_ns = previous_ns.max(frame.last_ns),
+                    match self.frame(&header, &frame, payload, &dictionaries) {
+                        Ok(without) => {
+                            unnamed += without;
+                            previous_ns = previous_ns.max(frame.last_ns);
+                        }
                         Err(e) => {
                             self.damage.push(format!("segment {}: {}", header.seq, e.shifted(at)));
                             self.lost_between(frame.first_ns, frame.last_ns);
@@ -133,6 +138,12 @@ impl Collector {
                     self.damage.push(format!("segment {}: bytes {from} to {to}: {e}", header.seq));
                 }
             }
+        }
+        if unnamed > 0 {
+            self.damage.push(format!(
+                "segment {}: {unnamed} events are without thread or call: their dictionary frame is damaged",
+                header.seq
+            ));
         }
         if hole {
             let end = self.window().map_or(previous_ns, |(_, to)| to);
@@ -146,22 +157,31 @@ impl Collector {
         self.missing.push(Missing { from_ns, to_ns, count: 0, cause, cpu, source: ANY_SOURCE });
     }
 
-    fn frame(&mut self, epoch: u64, header: &frame::Header, payload: &[u8]) -> Result<(), FormatError> {
-        if header.kind == Kind::State as u8 {
-            let raw = if header.codec == Codec::Record as u8 {
-                frame::unpack_record(header, payload)?
-            } else {
-                payload.to_vec()
-            };
-            self.names.state(epoch, &State::read(&raw)?);
-        } else if header.kind == Kind::Events as u8 {
-            let rows = columns::decode(payload, header.raw_len, header.n_events, header.first_ns)?;
-            if header.head_generation != 0 {
-                self.sealed.insert((epoch, header.head_generation));
+    // Gives the number of rows whose thread or call is not known.
+    fn frame(
+        &mut self,
+        segment: &segment::Header,
+        header: &frame::Header,
+        payload: &[u8],
+        dictionaries: &Dictionaries,
+    ) -> Result<u64, FormatError> {
+        let epoch = segment.epoch;
+        match header.content()? {
+            Some(Kind::State) => {
+                let raw = frame::unpack_record(header, payload)?;
+                self.names.state(epoch, &State::read(&raw)?);
+                Ok(0)
             }
-            rows.iter().for_each(|row| self.row(epoch, row));
+            Some(Kind::Events) => {
+                let decoded = columns::decode(header, payload, segment.tick_ns, dictionaries)?;
+                if header.head_generation != 0 {
+                    self.sealed.insert((epoch, header.head_generation));
+                }
+                decoded.rows.iter().for_each(|row| self.row(epoch, row));
+                Ok(decoded.unnamed)
+            }
+            _ => Ok(0),
         }
-        Ok(())
     }
 
     /// Reads the head: rows of slots that no frame holds yet.

@@ -138,7 +138,10 @@ fn add_bundle(path: &Path, collector: &mut Collector, progress: &Progress) -> Re
     let manifest = match manifest {
         Some(manifest) => manifest.map_err(|e| refused(path, &e))?,
         None => {
-            let what = "cut before its manifest, so nothing in it can be placed in time";
+            let what = match bundle.members.first() {
+                Some(_) => "its manifest is damaged, so nothing in it can be placed in time",
+                None => "cut before its manifest, so nothing in it can be placed in time",
+            };
             return Err(Error::not_ours(path, what, "fetch the bundle again"));
         }
     };
@@ -203,7 +206,7 @@ fn add_folder(path: &Path, collector: &mut Collector, progress: &Progress) -> Re
     let mut promised = Vec::new();
     if manifest_path.exists() {
         let bytes = fs::read(&manifest_path).map_err(Error::reading(&manifest_path))?;
-        let manifest = Manifest::read(&bytes).map_err(|e| refused(&manifest_path, &e))?;
+        let manifest = bundle::read_manifest_file(&bytes).map_err(|e| refused(&manifest_path, &e))?;
         promised.clone_from(&manifest.segments);
         collector.manifest(manifest).map_err(|e| refused(&manifest_path, &e))?;
     }

@@ -14,7 +14,7 @@ use ingero_format::{
     head::{self, Slot},
     manifest::{Manifest, SegmentEntry},
     row::ROW_BYTES,
-    segment::{self, Footer, Header, Scan, Step},
+    segment::{self, Dictionaries, Footer, Header, Scan, Step},
     state::State,
 };
 
@@ -68,7 +68,7 @@ impl Walk {
         if frozen {
             let file = folder.join("MANIFEST");
             let bytes = fs::read(&file).map_err(Error::reading(&file))?;
-            match Manifest::read(&bytes) {
+            match bundle::read_manifest_file(&bytes) {
                 Ok(manifest) => entries = manifest.segments,
                 Err(e) => self.damage("MANIFEST", &e),
             }
@@ -151,6 +151,7 @@ impl Walk {
             Err(e) => return self.damage(place, &e),
         };
         let (mut frames, mut whole) = (0, true);
+        let dictionaries = Dictionaries::collect(bytes, &header);
         for step in Scan::new(bytes, &header) {
             let (offset, frame, payload) = match step {
                 Step::Frame(offset, frame, payload) => (offset, frame, payload),
@@ -161,9 +162,9 @@ impl Walk {
                 }
             };
             self.report.frames += 1;
-            let read = match frame.kind {
-                k if k == Kind::Footer as u8 => footer(payload, whole.then_some(frames)),
-                _ => self.frame(&header, &frame, payload),
+            let read = match frame.content() {
+                Ok(Some(Kind::Footer)) => footer(&frame, payload, whole.then_some(frames)),
+                _ => self.frame(&header, &frame, payload, &dictionaries),
             };
             if let Err(e) = read {
                 self.damage(place, &e.shifted(offset));
@@ -172,14 +173,30 @@ impl Walk {
         }
     }
 
-    fn frame(&mut self, header: &Header, frame: &frame::Header, payload: &[u8]) -> Result<(), FormatError> {
-        if frame.kind == Kind::State as u8 {
-            let state = State::read(&frame::unpack_record(frame, payload)?)?;
-            self.accounts.state(header.epoch, &state);
-        } else if frame.kind == Kind::Events as u8 {
-            let rows = columns::decode(payload, frame.raw_len, frame.n_events, frame.first_ns)?;
-            self.sealed.insert((header.epoch, frame.head_generation));
-            self.accounts.rows(header.epoch, &rows);
+    fn frame(
+        &mut self,
+        header: &Header,
+        frame: &frame::Header,
+        payload: &[u8],
+        dictionaries: &Dictionaries,
+    ) -> Result<(), FormatError> {
+        match frame.content()? {
+            Some(Kind::State) => {
+                let state = State::read(&frame::unpack_record(frame, payload)?)?;
+                self.accounts.state(header.epoch, &state);
+            }
+            Some(Kind::Events) => {
+                let decoded = columns::decode(frame, payload, header.tick_ns, dictionaries)?;
+                self.sealed.insert((header.epoch, frame.head_generation));
+                self.accounts.rows(header.epoch, &decoded.rows);
+                if decoded.unnamed > 0 {
+                    let text =
+                        format!("{} rows without thread or call: a dictionary is missing", decoded.unnamed);
+                    return Err(FormatError::new("frame", 0, Reason::Content(text)));
+                }
+            }
+            Some(Kind::Dictionary) => Dictionaries::default().frame(frame, payload)?,
+            _ => {}
         }
         Ok(())
     }
@@ -210,8 +227,8 @@ impl Walk {
 }
 
 // Advisory, but of an undamaged segment it must list what is there.
-fn footer(payload: &[u8], frames: Option<usize>) -> Result<(), FormatError> {
-    let footer = Footer::read(payload)?;
+fn footer(header: &frame::Header, payload: &[u8], frames: Option<usize>) -> Result<(), FormatError> {
+    let footer = Footer::read(&frame::unpack_record(header, payload)?)?;
     match frames.filter(|n| *n != footer.frames.len()) {
         None => Ok(()),
         Some(n) => {

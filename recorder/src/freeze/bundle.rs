@@ -10,6 +10,7 @@ use std::{
 use ingero_format::{
     Row,
     bundle::{Index, IndexEntry, MemberKind, Symbols, file_header, member_header, padding},
+    bytes::crc32c,
     codec,
 };
 use sha2::{Digest, Sha256};
@@ -47,19 +48,19 @@ fn write_to(path: &Path, set: &FrozenSet, parts: &Parts<'_>) -> io::Result<u64> 
     file.set_permissions(fs::Permissions::from_mode(0o640))?;
     let mut out = Writer { file: BufWriter::with_capacity(COPY_BYTES, file), at: 0, index: Index::default() };
     out.put(&file_header())?;
-    out.member(MemberKind::Manifest, 0, parts.manifest.len() as u64, parts.manifest)?;
+    out.small(MemberKind::Manifest, 0, parts.manifest)?;
     for segment in &set.segments {
         let file = File::open(set.directory.join(link_name(segment.seq)))?;
-        out.member(MemberKind::Segment, segment.seq, segment.bytes, file)?;
+        out.member(MemberKind::Segment, segment.seq, segment.bytes, 0, file)?;
     }
-    out.member(MemberKind::Head, 0, set.head.len() as u64, set.head.as_slice())?;
+    out.small(MemberKind::Head, 0, &set.head)?;
     let open: Vec<u8> = parts.open.iter().flat_map(|row| row.to_bytes(0)).collect();
-    out.member(MemberKind::Open, parts.open.len() as u64, open.len() as u64, open.as_slice())?;
+    out.small(MemberKind::Open, parts.open.len() as u64, &open)?;
     let symbols = codec::encode("symbols", parts.symbols).map_err(io::Error::other)?;
-    out.member(MemberKind::Symbols, 0, symbols.len() as u64, symbols.as_slice())?;
+    out.small(MemberKind::Symbols, 0, &symbols)?;
     let index = codec::encode("bundle index", &out.index).map_err(io::Error::other)?;
-    out.member(MemberKind::Index, 0, index.len() as u64, index.as_slice())?;
-    out.put(&member_header(MemberKind::End, 0, 0))?;
+    out.small(MemberKind::Index, 0, &index)?;
+    out.put(&member_header(MemberKind::End, 0, 0, 0))?;
     let bytes = out.at;
     let file = out.file.into_inner().map_err(io::IntoInnerError::into_error)?;
     file.sync_all()?;
@@ -78,9 +79,21 @@ impl Writer {
         self.file.write_all(bytes)
     }
 
+    // What is in memory: all but segments.
+    fn small(&mut self, kind: MemberKind, number: u64, payload: &[u8]) -> io::Result<()> {
+        self.member(kind, number, payload.len() as u64, crc32c(&[payload]), payload)
+    }
+
     // Exactly `len` bytes of `from`: an active segment may have grown since the window was frozen.
-    fn member(&mut self, kind: MemberKind, number: u64, len: u64, from: impl Read) -> io::Result<()> {
-        self.put(&member_header(kind, number, len))?;
+    fn member(
+        &mut self,
+        kind: MemberKind,
+        number: u64,
+        len: u64,
+        crc: u32,
+        from: impl Read,
+    ) -> io::Result<()> {
+        self.put(&member_header(kind, number, len, crc))?;
         let offset = self.at;
         let mut digest = Sha256::new();
         let mut from = from.take(len);

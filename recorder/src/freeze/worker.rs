@@ -12,6 +12,7 @@ use std::{
 use aya::maps::{HashMap, MapData};
 use ingero_ebpf_abi::ThreadState;
 use ingero_format::{
+    bundle::manifest_file,
     control::{Snapshot, SnapshotCounts},
     manifest::{Manifest, Trigger, VERSION},
     segment::Anchor,
@@ -188,7 +189,7 @@ impl Freezer {
         self.note_window(set, &mut manifest, window.reached);
         let syncing = Instant::now();
         let bytes = manifest.to_bytes()?;
-        set.make_durable(&bytes).at("cannot make durable", &set.directory, REMEDY)?;
+        set.make_durable(&manifest_file(&manifest)?).at("cannot make durable", &set.directory, REMEDY)?;
         let durable_after_ns = window.frozen_after_ns + syncing.elapsed().as_nanos() as u64;
         let symbols = symbols::symbols(set, manifest.host.boot_id);
         let path = self.snapshots.path(&manifest.id).ok_or_else(|| Error::Other("no id".into()))?;

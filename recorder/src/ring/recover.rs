@@ -12,7 +12,7 @@ use ingero_format::{
     frame::{self, Kind},
     head::{self, Geometry, Slot},
     ops::Source,
-    segment::{Header, Scan, Step},
+    segment::{Dictionaries, Header, Scan, Step},
     state::State,
 };
 use memmap2::Mmap;
@@ -109,10 +109,13 @@ fn scan(path: &Path) -> Result<Facts> {
         boot_id: header.boot_id,
         ..SegmentInfo::default()
     };
+    let dictionaries = Dictionaries::collect(&map, &header);
     let mut frames = Scan::new(&map, &header);
     for step in &mut frames {
         match step {
-            Step::Frame(_, frame, payload) => learn(&mut facts, &frame, payload),
+            Step::Frame(_, frame, payload) => {
+                learn(&mut facts, &frame, payload, header.tick_ns, &dictionaries)
+            }
             Step::Damage(from, _, e) => {
                 facts.damaged += 1;
                 journal::warning(&format!("{}: damaged at byte {from}: {e}; skipped", path.display()));
@@ -123,21 +126,28 @@ fn scan(path: &Path) -> Result<Facts> {
     Ok(facts)
 }
 
-fn learn(facts: &mut Facts, frame: &frame::Header, payload: &[u8]) {
-    if frame.kind == Kind::State as u8 {
+fn learn(
+    facts: &mut Facts,
+    frame: &frame::Header,
+    payload: &[u8],
+    tick_ns: u32,
+    dictionaries: &Dictionaries,
+) {
+    let content = frame.content().ok().flatten();
+    if content == Some(Kind::State) {
         let state = frame::unpack_record(frame, payload).and_then(|raw| State::read(&raw));
         if let Ok(state) = state {
             facts.prologue.restore(state);
         }
         return;
     }
-    if frame.kind != Kind::Events as u8 {
+    if content != Some(Kind::Events) {
         return;
     }
     facts.generations.insert(frame.head_generation);
     let Some(source) = Source::ALL.into_iter().find(|s| frame.sources == 1 << *s as u8) else { return };
     // Every frame is unpacked: the accounts of a segment recovered from the head go on from here.
-    let rows = columns::decode(payload, frame.raw_len, frame.n_events, frame.first_ns).unwrap_or_default();
+    let rows = columns::decode(frame, payload, tick_ns, dictionaries).unwrap_or_default().rows;
     facts.prologue.learn(source, &rows);
     if source == Source::Meta {
         return;

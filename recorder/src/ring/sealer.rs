@@ -10,8 +10,7 @@ use std::{
 
 use ingero_format::{
     Row,
-    columns::{self, Compressor},
-    frame,
+    columns::Compressor,
     head::{Geometry, SLOT_HEADER_BYTES},
     ops::{LossCause, Source},
     row::ROW_BYTES,
@@ -194,28 +193,20 @@ impl Sealer {
     }
 
     fn try_store(&mut self, rows: &mut [Row], source: Source, generation: u64) -> io::Result<()> {
-        let encoded = columns::encode(rows, &mut self.compressor).map_err(io::Error::other)?;
-        let header = frame::Header {
-            kind: frame::Kind::Events as u8,
-            codec: frame::Codec::Columns as u8,
-            sources: 1 << source as u8,
-            first_ns: encoded.span.0,
-            last_ns: encoded.span.1,
-            n_events: rows.len() as u32,
-            raw_len: encoded.raw_len,
-            lost_before: self.prologue.lost(source),
-            head_generation: generation,
-            ..frame::Header::default()
+        let (at, bytes) = match self.encode(rows, source, generation)? {
+            Some(frame) => frame,
+            None => {
+                self.roll()?;
+                let frame = self.encode(rows, source, generation)?;
+                frame.ok_or_else(|| io::Error::other("a segment has no room for one slot"))?
+            }
         };
-        if self.writer.as_ref().is_none_or(|w| !w.has_room(encoded.payload.len())) {
-            self.roll()?;
-        }
         let table = self.table.clone();
         let mut segments = table.lock();
         let Some(writer) = &mut self.writer else { return Err(io::Error::other("no segment is open")) };
-        let written = writer.append(header, &encoded.payload)?;
+        writer.write(at, &bytes)?;
         let events = if source == Source::Meta { 0 } else { rows.len() as u64 };
-        segments.written.0 += written;
+        segments.written.0 += bytes.len() as u64;
         segments.written.1 += events;
         if let Some(active) = segments.list.back_mut() {
             active.bytes = writer.bytes();
@@ -224,11 +215,22 @@ impl Sealer {
             if source != Source::Meta {
                 let first = rows.iter().map(Row::start_ns).min().unwrap_or(u64::MAX);
                 active.first_ns = active.first_ns.min(first);
-                active.last_ns = active.last_ns.max(encoded.span.1);
+                active.last_ns = active.last_ns.max(rows.last().map_or(0, |r| r.end_ns));
             }
         }
         self.prologue.learn(source, rows);
         Ok(())
+    }
+
+    // The rows as frames of the active segment; `None` if there is none, or no room in it.
+    fn encode(
+        &mut self,
+        rows: &mut [Row],
+        source: Source,
+        generation: u64,
+    ) -> io::Result<Option<(u64, Vec<u8>)>> {
+        let Some(writer) = &mut self.writer else { return Ok(None) };
+        writer.events(rows, source, generation, self.prologue.lost(source), &mut self.compressor)
     }
 
     // Closes the active segment and begins the next, whose first frame is the state so far.
@@ -258,14 +260,7 @@ impl Sealer {
         });
         // The new name must survive a power loss before anything under it counts as durable.
         File::open(&self.directory)?.sync_all()?;
-        let state = self.prologue.state().to_bytes().map_err(io::Error::other)?;
-        let header = frame::Header {
-            kind: frame::Kind::State as u8,
-            codec: frame::Codec::Record as u8,
-            raw_len: state.len() as u32,
-            ..frame::Header::default()
-        };
-        writer.append(header, &frame::pack_record(&state).map_err(io::Error::other)?)?;
+        writer.state(&self.prologue.state())?;
         if let Some(active) = segments.list.back_mut() {
             active.bytes = writer.bytes();
         }
@@ -276,11 +271,12 @@ impl Sealer {
     /// Seals the active segment, if there is one. It stays the flusher's file until it is durable, so that no
     /// slot counts as durable whose frame is in neither.
     pub fn close(&mut self) {
-        let Some(writer) = self.writer.take() else { return };
+        let Some(mut writer) = self.writer.take() else { return };
         self.chain = writer.chain();
         let file = writer.file();
         match writer.finish() {
             Ok(bytes) => {
+                self.chain = writer.chain();
                 if let Some(active) = self.table.lock().list.back_mut() {
                     active.bytes = bytes;
                 }
