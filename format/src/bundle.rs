@@ -1,21 +1,28 @@
 //! The bundle: one file that holds a frozen window.
 //!
 //! ```text
-//! file header (32):  0 magic 8   8 version u16  10 reserved u16  12 incompat u32  16 zeros  28 crc u32
+//! file header (32):  0 magic 8   8 version u16  10 reserved u16  12 incompat u32  16 compat u32
+//!                   20 zeros    28 crc u32 (over 0..28)
 //! member header (32): 0 "INGM"   4 kind u16   6 reserved u16   8 number u64   16 payload_len u64
-//!                    24 reserved u32  28 crc u32 (over 0..28)
+//!                    24 payload_crc u32 (0 for Segment)  28 crc u32 (over 0..28)
 //! payload, zeros to a multiple of 8; then the next member
 //! ```
 //! MANIFEST comes first, then segments as they are, head rows, open rows and symbols; then the index
 //! with each member's SHA-256, and an empty end member. Cut anywhere, the file is readable up to the cut.
+//!
+//! A frozen set's file `MANIFEST` is a bundle with that one member, without index and end: see
+//! [`manifest_file`] and [`read_manifest_file`].
+
+use std::collections::BTreeMap;
 
 use sha2::{Digest, Sha256};
 
 use crate::{
     FormatError, Reason,
     bytes::{Reader, crc32c},
+    check::{check_crc, refuse_unknown},
     codec::{self, Decode, Encode},
-    segment::{check_crc, refuse_unknown},
+    manifest::Manifest,
 };
 
 /// First bytes of a bundle.
@@ -84,24 +91,71 @@ pub fn file_header() -> Vec<u8> {
     out
 }
 
-/// A member's header.
+/// A member's header. `payload_crc` is the CRC32C of the payload; a segment has none, its frames have their own.
 #[must_use]
-pub fn member_header(kind: MemberKind, number: u64, payload_len: u64) -> Vec<u8> {
+pub fn member_header(kind: MemberKind, number: u64, payload_len: u64, payload_crc: u32) -> Vec<u8> {
+    let payload_crc = if kind == MemberKind::Segment { 0 } else { payload_crc };
     let mut out = Vec::with_capacity(HEADER_BYTES);
     out.extend(MEMBER_MAGIC);
     out.extend((kind as u16).to_le_bytes());
     out.extend([0; 2]);
     out.extend(number.to_le_bytes());
     out.extend(payload_len.to_le_bytes());
-    out.extend([0; 4]);
+    out.extend(payload_crc.to_le_bytes());
     out.extend(crc32c(&[&out]).to_le_bytes());
     out
+}
+
+/// Appends a whole member, for those that are in memory.
+pub fn append_member(out: &mut Vec<u8>, kind: MemberKind, number: u64, payload: &[u8]) {
+    out.extend(member_header(kind, number, payload.len() as u64, crc32c(&[payload])));
+    out.extend(payload);
+    out.resize(out.len() + padding(payload.len() as u64) as usize, 0);
+}
+
+/// The file `MANIFEST` of a frozen set.
+///
+/// # Errors
+/// If the record is too large.
+pub fn manifest_file(manifest: &Manifest) -> Result<Vec<u8>, FormatError> {
+    let mut out = file_header();
+    append_member(&mut out, MemberKind::Manifest, 0, &manifest.to_bytes()?);
+    Ok(out)
+}
+
+/// Reads the file `MANIFEST` of a frozen set.
+///
+/// # Errors
+/// If it is no bundle, or its manifest is missing, cut or damaged.
+pub fn read_manifest_file(bytes: &[u8]) -> Result<Manifest, FormatError> {
+    let bundle = Bundle::read(bytes)?;
+    match bundle.members.iter().find(|m| m.kind == MemberKind::Manifest as u16) {
+        Some(m) if m.condition == Condition::Whole => {
+            Manifest::read(m.payload).map_err(|e| e.shifted(m.offset))
+        }
+        _ => {
+            Err(bundle.damage.into_iter().next().unwrap_or_else(|| {
+                FormatError::new("bundle", 0, Reason::Content("it has no manifest".into()))
+            }))
+        }
+    }
 }
 
 /// Zero bytes that follow a payload.
 #[must_use]
 pub fn padding(payload_len: u64) -> u64 {
     payload_len.next_multiple_of(8) - payload_len
+}
+
+/// What state a member's payload is in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Condition {
+    /// All there, and as its checksum says (a segment's is not checked).
+    Whole,
+    /// The file ends inside it.
+    Cut,
+    /// All there, and another checksum.
+    Damaged,
 }
 
 /// A member found in a bundle.
@@ -113,8 +167,17 @@ pub struct Member<'a> {
     pub number: u64,
     /// Offset of its payload.
     pub offset: u64,
-    /// Its payload: shorter than promised if the file is cut.
+    /// Bytes that its payload should have.
+    pub payload_len: u64,
+    /// CRC32C that its payload should have; 0 for a segment.
+    pub payload_crc: u32,
+    /// Its payload: shorter than it should be if the file is cut.
     pub payload: &'a [u8],
+    /// Whether the payload can be used.
+    pub condition: Condition,
+    /// Whether its SHA-256 is that of the index; `None` before [`Bundle::check_digests`] and if there is no
+    /// entry for it.
+    pub digest_agrees: Option<bool>,
 }
 
 /// A bundle's members, and what is wrong with it.
@@ -140,7 +203,7 @@ impl<'a> Bundle<'a> {
         }
         check_crc("bundle header", Reader::new("bundle header", bytes).take(HEADER_BYTES)?)?;
         r.u32()?;
-        refuse_unknown("bundle header", r.u32()?)?;
+        refuse_unknown("bundle header", 12, r.u32()?)?;
         let mut bundle = Self::default();
         let mut at = HEADER_BYTES;
         while !bundle.complete {
@@ -164,101 +227,78 @@ impl<'a> Bundle<'a> {
         }
         let kind = r.u16()?;
         r.u16()?;
-        let (number, len) = (r.u64()?, r.u64()?);
-        r.u64()?;
+        let (number, payload_len) = (r.u64()?, r.u64()?);
+        let payload_crc = r.u32()?;
+        r.u32()?;
         let (available, offset) = (r.rest().len() as u64, (at + HEADER_BYTES) as u64);
-        let payload = r.rest().get(..len.min(available) as usize).unwrap_or_default();
-        self.members.push(Member { kind, number, offset, payload });
-        self.complete = kind == MemberKind::End as u16;
-        if len > available {
-            return Err(FormatError::new(
-                WHAT,
-                HEADER_BYTES as u64,
-                Reason::Short { needed: len, available },
-            ));
-        }
-        Ok((offset + len + padding(len)) as usize)
-    }
-
-    /// Members of one kind, in file order.
-    pub fn of(&self, kind: MemberKind) -> impl Iterator<Item = &Member<'a>> {
-        self.members.iter().filter(move |m| m.kind == kind as u16)
-    }
-
-    /// Compares every member with the index's SHA-256 and adds what differs to `damage`.
-    pub fn check_digests(&mut self) {
-        let Some(index) = self.of(MemberKind::Index).next() else { return };
-        let index: Index = match codec::decode("bundle index", index.payload) {
-            Ok(index) => index,
-            Err(e) => return self.damage.push(e.shifted(index.offset)),
-        };
-        for entry in &index.members {
-            let member = self.members.iter().find(|m| m.offset == entry.offset);
-            let same = member.is_some_and(|m| Sha256::digest(m.payload).as_slice() == entry.sha256);
-            if !same {
-                let reason = Reason::Content("SHA-256 differs from the index".into());
-                self.damage.push(FormatError::new("bundle member", entry.offset, reason));
+        let payload = r.rest().get(..payload_len.min(available) as usize).unwrap_or_default();
+        let mut damage = None;
+        let mut condition = Condition::Whole;
+        if payload_len > available {
+            condition = Condition::Cut;
+            damage = Some(Reason::Short { needed: payload_len, available });
+        } else if kind != MemberKind::Segment as u16 {
+            let computed = crc32c(&[payload]);
+            if computed != payload_crc {
+                condition = Condition::Damaged;
+                damage = Some(Reason::Checksum { stored: payload_crc, computed });
             }
         }
+        let digest_agrees = None;
+        self.members.push(Member {
+            kind,
+            number,
+            offset,
+            payload_len,
+            payload_crc,
+            payload,
+            condition,
+            digest_agrees,
+        });
+        self.complete = kind == MemberKind::End as u16;
+        match (condition, damage) {
+            (Condition::Cut, Some(reason)) => Err(FormatError::new(WHAT, HEADER_BYTES as u64, reason)),
+            (_, reason) => {
+                self.damage.extend(reason.map(|r| FormatError::new(WHAT, offset, r)));
+                Ok((offset + payload_len + padding(payload_len)) as usize)
+            }
+        }
+    }
+
+    /// Members of one kind that can be used, in file order: the last may be cut.
+    pub fn of(&self, kind: MemberKind) -> impl Iterator<Item = &Member<'a>> {
+        self.members.iter().filter(move |m| m.kind == kind as u16 && m.condition != Condition::Damaged)
+    }
+
+    /// Compares every member with the index's SHA-256, notes the result with it and adds what differs to
+    /// `damage`. Each member is read once, however often an index names it.
+    pub fn check_digests(&mut self) {
+        let Some(index) = self.of(MemberKind::Index).next() else { return };
+        let until = index.offset;
+        let index: Index = match codec::decode("bundle index", index.payload) {
+            Ok(index) => index,
+            Err(e) => return self.damage.push(e.shifted(until)),
+        };
+        let before = self.members.iter_mut().filter(|m| m.offset < until);
+        let mut left: BTreeMap<u64, &mut Member<'a>> = before.map(|m| (m.offset, m)).collect();
+        let mut wrong = Vec::new();
+        for entry in &index.members {
+            let agrees = left.remove(&entry.offset).is_some_and(|member| {
+                let same = Sha256::digest(member.payload).as_slice() == entry.sha256;
+                member.digest_agrees = Some(same);
+                same
+            });
+            if !agrees {
+                wrong.push((entry.offset, "SHA-256 differs from the index"));
+            }
+        }
+        wrong.extend(left.into_keys().map(|offset| (offset, "not in the index")));
+        let error = |(offset, text): (u64, &str)| {
+            FormatError::new("bundle member", offset, Reason::Content(text.to_owned()))
+        };
+        self.damage.extend(wrong.into_iter().map(error));
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn sample() -> Vec<u8> {
-        let mut bytes = file_header();
-        let mut index = Index::default();
-        for (kind, payload) in
-            [(MemberKind::Manifest, b"manifest!".as_slice()), (MemberKind::Segment, b"seg")]
-        {
-            bytes.extend(member_header(kind, 4, payload.len() as u64));
-            index.members.push(IndexEntry {
-                kind: kind as u16,
-                number: 4,
-                offset: bytes.len() as u64,
-                bytes: payload.len() as u64,
-                sha256: Sha256::digest(payload).into(),
-            });
-            bytes.extend(payload);
-            bytes.resize(bytes.len() + padding(payload.len() as u64) as usize, 0);
-        }
-        let payload = codec::encode("index", &index).unwrap();
-        bytes.extend(member_header(MemberKind::Index, 0, payload.len() as u64));
-        bytes.extend(&payload);
-        bytes.resize(bytes.len() + padding(payload.len() as u64) as usize, 0);
-        bytes.extend(member_header(MemberKind::End, 0, 0));
-        bytes
-    }
-
-    #[test]
-    fn a_whole_bundle_reads_back_and_its_digests_agree() {
-        let bytes = sample();
-        let mut bundle = Bundle::read(&bytes).unwrap();
-        bundle.check_digests();
-        assert!(bundle.complete && bundle.damage.is_empty(), "{:?}", bundle.damage);
-        assert_eq!(bundle.of(MemberKind::Segment).next().unwrap().payload, b"seg");
-    }
-
-    #[test]
-    fn a_bundle_cut_anywhere_is_readable_up_to_the_cut_and_says_so() {
-        let bytes = sample();
-        for cut in HEADER_BYTES..bytes.len() {
-            let bundle = Bundle::read(&bytes[..cut]).unwrap();
-            assert!(!bundle.complete && !bundle.damage.is_empty(), "cut at {cut}");
-        }
-        for cut in 0..HEADER_BYTES {
-            assert!(Bundle::read(&bytes[..cut]).is_err());
-        }
-    }
-
-    #[test]
-    fn a_changed_payload_is_found_by_its_digest() {
-        let mut bytes = sample();
-        bytes[HEADER_BYTES * 2] ^= 1;
-        let mut bundle = Bundle::read(&bytes).unwrap();
-        bundle.check_digests();
-        assert_eq!(bundle.damage.len(), 1);
-    }
-}
+mod tests;

@@ -129,6 +129,12 @@ pub fn crc32c(parts: &[&[u8]]) -> u32 {
     parts.iter().fold(0, |crc, part| crc32c::crc32c_append(crc, part))
 }
 
+/// The CRC32C of bytes with checksum `crc` followed by `part`.
+#[must_use]
+pub fn crc32c_append(crc: u32, part: &[u8]) -> u32 {
+    crc32c::crc32c_append(crc, part)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -42,6 +42,16 @@ pub fn decode<T: Decode<()>>(what: &'static str, bytes: &[u8]) -> Result<T, Form
     Ok(value)
 }
 
+/// Reads a record at the start of `bytes` and leaves what follows it alone.
+///
+/// # Errors
+/// [`Reason::Content`] if the bytes do not begin with such a record.
+pub fn decode_prefix<T: Decode<()>>(what: &'static str, bytes: &[u8]) -> Result<T, FormatError> {
+    bincode::decode_from_slice(bytes, config())
+        .map(|(value, _)| value)
+        .map_err(|e| content(what, e.to_string()))
+}
+
 fn content(what: &'static str, reason: String) -> FormatError {
     FormatError::new(what, 0, Reason::Content(reason))
 }

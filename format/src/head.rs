@@ -1,8 +1,8 @@
 //! The head: rows that are not yet in a frame, in a small file that is mapped and never truncated.
 //!
 //! ```text
-//! page 0 (4096):  0 magic 8   8 version u16  10 reserved u16  12 slots u32  16 slot_bytes u32  20 zeros
-//!                 4092 crc u32
+//! page 0 (4096):  0 magic 8   8 version u16  10 reserved u16  12 slots u32  16 slot_bytes u32
+//!                20 compat u32   24 incompat u32   28 zeros   4092 crc u32
 //! slot (slot_bytes each, from 4096):
 //!                 0 generation u64   8 epoch u64   16 source u8  17 zeros  28 crc u32 (over 0..28)
 //!                32 published u64   40 zeros      64 rows of 64 bytes
@@ -13,9 +13,9 @@
 use crate::{
     FormatError, Reason, Row,
     bytes::{Reader, crc32c},
+    check::{check_crc, refuse_unknown},
     ops::Source,
     row::ROW_BYTES,
-    segment::check_crc,
 };
 
 /// First bytes of the head file.
@@ -83,6 +83,8 @@ impl Geometry {
         check_crc("head", Reader::new("head", bytes).take(PAGE_BYTES)?)?;
         r.u32()?;
         let geometry = Self { slots: r.u32()?, slot_bytes: r.u32()? };
+        let _compat = r.u32()?;
+        refuse_unknown("head", 24, r.u32()?)?;
         if !(1..=1024).contains(&geometry.slots) {
             return Err(r.range("slots", geometry.slots.into(), "1 to 1024"));
         }
@@ -200,5 +202,21 @@ mod tests {
         assert_eq!(slots[0].rows, [Row::default()]);
         bytes[slot + 33] = 200;
         assert_eq!(read(&bytes).unwrap().1, 1);
+    }
+
+    #[test]
+    fn every_unknown_incompatible_bit_is_named_and_compatible_ones_are_ignored() {
+        let resealed = |at: usize, bit: u32| {
+            let mut bytes = Geometry::DEFAULT.to_bytes();
+            bytes[at..at + 4].copy_from_slice(&(1u32 << bit).to_le_bytes());
+            let crc = crc32c(&[&bytes[..PAGE_BYTES - 4]]);
+            bytes[PAGE_BYTES - 4..].copy_from_slice(&crc.to_le_bytes());
+            Geometry::read(&bytes)
+        };
+        for bit in 0..32 {
+            let refused = resealed(24, bit).unwrap_err();
+            assert!(refused.to_string().contains(&format!("feature bit {bit},")), "{refused}");
+            assert_eq!(resealed(20, bit), Ok(Geometry::DEFAULT));
+        }
     }
 }

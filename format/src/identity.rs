@@ -9,7 +9,7 @@
 use crate::{
     FormatError, Reason,
     bytes::{Reader, crc32c},
-    segment::{check_crc, refuse_unknown},
+    check::{check_crc, refuse_unknown},
 };
 
 /// First bytes of each copy.
@@ -54,7 +54,7 @@ impl Identity {
         }
         check_crc(WHAT, Reader::new(WHAT, bytes).take(PAGE_BYTES)?)?;
         r.u32()?;
-        refuse_unknown(WHAT, r.u32()?)?;
+        refuse_unknown(WHAT, 12, r.u32()?)?;
         let generation = r.u64()?;
         Ok(Self { generation, ring_id: r.array()?, segment_bytes: r.u64()?, holder_pid: r.u32()? })
     }
@@ -89,5 +89,17 @@ mod tests {
         assert_eq!(Identity::read(&bytes), Ok(old));
         bytes[5000] ^= 1;
         assert!(Identity::read(&bytes).is_err());
+    }
+
+    #[test]
+    fn every_unknown_incompatible_bit_is_named() {
+        for bit in 0..32 {
+            let mut page = Identity::default().to_bytes();
+            page[12..16].copy_from_slice(&(1u32 << bit).to_le_bytes());
+            let crc = crc32c(&[&page[..PAGE_BYTES - 4]]);
+            page[PAGE_BYTES - 4..].copy_from_slice(&crc.to_le_bytes());
+            let refused = Identity::read(&[page.clone(), page].concat()).unwrap_err();
+            assert!(refused.to_string().contains(&format!("feature bit {bit},")), "{refused}");
+        }
     }
 }

@@ -10,6 +10,7 @@
 //! | [`row`] | one event, 64 bytes, as it lies in the head |
 //! | [`head`] | slots of rows not yet in a frame |
 //! | [`columns`], [`frame`] | rows as compressed columns behind a checksummed header |
+//! | [`dictionary`] | threads and calls that the frames of a segment name by number |
 //! | [`segment`], [`state`] | a file of frames that needs no other file |
 //! | [`identity`] | the ring's `RING` file |
 //! | [`manifest`], [`bundle`] | a frozen window, and the one file it travels in |
@@ -19,9 +20,12 @@
 
 pub mod bundle;
 pub mod bytes;
+mod check;
 pub mod codec;
 pub mod columns;
 pub mod control;
+pub mod copies;
+pub mod dictionary;
 pub mod error;
 pub mod frame;
 pub mod head;
@@ -33,5 +37,6 @@ pub mod segment;
 pub mod state;
 pub mod units;
 
+pub use check::KNOWN_INCOMPAT;
 pub use error::{FormatError, Reason};
 pub use row::Row;

@@ -2,12 +2,13 @@
 
 use crate::{
     FormatError,
+    bytes::Reader,
     codec::{self, Decode, Encode},
     segment::Anchor,
     state::Process,
 };
 
-/// Version of the record this code writes.
+/// Version of the record this code writes; it stands first.
 pub const VERSION: u32 = 1;
 
 /// Describes a frozen window. Times are boottime ns unless named otherwise.
@@ -110,11 +111,33 @@ impl Manifest {
         codec::encode("manifest", self)
     }
 
-    /// Reads a record.
+    /// Reads a record. Later versions add fields at its end: those are left alone.
     ///
     /// # Errors
     /// [`crate::Reason::Content`].
     pub fn read(bytes: &[u8]) -> Result<Self, FormatError> {
-        codec::decode("manifest", bytes)
+        const WHAT: &str = "manifest";
+        if Reader::new(WHAT, bytes).u32()? > VERSION {
+            codec::decode_prefix(WHAT, bytes)
+        } else {
+            codec::decode(WHAT, bytes)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_manifest_of_a_later_version_is_read_as_far_as_it_is_known() {
+        let manifest = Manifest { version: VERSION, id: "a-1".into(), ..Manifest::default() };
+        let mut bytes = manifest.to_bytes().unwrap();
+        assert_eq!(Manifest::read(&bytes), Ok(manifest.clone()));
+        bytes.extend(b"fields of a later version");
+        assert!(Manifest::read(&bytes).is_err(), "this version has no such fields");
+        bytes[0] = VERSION as u8 + 1;
+        assert_eq!(Manifest::read(&bytes), Ok(Manifest { version: VERSION + 1, ..manifest }));
+        assert!(Manifest::read(&bytes[..100]).is_err());
     }
 }

@@ -1,7 +1,16 @@
 //! The state record: what a reader needs to understand a segment without its predecessors.
+//!
+//! A sequence of sections, `tag u16 | 0 u16 | len u32 | one list`, so that later versions add what they need:
+//!
+//! | tag | 1 | 2 | 3 | 4 | 5 |
+//! |---|---|---|---|---|---|
+//! | list of | [`Account`] | [`Task`] | [`Stack`] | [`Handle`] | [`Process`] |
+
+use std::collections::BTreeSet;
 
 use crate::{
     FormatError,
+    bytes::Reader,
     codec::{self, Decode, Encode},
 };
 
@@ -85,20 +94,121 @@ pub struct Process {
     pub libraries: Vec<String>,
 }
 
+/// Bytes before each section.
+const SECTION_HEADER_BYTES: usize = 8;
+const WHAT: &str = "state record";
+
 impl State {
-    /// Serialises the record (not yet compressed).
+    /// Serialises the record (not yet compressed). Empty lists are left out.
     ///
     /// # Errors
-    /// If it exceeds [`codec::RECORD_LIMIT`].
+    /// If a list exceeds [`codec::RECORD_LIMIT`].
     pub fn to_bytes(&self) -> Result<Vec<u8>, FormatError> {
-        codec::encode("state record", self)
+        let mut out = Vec::new();
+        put(&mut out, 1, &self.accounts)?;
+        put(&mut out, 2, &self.tasks)?;
+        put(&mut out, 3, &self.stacks)?;
+        put(&mut out, 4, &self.handles)?;
+        put(&mut out, 5, &self.processes)?;
+        Ok(out)
     }
 
-    /// Reads a record.
+    /// Reads a record; sections of a later version are left alone.
     ///
     /// # Errors
-    /// [`crate::Reason::Content`].
+    /// [`crate::Reason::Short`] for a section that ends after the bytes do, [`crate::Reason::Content`] for a bad
+    /// list, [`crate::Reason::Range`] for a section that comes twice.
     pub fn read(bytes: &[u8]) -> Result<Self, FormatError> {
-        codec::decode("state record", bytes)
+        let mut r = Reader::new(WHAT, bytes);
+        let mut state = Self::default();
+        let mut seen = BTreeSet::new();
+        while !r.rest().is_empty() {
+            let at = r.position();
+            let (tag, _) = (r.u16()?, r.u16()?);
+            let len = r.u32()? as usize;
+            let section = r.take(len)?;
+            if !seen.insert(tag) {
+                return Err(r.range("section tag", tag.into(), "each at most once"));
+            }
+            state.section(tag, section).map_err(|e| e.shifted((at + SECTION_HEADER_BYTES) as u64))?;
+        }
+        Ok(state)
+    }
+
+    fn section(&mut self, tag: u16, bytes: &[u8]) -> Result<(), FormatError> {
+        match tag {
+            1 => self.accounts = codec::decode(WHAT, bytes)?,
+            2 => self.tasks = codec::decode(WHAT, bytes)?,
+            3 => self.stacks = codec::decode(WHAT, bytes)?,
+            4 => self.handles = codec::decode(WHAT, bytes)?,
+            5 => self.processes = codec::decode(WHAT, bytes)?,
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+fn put<T: Encode>(out: &mut Vec<u8>, tag: u16, list: &Vec<T>) -> Result<(), FormatError> {
+    if list.is_empty() {
+        return Ok(());
+    }
+    let bytes = codec::encode(WHAT, list)?;
+    out.extend(tag.to_le_bytes());
+    out.extend([0; 2]);
+    out.extend((bytes.len() as u32).to_le_bytes());
+    out.extend(bytes);
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Reason;
+
+    fn sample() -> State {
+        State {
+            accounts: vec![Account { cpu: 1, source: 1, stored: 100, lost: 5 }],
+            tasks: vec![Task { pid: 10, tid: 11, since_ns: 900_000, comm: "loop".into() }],
+            stacks: vec![Stack { id: 1, frames: vec![2, 3] }],
+            handles: vec![Handle { pid: 10, handle: 4, name: "gemm".into() }],
+            processes: vec![Process { pid: 10, comm: "engine".into(), ..Process::default() }],
+        }
+    }
+
+    #[test]
+    fn a_state_reads_back_and_empty_lists_take_no_bytes() {
+        let bytes = sample().to_bytes().unwrap();
+        assert_eq!(State::read(&bytes), Ok(sample()));
+        assert_eq!(State::default().to_bytes(), Ok(Vec::new()));
+        assert_eq!(State::read(&[]), Ok(State::default()));
+    }
+
+    #[test]
+    fn sections_of_a_later_version_are_passed_over_wherever_they_stand() {
+        let known = sample().to_bytes().unwrap();
+        let later = [99, 0, 7, 7, 3, 0, 0, 0, 1, 2, 3];
+        assert_eq!(State::read(&[later.as_slice(), &known].concat()), Ok(sample()));
+        assert_eq!(State::read(&[known.as_slice(), &later].concat()), Ok(sample()));
+        let twice = State::read(&[later, later].concat()).unwrap_err();
+        assert!(matches!(twice.reason, Reason::Range { field: "section tag", value: 99, .. }));
+        assert!(State::read(&[known.as_slice(), &known].concat()).is_err());
+    }
+
+    #[test]
+    fn a_section_that_is_cut_or_not_filled_is_refused() {
+        let whole = sample().to_bytes().unwrap();
+        let ends: Vec<usize> = {
+            let mut at = 0;
+            std::iter::from_fn(|| {
+                let len = u32::from_le_bytes(whole.get(at + 4..at + 8)?.try_into().unwrap());
+                at += 8 + len as usize;
+                Some(at)
+            })
+            .collect()
+        };
+        for cut in 1..whole.len() {
+            assert_eq!(State::read(&whole[..cut]).is_ok(), ends.contains(&cut), "cut at {cut}");
+        }
+        assert!(State::read(&[1, 0, 0, 0, 9, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]).is_err());
     }
 }

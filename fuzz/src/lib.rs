@@ -4,12 +4,13 @@
 //! | function | holds for any input |
 //! |---|---|
 //! | [`frame`] | a frame that reads, written again, reads alike; its unpacked payload stays within its limits |
-//! | [`segment`] | a scan ends, goes forward, and covers every byte at most once |
+//! | [`segment`] | a scan ends, goes forward, covers every byte at most once, and reads not many more than there are |
 //! | [`head`] | rows fit into the file; a row that verifies does so again when written again |
-//! | [`state`], [`manifest`] | a record that reads is byte for byte what writing it gives |
+//! | [`state`] | a record that reads, written again, reads alike |
+//! | [`manifest`] | a record that reads is byte for byte what writing it gives, but for fields of later versions |
 //! | [`bundle`] | members follow each other within the file; records inside are as above |
 //! | [`control`] | a message that reads is byte for byte what sending it gives |
-//! | [`columns`] | rows that decode, encoded again, decode alike |
+//! | [`columns`] | rows that decode, encoded again, also into two frames of a segment that share dictionaries, decode alike; entries of a dictionary that reads are numbered within its limits |
 //!
 //! Inputs are looked at twice where checksums guard them: as they are, and with the checksums made right.
 
@@ -17,16 +18,18 @@ mod repair;
 
 use ingero_format::{
     Row,
-    bundle::{Bundle, Index, MemberKind, Symbols},
+    bundle::{Bundle, Condition, Index, MemberKind, Symbols},
     codec,
     columns::{self as cols, Compressor, MAX_BLOCK_BYTES, MAX_ROWS},
     control::{self as wire, Reply, Request},
-    frame::{self as frames, Codec, Kind, MAX_PAYLOAD_BYTES},
+    dictionary::MAX_ENTRIES,
+    frame::{self as frames, Kind, MAX_PAYLOAD_BYTES},
     head as heads,
     identity::Identity,
-    manifest::Manifest,
+    manifest::{self as manifests, Manifest},
+    ops::Source,
     row::ROW_BYTES,
-    segment::{self as segments, Footer, Header, Scan, Step},
+    segment::{self as segments, Builder, Dictionaries, Footer, Header, Scan, Step},
     state::State,
 };
 
@@ -47,27 +50,49 @@ fn one_frame(data: &[u8], salt: u64) {
     let (back, same) = frames::read(&again, salt).expect("what was written does not read");
     assert_eq!(back, frames::Header { header_len: back.header_len, ..header });
     assert_eq!(same, payload);
-    contents(&header, payload);
+    contents(&header, payload, 1, &Dictionaries::default());
 }
 
-fn contents(header: &frames::Header, payload: &[u8]) {
-    if header.kind == Kind::Events as u8 {
-        if let Ok(rows) = cols::decode(payload, header.raw_len, header.n_events, header.first_ns) {
-            assert_eq!(rows.len(), header.n_events as usize);
-            assert!(rows.len() <= MAX_ROWS && header.raw_len as usize <= MAX_BLOCK_BYTES);
-            encode_again(rows);
+fn contents(header: &frames::Header, payload: &[u8], tick_ns: u32, known: &Dictionaries) {
+    match header.content() {
+        Ok(Some(Kind::Events)) => {
+            if let Ok(decoded) = cols::decode(header, payload, tick_ns, known) {
+                assert_eq!(decoded.rows.len(), header.n_events as usize);
+                assert!(decoded.unnamed <= decoded.rows.len() as u64);
+                assert!(decoded.rows.len() <= MAX_ROWS && header.raw_len as usize <= MAX_BLOCK_BYTES);
+                encode_again(decoded.rows);
+            }
         }
-    } else if header.kind == Kind::Footer as u8 {
-        if let Ok(footer) = Footer::read(payload) {
-            let bytes = footer.to_bytes();
-            assert_eq!(payload.get(..bytes.len()), Some(bytes.as_slice()));
+        Ok(Some(kind)) => {
+            let Ok(raw) = frames::unpack_record(header, payload) else { return };
+            assert!(raw.len() <= MAX_PAYLOAD_BYTES as usize);
+            match kind {
+                Kind::State => state(&raw),
+                Kind::Footer => footer(&raw),
+                _ => drop(tables(&raw)),
+            }
         }
-    } else if header.codec == Codec::Record as u8
-        && let Ok(raw) = frames::unpack_record(header, payload)
-    {
-        assert!(raw.len() <= MAX_PAYLOAD_BYTES as usize);
-        state(&raw);
+        Ok(None) | Err(_) => {}
     }
+}
+
+fn footer(raw: &[u8]) {
+    if let Ok(footer) = Footer::read(raw) {
+        let bytes = footer.to_bytes();
+        assert_eq!(raw.get(..bytes.len()), Some(bytes.as_slice()));
+        assert!(tables(&raw[bytes.len()..]).is_some(), "a footer whose dictionaries do not read");
+    }
+}
+
+fn tables(raw: &[u8]) -> Option<Dictionaries> {
+    let mut known = Dictionaries::default();
+    known.tables(raw).ok()?;
+    let counts = known.counts();
+    assert!(counts.0.max(counts.1) <= MAX_ENTRIES && known.thread(MAX_ENTRIES as u64).is_none());
+    // Saying the same twice changes nothing.
+    known.tables(raw).expect("what reads once reads twice");
+    assert!(known.counts().0 <= counts.0 && known.counts().1 <= counts.1);
+    Some(known)
 }
 
 /// A segment file.
@@ -84,6 +109,7 @@ fn one_segment(data: &[u8]) {
     let again = header.to_bytes();
     let same = Header { header_len: segments::HEADER_BYTES as u16, ..header };
     assert_eq!(Header::read(&again), Ok(same));
+    let known = Dictionaries::collect(data, &header);
     let (mut steps, mut end, mut next) = (0, u64::from(header.header_len), 0);
     let mut scan = Scan::new(data, &header);
     for step in &mut scan {
@@ -96,7 +122,7 @@ fn one_segment(data: &[u8]) {
                 next = frame.frame_seq.saturating_add(1);
                 end = from + frame.frame_bytes();
                 assert!(end <= data.len() as u64);
-                contents(&frame, payload);
+                contents(&frame, payload, header.tick_ns, &known);
             }
             Step::Damage(from, to, _) => {
                 assert_eq!(from, end, "frames and damage leave a hole or overlap");
@@ -106,6 +132,8 @@ fn one_segment(data: &[u8]) {
         }
     }
     assert_eq!(scan.position(), end);
+    assert!(scan.checked_bytes() <= 18 * data.len() as u64 + (2 << 20), "a scan that works for nothing");
+    assert_eq!(segments::follow(data, &header), segments::follow(data, &header));
     assert!(data[end as usize..].iter().all(|b| *b == 0), "bytes that were neither frame, damage nor tail");
 }
 
@@ -136,14 +164,18 @@ fn one_head(data: &[u8]) {
 /// A state record, not compressed.
 pub fn state(data: &[u8]) {
     if let Ok(state) = State::read(data) {
-        assert_eq!(state.to_bytes().expect("a record too large to write"), data);
+        let bytes = state.to_bytes().expect("a record too large to write");
+        assert!(bytes.len() <= data.len());
+        assert_eq!(State::read(&bytes), Ok(state));
     }
 }
 
 /// A manifest.
 pub fn manifest(data: &[u8]) {
     if let Ok(manifest) = Manifest::read(data) {
-        assert_eq!(manifest.to_bytes().expect("a record too large to write"), data);
+        let bytes = manifest.to_bytes().expect("a record too large to write");
+        assert_eq!(data.get(..bytes.len()), Some(bytes.as_slice()));
+        assert!(bytes.len() == data.len() || manifest.version > manifests::VERSION);
     }
 }
 
@@ -165,6 +197,7 @@ fn one_bundle(data: &[u8]) {
         assert!(member.offset >= end + ingero_format::bundle::HEADER_BYTES as u64, "members overlap");
         end = member.offset + member.payload.len() as u64;
         assert!(end <= data.len() as u64);
+        assert_eq!(member.condition == Condition::Cut, member.payload_len != member.payload.len() as u64);
         inside(member.kind, member.payload);
     }
 }
@@ -204,13 +237,16 @@ fn sent_alike<T: codec::Encode>(message: &T, body: &[u8]) {
     assert_eq!(wire.get(8..), body.get(4..));
 }
 
-/// Columns. The first byte chooses how the rest is taken: as a payload, as a payload whose block is still
-/// to be compressed, or as rows.
+/// Columns and dictionaries. The first byte chooses how the rest is taken: as a payload, as a payload whose block
+/// is still to be compressed, as rows, as such a payload with the segment's dictionaries before it, or as what a
+/// footer unpacks to.
 pub fn columns(data: &[u8]) {
     let Some((mode, data)) = data.split_first() else { return };
-    match mode % 3 {
+    match mode % 5 {
         0 => payload(data),
-        1 => plain_payload(data),
+        1 => plain_payload(data, 1, &Dictionaries::default()),
+        3 => with_tables(data),
+        4 => footer(data),
         _ => encode_again(data.as_chunks::<ROW_BYTES>().0.iter().take(4096).map(Row::from_bytes).collect()),
     }
 }
@@ -223,11 +259,19 @@ fn split_u32(data: &[u8]) -> (u32, &[u8]) {
 fn payload(data: &[u8]) {
     let (raw_len, rest) = split_u32(data);
     let (count, rest) = split_u32(rest);
-    decode(rest, raw_len, count);
+    decode(rest, raw_len, count, 1, &Dictionaries::default());
+}
+
+// u32 tick | u32 bytes of tables | tables | as plain_payload
+fn with_tables(data: &[u8]) {
+    let (tick_ns, rest) = split_u32(data);
+    let (len, rest) = split_u32(rest);
+    let (raw, rest) = rest.split_at((len as usize).min(rest.len()));
+    plain_payload(rest, tick_ns.clamp(1, segments::MAX_TICK_NS), &tables(raw).unwrap_or_default());
 }
 
 // u32 count | u32 block bytes | u8 columns | directory entries | block | raw area
-fn plain_payload(data: &[u8]) {
+fn plain_payload(data: &[u8], tick_ns: u32, known: &Dictionaries) {
     let (count, rest) = split_u32(data);
     let (block_len, rest) = split_u32(rest);
     let Some((entries, rest)) = rest.split_first() else { return };
@@ -243,22 +287,38 @@ fn plain_payload(data: &[u8]) {
     payload.extend(directory);
     payload.extend(packed);
     payload.extend(raw);
-    decode(&payload, block.len() as u32, count);
+    decode(&payload, block.len() as u32, count, tick_ns, known);
 }
 
-fn decode(payload: &[u8], raw_len: u32, count: u32) {
-    if let Ok(rows) = cols::decode(payload, raw_len, count, 1_000) {
-        assert!(rows.len() == count as usize && rows.len() <= MAX_ROWS);
-        encode_again(rows);
+fn decode(payload: &[u8], raw_len: u32, n_events: u32, tick_ns: u32, known: &Dictionaries) {
+    let header = frames::Header { raw_len, n_events, first_ns: 1_000, ..frames::Header::of(Kind::Events) };
+    if let Ok(decoded) = cols::decode(&header, payload, tick_ns, known) {
+        assert!(decoded.rows.len() == n_events as usize && decoded.rows.len() <= MAX_ROWS);
+        encode_again(decoded.rows);
     }
 }
 
+// Twice into one segment: the second frame needs no entries of its own.
 fn encode_again(mut rows: Vec<Row>) {
     if rows.is_empty() {
         return;
     }
     let mut compressor = Compressor::new().expect("zstd can be set up");
-    let encoded = cols::encode(&mut rows, &mut compressor).expect("rows that cannot be encoded");
-    let back = cols::decode(&encoded.payload, encoded.raw_len, rows.len() as u32, encoded.span.0);
-    assert_eq!(back.as_ref(), Ok(&rows));
+    let (mut builder, mut bytes) = Builder::begin(Header::default(), u64::MAX);
+    for _ in 0..2 {
+        let frames = builder.events(&mut rows, Source::Cuda, 1, 0, &mut compressor);
+        bytes.extend(frames.expect("rows that cannot be encoded").expect("room without end"));
+    }
+    let header = Header::read(&bytes).expect("what was written does not read");
+    let known = Dictionaries::collect(&bytes, &header);
+    let mut events = 0;
+    for step in Scan::new(&bytes, &header) {
+        let Step::Frame(_, frame, payload) = step else { panic!("damage in what was written") };
+        if frame.kind == Kind::Events as u8 {
+            let decoded = cols::decode(&frame, payload, 1, &known).expect("what was written does not decode");
+            assert!(decoded.unnamed == 0 && decoded.rows == rows);
+            events += 1;
+        }
+    }
+    assert_eq!(events, 2);
 }

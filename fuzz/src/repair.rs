@@ -31,7 +31,8 @@ fn seal(data: &mut [u8], from: usize, crc_at: usize) {
 pub fn frame(data: &mut [u8], at: usize, salt: u64) {
     put(data, at, &frame::MAGIC);
     put(data, at + 24, &salt.to_le_bytes());
-    let header_len = u16_at(data, at + 8).max(frame::HEADER_BYTES);
+    let header_len = u16_at(data, at + 8).max(frame::HEADER_BYTES) & !7;
+    put(data, at + 8, &(header_len as u16).to_le_bytes());
     let payload = u32_at(data, at + 64);
     let from = at + header_len;
     if let Some(bytes) = data.get(from..from + payload) {
@@ -79,8 +80,14 @@ pub fn bundle(data: &mut [u8]) {
     let mut at = bundle::HEADER_BYTES;
     while at + bundle::HEADER_BYTES <= data.len() {
         put(data, at, b"INGM");
-        seal(data, at, at + 28);
         let len = u64_at(data, at + 16);
+        let from = at + bundle::HEADER_BYTES;
+        let payload = usize::try_from(len).ok().and_then(|len| data.get(from..from.checked_add(len)?));
+        if let Some(payload) = payload {
+            let crc = crc32c(&[payload]);
+            put(data, at + 24, &crc.to_le_bytes());
+        }
+        seal(data, at, at + 28);
         if len > data.len() as u64 {
             return;
         }

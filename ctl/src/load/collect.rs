@@ -1,17 +1,18 @@
 //! Takes rows out of segments and head, keeps those of the window, and learns names on the way.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::HashSet;
 
 use ingero_format::{
     FormatError, Reason, Row,
     bundle::Symbols,
     columns,
-    frame::{self, Codec, Kind},
+    copies::Copies,
+    frame::{self, Kind},
     head,
     manifest::Manifest,
     ops::{self, LossCause},
     row::flags,
-    segment::{self, Anchor, Scan, Step},
+    segment::{self, Anchor, Dictionaries, Scan, Step},
     state::State,
 };
 
@@ -57,8 +58,8 @@ pub(super) struct Collector {
     pub looked_up: HashSet<(u32, u64)>,
     /// Latest end of any row read.
     newest_ns: u64,
-    /// Head slots whose rows are in a frame: epoch and generation.
-    sealed: BTreeSet<(u64, u64)>,
+    /// Which copy of a head slot's rows counts.
+    copies: Copies,
     last_epoch: u64,
     implausible: u64,
     seen: Option<HashSet<(u64, u8, u64)>>,
@@ -106,6 +107,22 @@ impl Collector {
         self.manifests.last().map(|m| (m.from_ns, m.to_ns))
     }
 
+    /// Looks over a segment before any is read.
+    pub fn survey(&mut self, bytes: &[u8]) {
+        if let Ok(header) = segment::Header::read(bytes) {
+            self.copies.survey(bytes, &header, &Dictionaries::collect(bytes, &header));
+        }
+    }
+
+    /// Looks over the head before any segment is read.
+    pub fn survey_head(&mut self, bytes: &[u8]) {
+        for slot in head::read(bytes).map(|(slots, _)| slots).unwrap_or_default() {
+            if !slot.rows.is_empty() {
+                self.copies.slot(slot.epoch, slot.generation);
+            }
+        }
+    }
+
     /// Reads a segment as far as it goes.
     pub fn segment(&mut self, bytes: &[u8]) -> Result<(), FormatError> {
         let header = segment::Header::read(bytes)?;
@@ -114,14 +131,19 @@ impl Collector {
         self.last_epoch = header.epoch;
         let mut previous_ns = header.created.boot_ns;
         let mut hole = false;
+        let dictionaries = Dictionaries::collect(bytes, &header);
+        let mut unnamed = 0;
         for step in Scan::new(bytes, &header) {
             match step {
                 Step::Frame(at, frame, payload) => {
                     if std::mem::take(&mut hole) {
                         self.lost_between(previous_ns, frame.first_ns.max(previous_ns));
                     }
-                    match self.frame(header.epoch, &frame, payload) {
-                        Ok(()) => previous_ns = previous_ns.max(frame.last_ns),
+                    match self.frame(&header, &frame, payload, &dictionaries) {
+                        Ok(without) => {
+                            unnamed += without;
+                            previous_ns = previous_ns.max(frame.last_ns);
+                        }
                         Err(e) => {
                             self.damage.push(format!("segment {}: {}", header.seq, e.shifted(at)));
                             self.lost_between(frame.first_ns, frame.last_ns);
@@ -133,6 +155,12 @@ impl Collector {
                     self.damage.push(format!("segment {}: bytes {from} to {to}: {e}", header.seq));
                 }
             }
+        }
+        if unnamed > 0 {
+            self.damage.push(format!(
+                "segment {}: {unnamed} events are without thread or call: their dictionary frame is damaged",
+                header.seq
+            ));
         }
         if hole {
             let end = self.window().map_or(previous_ns, |(_, to)| to);
@@ -146,22 +174,31 @@ impl Collector {
         self.missing.push(Missing { from_ns, to_ns, count: 0, cause, cpu, source: ANY_SOURCE });
     }
 
-    fn frame(&mut self, epoch: u64, header: &frame::Header, payload: &[u8]) -> Result<(), FormatError> {
-        if header.kind == Kind::State as u8 {
-            let raw = if header.codec == Codec::Record as u8 {
-                frame::unpack_record(header, payload)?
-            } else {
-                payload.to_vec()
-            };
-            self.names.state(epoch, &State::read(&raw)?);
-        } else if header.kind == Kind::Events as u8 {
-            let rows = columns::decode(payload, header.raw_len, header.n_events, header.first_ns)?;
-            if header.head_generation != 0 {
-                self.sealed.insert((epoch, header.head_generation));
+    // Gives the number of rows whose thread or call is not known.
+    fn frame(
+        &mut self,
+        segment: &segment::Header,
+        header: &frame::Header,
+        payload: &[u8],
+        dictionaries: &Dictionaries,
+    ) -> Result<u64, FormatError> {
+        let epoch = segment.epoch;
+        match header.content()? {
+            Some(Kind::State) => {
+                let raw = frame::unpack_record(header, payload)?;
+                self.names.state(epoch, &State::read(&raw)?);
+                Ok(0)
             }
-            rows.iter().for_each(|row| self.row(epoch, row));
+            Some(Kind::Events) => {
+                let decoded = columns::decode(header, payload, segment.tick_ns, dictionaries)?;
+                if !self.copies.take_frame(epoch, header, dictionaries) {
+                    return Ok(0);
+                }
+                decoded.rows.iter().for_each(|row| self.row(epoch, row));
+                Ok(decoded.unnamed)
+            }
+            _ => Ok(0),
         }
-        Ok(())
     }
 
     /// Reads the head: rows of slots that no frame holds yet.
@@ -172,7 +209,7 @@ impl Collector {
                     self.damage.push(format!("head: {damaged} damaged slots"));
                 }
                 for slot in slots {
-                    if self.sealed.contains(&(slot.epoch, slot.generation)) {
+                    if slot.rows.is_empty() || !self.copies.take_slot(slot.epoch, slot.generation) {
                         continue;
                     }
                     if slot.torn > 0 {

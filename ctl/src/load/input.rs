@@ -138,7 +138,10 @@ fn add_bundle(path: &Path, collector: &mut Collector, progress: &Progress) -> Re
     let manifest = match manifest {
         Some(manifest) => manifest.map_err(|e| refused(path, &e))?,
         None => {
-            let what = "cut before its manifest, so nothing in it can be placed in time";
+            let what = match bundle.members.first() {
+                Some(_) => "its manifest is damaged, so nothing in it can be placed in time",
+                None => "cut before its manifest, so nothing in it can be placed in time",
+            };
             return Err(Error::not_ours(path, what, "fetch the bundle again"));
         }
     };
@@ -150,6 +153,8 @@ fn add_bundle(path: &Path, collector: &mut Collector, progress: &Progress) -> Re
     }
     check_small_members(&bundle, collector);
     progress.begin(bytes.len() as u64, "reading");
+    bundle.of(MemberKind::Segment).for_each(|m| collector.survey(m.payload));
+    bundle.of(MemberKind::Head).for_each(|m| collector.survey_head(m.payload));
     for member in bundle.of(MemberKind::Segment) {
         let entry = promised.iter().find(|s| s.seq == member.number);
         let len = entry.map_or(member.payload.len(), |e| member.payload.len().min(e.bytes as usize));
@@ -203,7 +208,7 @@ fn add_folder(path: &Path, collector: &mut Collector, progress: &Progress) -> Re
     let mut promised = Vec::new();
     if manifest_path.exists() {
         let bytes = fs::read(&manifest_path).map_err(Error::reading(&manifest_path))?;
-        let manifest = Manifest::read(&bytes).map_err(|e| refused(&manifest_path, &e))?;
+        let manifest = bundle::read_manifest_file(&bytes).map_err(|e| refused(&manifest_path, &e))?;
         promised.clone_from(&manifest.segments);
         collector.manifest(manifest).map_err(|e| refused(&manifest_path, &e))?;
     }
@@ -212,6 +217,11 @@ fn add_folder(path: &Path, collector: &mut Collector, progress: &Progress) -> Re
         return Err(Error::not_ours(path, "a folder without segments", NOT_OURS));
     }
     progress.begin(segments.len() as u64, "reading");
+    let head = fs::read(path.join("head")).unwrap_or_default();
+    collector.survey_head(&head);
+    for file in &segments {
+        collector.survey(&fs::read(file).map_err(Error::reading(file))?);
+    }
     for (i, file) in segments.iter().enumerate() {
         // The active segment may grow while it is read, so it is copied rather than mapped.
         let bytes = fs::read(file).map_err(Error::reading(file))?;
@@ -223,9 +233,8 @@ fn add_folder(path: &Path, collector: &mut Collector, progress: &Progress) -> Re
         }
         progress.at(i as u64 + 1);
     }
-    let head = path.join("head");
-    if head.exists() {
-        collector.head(&fs::read(&head).map_err(Error::reading(&head))?);
+    if !head.is_empty() {
+        collector.head(&head);
     }
     Ok(())
 }

@@ -5,8 +5,9 @@ use std::{fs, path::PathBuf};
 use ingero_format::{
     Row,
     bundle::{self, MemberKind, Symbols},
+    bytes::crc32c,
     codec, columns,
-    frame::{self, Codec, Kind},
+    frame::{self, Kind},
     head,
     manifest::{Host, Manifest, SegmentEntry, Trigger},
     ops::{self, LossCause, Source},
@@ -77,40 +78,13 @@ impl Draft {
     }
 
     fn segment(&self) -> Vec<u8> {
-        let header = segment::Header {
-            header_len: 256,
-            tick_ns: 1,
-            salt: SALT,
-            seq: 3,
-            epoch: self.epoch,
-            ..segment::Header::default()
-        };
-        let mut bytes = header.to_bytes();
-        let raw = self.state.to_bytes().unwrap();
-        let state = frame::Header {
-            kind: Kind::State as u8,
-            codec: Codec::Record as u8,
-            salt: SALT,
-            raw_len: raw.len() as u32,
-            ..frame::Header::default()
-        };
-        bytes.extend(frame::write(&state, &frame::pack_record(&raw).unwrap()));
+        let header = segment::Header { salt: SALT, seq: 3, epoch: self.epoch, ..segment::Header::default() };
+        let (mut builder, mut bytes) = segment::Builder::begin(header, u64::MAX);
+        bytes.extend(builder.state(&self.state).unwrap());
         let mut compressor = columns::Compressor::new().unwrap();
-        for (i, (rows, generation)) in self.frames.iter().enumerate() {
-            let encoded = columns::encode(&mut rows.clone(), &mut compressor).unwrap();
-            let header = frame::Header {
-                kind: Kind::Events as u8,
-                codec: Codec::Columns as u8,
-                salt: SALT,
-                frame_seq: i as u64 + 1,
-                first_ns: encoded.span.0,
-                last_ns: encoded.span.1,
-                n_events: rows.len() as u32,
-                raw_len: encoded.raw_len,
-                head_generation: *generation,
-                ..frame::Header::default()
-            };
-            bytes.extend(frame::write(&header, &encoded.payload));
+        for (rows, generation) in &self.frames {
+            let frames = builder.events(&mut rows.clone(), Source::Cuda, *generation, 0, &mut compressor);
+            bytes.extend(frames.unwrap().unwrap());
         }
         bytes
     }
@@ -135,7 +109,7 @@ impl Draft {
             let offset = (out.len() + bundle::HEADER_BYTES) as u64;
             let (bytes, sha256) = (payload.len() as u64, Sha256::digest(payload).into());
             index.members.push(bundle::IndexEntry { kind: kind as u16, number, offset, bytes, sha256 });
-            out.extend(bundle::member_header(kind, number, payload.len() as u64));
+            out.extend(bundle::member_header(kind, number, payload.len() as u64, crc32c(&[payload])));
             out.extend(payload);
             out.resize(out.len() + bundle::padding(payload.len() as u64) as usize, 0);
         };
@@ -147,7 +121,7 @@ impl Draft {
         member(MemberKind::Symbols, 0, &codec::encode("symbols", &self.symbols).unwrap());
         let index = codec::encode("index", &index).unwrap();
         for (kind, payload) in [(MemberKind::Index, index.as_slice()), (MemberKind::End, &[])] {
-            out.extend(bundle::member_header(kind, 0, payload.len() as u64));
+            out.extend(bundle::member_header(kind, 0, payload.len() as u64, crc32c(&[payload])));
             out.extend(payload);
             out.resize(out.len() + bundle::padding(payload.len() as u64) as usize, 0);
         }
@@ -314,7 +288,9 @@ fn a_damaged_frame_leaves_a_hole_and_not_a_refusal() {
     }
     let mut bytes = draft.bytes();
     let magic: Vec<usize> = (0..bytes.len() - 8).filter(|i| bytes[*i..*i + 8] == frame::MAGIC).collect();
-    bytes[magic[2] + 130] ^= 1;
+    let events: Vec<&usize> = magic.iter().filter(|at| bytes[**at + 12] == Kind::Events as u8).collect();
+    let second = *events[1];
+    bytes[second + 130] ^= 1;
     let folder = TempDir::new().unwrap();
     let path = folder.path().join("x.ingero");
     fs::write(&path, bytes).unwrap();
@@ -354,7 +330,7 @@ fn a_folder_of_segments_and_one_segment_read_like_their_bundle() {
     fs::write(set.join("head"), draft.head()).unwrap();
     let ring = open(&set, &Progress::none()).unwrap();
     assert_eq!(ring.calls.iter().map(|c| c.arg0).collect::<Vec<_>>(), [0xf1; 3]);
-    fs::write(set.join("MANIFEST"), draft.manifest.to_bytes().unwrap()).unwrap();
+    fs::write(set.join("MANIFEST"), bundle::manifest_file(&draft.manifest).unwrap()).unwrap();
     let frozen = open(&set, &Progress::none()).unwrap();
     let bundle = open(&draft.write(&folder, "x.ingero"), &Progress::none()).unwrap();
     assert_eq!((frozen.calls, frozen.from_ns, frozen.node), (bundle.calls, bundle.from_ns, bundle.node));
@@ -363,17 +339,22 @@ fn a_folder_of_segments_and_one_segment_read_like_their_bundle() {
 }
 
 #[test]
-fn a_change_in_a_member_without_checksums_is_found_by_the_index() {
+fn a_change_in_a_small_member_is_found_and_the_member_left_out() {
     let mut draft = Draft::new(10);
     draft.frames.push((vec![launch(0, 10, 5, 0xf1)], 0));
-    let mut bytes = draft.bytes();
-    let at = bytes.windows(5).position(|w| w == b"alpha").unwrap();
-    bytes[at] = b'A';
     let folder = TempDir::new().unwrap();
     let path = folder.path().join("x.ingero");
-    fs::write(&path, bytes).unwrap();
-    let trace = open(&path, &Progress::none()).unwrap();
-    assert!(trace.facts.damage[0].contains("SHA-256"), "{:?}", trace.facts.damage);
+    let changed = |word: &[u8]| {
+        let mut bytes = draft.bytes();
+        let at = bytes.windows(word.len()).position(|w| w == word).unwrap();
+        bytes[at] = b'X';
+        fs::write(&path, bytes).unwrap();
+        open(&path, &Progress::none())
+    };
+    let trace = changed(b"futex_wait").unwrap();
+    assert!(trace.facts.damage[0].contains("checksum differs"), "{:?}", trace.facts.damage);
+    let refused = changed(b"alpha").unwrap_err().to_string();
+    assert!(refused.contains("manifest is damaged"), "{refused}");
 }
 
 #[test]

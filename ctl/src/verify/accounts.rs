@@ -10,7 +10,7 @@ use ingero_format::{
     state::State,
 };
 
-use super::Conservation;
+use super::{Conservation, Lane as LaneReport, numbers::Numbers};
 
 /// (epoch, CPU, source number).
 type Lane = (u64, u16, u8);
@@ -18,7 +18,7 @@ type Lane = (u64, u16, u8);
 /// What one lane holds.
 #[derive(Default)]
 struct Tally {
-    stored: BTreeSet<u64>,
+    stored: Numbers,
     duplicates: u64,
     lost: BTreeSet<(u64, u64)>,
     before: Option<u64>,
@@ -29,6 +29,8 @@ struct Tally {
 pub(super) struct Accounts {
     lanes: BTreeMap<Lane, Tally>,
     causes: BTreeMap<(u8, i32), u64>,
+    /// Declared lost of a source without a CPU: what could not be read any more.
+    anywhere: BTreeMap<(u64, u8), u64>,
     seen_epochs: BTreeSet<u64>,
 }
 
@@ -64,6 +66,9 @@ impl Accounts {
         let (cpu, source) = (row.tid as u16, row.flags as u8);
         let fresh = cpu == META_CPU
             || self.lanes.entry((epoch, cpu, source)).or_default().lost.insert((row.arg1, row.arg0));
+        if cpu == META_CPU {
+            *self.anywhere.entry((epoch, source)).or_default() += row.arg0;
+        }
         if fresh {
             *self.causes.entry((source, row.ret)).or_default() += row.arg0;
         }
@@ -71,7 +76,7 @@ impl Accounts {
 
     /// Events stored.
     pub(super) fn events(&self) -> u64 {
-        self.lanes.values().map(|t| t.stored.len() as u64).sum()
+        self.lanes.values().map(|t| t.stored.len()).sum()
     }
 
     /// Declared losses by source and cause.
@@ -91,33 +96,49 @@ impl Accounts {
     pub(super) fn conservation(&self) -> (Conservation, Vec<String>) {
         let mut total = Conservation { holds: true, ..Conservation::default() };
         let mut wrong = Vec::new();
+        let mut anywhere = self.anywhere.clone();
         for ((epoch, cpu, source), tally) in &self.lanes {
-            let stored = tally.stored.len() as u64;
-            let lost: u64 = tally.lost.iter().map(|(_, count)| count).sum();
-            let evicted = tally.before.unwrap_or(0);
-            let last = tally.stored.last().map(|seq| seq + 1);
-            let produced = tally
-                .lost
-                .iter()
-                .map(|(first, count)| first + count)
-                .chain(last)
-                .max()
-                .unwrap_or(0)
-                .max(evicted);
-            total.produced += produced;
-            total.stored += stored;
-            total.lost += lost;
-            total.evicted += evicted;
-            if produced != stored + lost + evicted || tally.duplicates > 0 {
+            let pool = anywhere.entry((*epoch, *source)).or_default();
+            let lane = tally.lane((*epoch, *cpu, *source), pool);
+            total.produced += lane.produced;
+            total.stored += lane.stored;
+            total.lost += lane.lost;
+            total.evicted += lane.evicted;
+            if !lane.holds {
                 total.holds = false;
-                let source = Source::from_number(*source).map_or("unknown", Source::name);
+                let LaneReport { source, produced, stored, lost, evicted, twice, .. } = lane;
                 wrong.push(format!(
-                    "epoch {epoch} cpu {cpu} {source}: {produced} numbered, {stored} stored, {lost} lost, {evicted} evicted, {} twice",
-                    tally.duplicates
+                    "epoch {epoch} cpu {cpu} {source}: {produced} numbered, {stored} stored, {lost} lost, {evicted} evicted, {twice} twice"
                 ));
             }
+            total.lanes.push(lane);
         }
         (total, wrong)
+    }
+}
+
+impl Tally {
+    // `anywhere` are losses of the source that may be this CPU's; what is used of them is taken.
+    fn lane(&self, (epoch, cpu, source): Lane, anywhere: &mut u64) -> LaneReport {
+        let (stored, evicted) = (self.stored.len(), self.before.unwrap_or(0));
+        let told: u64 = self.lost.iter().map(|(_, count)| count).sum();
+        let ends = self.lost.iter().map(|(first, count)| first.saturating_add(*count));
+        let produced = ends.chain(self.stored.end()).max().unwrap_or(0).max(evicted);
+        let missing = produced.saturating_sub(stored.saturating_add(told).saturating_add(evicted));
+        let unplaced = missing.min(*anywhere);
+        *anywhere -= unplaced;
+        let lost = told.saturating_add(unplaced);
+        LaneReport {
+            epoch,
+            cpu,
+            source: Source::from_number(source).map_or("unknown", Source::name),
+            produced,
+            stored,
+            lost,
+            evicted,
+            twice: self.duplicates,
+            holds: produced == stored.saturating_add(lost).saturating_add(evicted) && self.duplicates == 0,
+        }
     }
 }
 

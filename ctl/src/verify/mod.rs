@@ -4,6 +4,8 @@
 //! source), what the kernel numbered is stored here, declared lost, or was evicted before.
 
 mod accounts;
+mod links;
+mod numbers;
 mod walk;
 
 use std::path::Path;
@@ -30,6 +32,10 @@ pub struct Report {
     pub damaged: Vec<Damage>,
     /// Declared losses.
     pub losses: Vec<LossCount>,
+    /// What the digest chain says: `unbroken`, `broken`, or `unknown` where it cannot be followed.
+    pub chain: &'static str,
+    /// What a reader should know that is no damage.
+    pub notes: Vec<String>,
     /// The account.
     pub conservation: Conservation,
 }
@@ -41,6 +47,8 @@ pub struct Damage {
     pub place: String,
     /// Byte offset in it.
     pub offset: u64,
+    /// Where the damage ends; the offset itself where only one field is wrong.
+    pub to: u64,
     /// What is wrong.
     pub reason: String,
 }
@@ -57,6 +65,31 @@ pub struct Conservation {
     /// Stored or lost in segments before the oldest one here.
     pub evicted: u64,
     /// The equation holds for every CPU and source.
+    pub holds: bool,
+    /// Each epoch, CPU and source.
+    pub lanes: Vec<Lane>,
+}
+
+/// The account of one epoch, CPU and source.
+#[derive(Debug, Serialize)]
+pub struct Lane {
+    /// Life of the counters: the Unix time of the recorder's start, ns.
+    pub epoch: u64,
+    /// CPU.
+    pub cpu: u16,
+    /// Source.
+    pub source: &'static str,
+    /// Numbered in the kernel, as far as known here.
+    pub produced: u64,
+    /// Found here.
+    pub stored: u64,
+    /// Declared lost.
+    pub lost: u64,
+    /// Stored or lost in segments before the oldest one here.
+    pub evicted: u64,
+    /// Found twice.
+    pub twice: u64,
+    /// The equation holds.
     pub holds: bool,
 }
 

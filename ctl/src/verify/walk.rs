@@ -1,7 +1,6 @@
 //! Visiting every byte of a ring, frozen set, segment or bundle.
 
 use std::{
-    collections::BTreeSet,
     fs,
     path::{Path, PathBuf},
 };
@@ -10,15 +9,16 @@ use ingero_format::{
     FormatError, Reason, Row,
     bundle::{self, Bundle, MemberKind},
     columns,
+    copies::Copies,
     frame::{self, Kind},
     head::{self, Slot},
     manifest::{Manifest, SegmentEntry},
     row::ROW_BYTES,
-    segment::{self, Footer, Header, Scan, Step},
+    segment::{self, Dictionaries, Footer, Header, Scan, Step},
     state::State,
 };
 
-use super::{Damage, Report, accounts::Accounts};
+use super::{Damage, Report, accounts::Accounts, links::Chain};
 use crate::error::Error;
 
 const NOT_OURS: &str = "give a ring or frozen folder, a .seg segment or a .ingero bundle";
@@ -28,7 +28,8 @@ const NOT_OURS: &str = "give a ring or frozen folder, a .seg segment or a .inger
 pub(super) struct Walk {
     report: Report,
     accounts: Accounts,
-    sealed: BTreeSet<(u64, u64)>,
+    copies: Copies,
+    chain: Chain,
     slots: Vec<Slot>,
 }
 
@@ -45,6 +46,7 @@ impl Walk {
             self.bundle(&bytes);
         } else if bytes.starts_with(&segment::MAGIC) {
             self.report.kind = "segment";
+            self.survey(&bytes);
             self.segment(&name(path), &bytes, None);
         } else {
             return Err(Error::not_ours(
@@ -68,7 +70,7 @@ impl Walk {
         if frozen {
             let file = folder.join("MANIFEST");
             let bytes = fs::read(&file).map_err(Error::reading(&file))?;
-            match Manifest::read(&bytes) {
+            match bundle::read_manifest_file(&bytes) {
                 Ok(manifest) => entries = manifest.segments,
                 Err(e) => self.damage("MANIFEST", &e),
             }
@@ -83,7 +85,13 @@ impl Walk {
             self.report.bytes += bytes.len() as u64;
             self.head(&bytes);
         }
-        for file in segments_in(&folder)? {
+        let segments = segments_in(&folder)?;
+        for file in &segments {
+            if let Ok(bytes) = fs::read(file) {
+                self.survey(&bytes);
+            }
+        }
+        for file in segments {
             let seq = file.file_stem().and_then(|s| s.to_str()).and_then(|s| s.parse().ok());
             // Evicted since it was listed: the oldest go while a ring is read.
             let Ok(bytes) = fs::read(&file) else { continue };
@@ -111,10 +119,14 @@ impl Walk {
             self.head(member.payload);
         }
         for member in bundle.of(MemberKind::Segment) {
+            self.survey(member.payload);
+        }
+        for member in bundle.of(MemberKind::Segment) {
             let before = self.report.damaged.len();
             self.segment(&format!("segment {}", member.number), member.payload, None);
             for damage in self.report.damaged.iter_mut().skip(before) {
                 damage.offset += member.offset;
+                damage.to += member.offset;
             }
         }
         for member in bundle.of(MemberKind::Open) {
@@ -138,9 +150,17 @@ impl Walk {
                     let text = format!("{damaged} slots and {torn} rows do not verify");
                     self.damage("head", &FormatError::new("head", 0, Reason::Content(text)));
                 }
+                let used = slots.iter().filter(|s| !s.rows.is_empty());
+                used.for_each(|s| self.copies.slot(s.epoch, s.generation));
                 self.slots = slots;
             }
             Err(e) => self.damage("head", &e),
+        }
+    }
+
+    fn survey(&mut self, bytes: &[u8]) {
+        if let Ok(header) = Header::read(bytes) {
+            self.copies.survey(bytes, &header, &Dictionaries::collect(bytes, &header));
         }
     }
 
@@ -150,20 +170,27 @@ impl Walk {
             Ok(header) => header,
             Err(e) => return self.damage(place, &e),
         };
+        let (tampered, note) = self.chain.segment(bytes, &header);
+        self.report.notes.extend(note);
+        if let Some(text) = tampered {
+            self.damage(place, &FormatError::new("digest chain", 0, Reason::Content(text)));
+        }
         let (mut frames, mut whole) = (0, true);
+        let dictionaries = Dictionaries::collect(bytes, &header);
         for step in Scan::new(bytes, &header) {
             let (offset, frame, payload) = match step {
                 Step::Frame(offset, frame, payload) => (offset, frame, payload),
-                Step::Damage(_, _, e) => {
+                Step::Damage(from, to, e) => {
                     whole = false;
-                    self.damage(place, &e);
+                    let reason = format!("{} at byte {}: {}", e.what, e.offset, e.reason);
+                    self.report.damaged.push(Damage { place: place.to_owned(), offset: from, to, reason });
                     continue;
                 }
             };
             self.report.frames += 1;
-            let read = match frame.kind {
-                k if k == Kind::Footer as u8 => footer(payload, whole.then_some(frames)),
-                _ => self.frame(&header, &frame, payload),
+            let read = match frame.content() {
+                Ok(Some(Kind::Footer)) => footer(&frame, payload, whole.then_some(frames)),
+                _ => self.frame(&header, &frame, payload, &dictionaries),
             };
             if let Err(e) = read {
                 self.damage(place, &e.shifted(offset));
@@ -172,27 +199,45 @@ impl Walk {
         }
     }
 
-    fn frame(&mut self, header: &Header, frame: &frame::Header, payload: &[u8]) -> Result<(), FormatError> {
-        if frame.kind == Kind::State as u8 {
-            let state = State::read(&frame::unpack_record(frame, payload)?)?;
-            self.accounts.state(header.epoch, &state);
-        } else if frame.kind == Kind::Events as u8 {
-            let rows = columns::decode(payload, frame.raw_len, frame.n_events, frame.first_ns)?;
-            self.sealed.insert((header.epoch, frame.head_generation));
-            self.accounts.rows(header.epoch, &rows);
+    fn frame(
+        &mut self,
+        header: &Header,
+        frame: &frame::Header,
+        payload: &[u8],
+        dictionaries: &Dictionaries,
+    ) -> Result<(), FormatError> {
+        match frame.content()? {
+            Some(Kind::State) => {
+                let state = State::read(&frame::unpack_record(frame, payload)?)?;
+                self.accounts.state(header.epoch, &state);
+            }
+            Some(Kind::Events) => {
+                let decoded = columns::decode(frame, payload, header.tick_ns, dictionaries)?;
+                if !self.copies.take_frame(header.epoch, frame, dictionaries) {
+                    return Ok(());
+                }
+                self.accounts.rows(header.epoch, &decoded.rows);
+                if decoded.unnamed > 0 {
+                    let text =
+                        format!("{} rows without thread or call: a dictionary is missing", decoded.unnamed);
+                    return Err(FormatError::new("frame", 0, Reason::Content(text)));
+                }
+            }
+            Some(Kind::Dictionary) => Dictionaries::default().frame(frame, payload)?,
+            _ => {}
         }
         Ok(())
     }
 
     fn damage(&mut self, place: &str, e: &FormatError) {
         let reason = format!("{}: {}", e.what, e.reason);
-        self.report.damaged.push(Damage { place: place.to_owned(), offset: e.offset, reason });
+        self.report.damaged.push(Damage { place: place.to_owned(), offset: e.offset, to: e.offset, reason });
     }
 
     /// Closes the account.
     pub(super) fn finish(mut self) -> Report {
         for slot in std::mem::take(&mut self.slots) {
-            if !self.sealed.contains(&(slot.epoch, slot.generation)) {
+            if !slot.rows.is_empty() && self.copies.take_slot(slot.epoch, slot.generation) {
                 self.accounts.rows(slot.epoch, &slot.rows);
             }
         }
@@ -204,14 +249,15 @@ impl Walk {
         self.report.events = self.accounts.events();
         self.report.losses = self.accounts.losses();
         self.report.conservation = conservation;
+        self.report.chain = self.chain.word();
         self.report.ok = self.report.damaged.is_empty();
         self.report
     }
 }
 
 // Advisory, but of an undamaged segment it must list what is there.
-fn footer(payload: &[u8], frames: Option<usize>) -> Result<(), FormatError> {
-    let footer = Footer::read(payload)?;
+fn footer(header: &frame::Header, payload: &[u8], frames: Option<usize>) -> Result<(), FormatError> {
+    let footer = Footer::read(&frame::unpack_record(header, payload)?)?;
     match frames.filter(|n| *n != footer.frames.len()) {
         None => Ok(()),
         Some(n) => {

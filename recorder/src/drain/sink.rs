@@ -99,7 +99,10 @@ impl Sink {
             self.names.forget(row.pid);
         }
         self.gaps.arrived(row, source);
-        if self.push(source, bytes) {
+        // What was lost before is told before anything later is stored: a kill between the two would leave a
+        // hole that nobody explains.
+        self.tell_losses();
+        if self.untold.is_empty() && self.push(source, bytes) {
             self.stored += 1;
         } else {
             // The number arrived, so the gap tracker will not miss it: told here.

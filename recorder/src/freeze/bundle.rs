@@ -5,6 +5,7 @@ use std::{io, path::Path};
 use ingero_format::{
     Row,
     bundle::{Index, IndexEntry, MemberKind, Symbols, file_header, member_header, padding},
+    bytes::crc32c,
     codec,
 };
 use sha2::{Digest, Sha256};
@@ -71,7 +72,7 @@ fn write_to(storage: &dyn Storage, file: FileHandle, set: &FrozenSet, parts: &Pa
     out.bytes(MemberKind::Symbols, 0, &symbols)?;
     let index = codec::encode("bundle index", &out.index).map_err(io::Error::other)?;
     out.bytes(MemberKind::Index, 0, &index)?;
-    out.put(&member_header(MemberKind::End, 0, 0))?;
+    out.put(&member_header(MemberKind::End, 0, 0, 0))?;
     out.finish()
 }
 
@@ -105,7 +106,7 @@ impl Writer {
     }
 
     fn bytes(&mut self, kind: MemberKind, number: u64, payload: &[u8]) -> io::Result<()> {
-        self.put(&member_header(kind, number, payload.len() as u64))?;
+        self.put(&member_header(kind, number, payload.len() as u64, crc32c(&[payload])))?;
         let offset = self.position();
         self.put(payload)?;
         self.end(kind, number, offset, Sha256::digest(payload).into())
@@ -113,7 +114,7 @@ impl Writer {
 
     // Exactly `len` bytes of the segment: an active one may have grown since the window was frozen.
     fn file(&mut self, seq: u64, len: u64, from: &FileHandle) -> io::Result<()> {
-        self.put(&member_header(MemberKind::Segment, seq, len))?;
+        self.put(&member_header(MemberKind::Segment, seq, len, 0))?;
         let (offset, mut digest) = (self.position(), Sha256::new());
         let mut part = vec![0; COPY_BYTES];
         let mut at = 0;

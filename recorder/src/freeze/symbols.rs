@@ -14,7 +14,7 @@ use ingero_format::{
     frame::{self, Kind},
     head,
     ops::{self, Source},
-    segment::{Header, Scan, Step},
+    segment::{Dictionaries, Header, Scan, Step},
     state::State,
 };
 
@@ -49,14 +49,16 @@ fn from_segment(storage: &dyn Storage, path: &Path, boot_id: [u8; 16], addresses
     if header.boot_id != boot_id {
         return;
     }
+    let dictionaries = Dictionaries::collect(bytes, &header);
     for step in Scan::new(bytes, &header) {
         let Step::Frame(_, frame, payload) = step else { continue };
-        if frame.kind == Kind::State as u8 {
+        let content = frame.content().ok().flatten();
+        if content == Some(Kind::State) {
             let state = frame::unpack_record(&frame, payload).and_then(|raw| State::read(&raw));
             addresses.extend(state.map(|s| s.stacks).unwrap_or_default().into_iter().flat_map(|s| s.frames));
-        } else if frame.kind == Kind::Events as u8 && frame.sources == 1 << Source::Meta as u8 {
-            let rows = columns::decode(payload, frame.raw_len, frame.n_events, frame.first_ns);
-            from_rows(&rows.unwrap_or_default(), addresses);
+        } else if content == Some(Kind::Events) && frame.sources == 1 << Source::Meta as u8 {
+            let decoded = columns::decode(&frame, payload, header.tick_ns, &dictionaries);
+            from_rows(&decoded.unwrap_or_default().rows, addresses);
         }
     }
 }

@@ -12,6 +12,7 @@ use std::{
 use aya::maps::{HashMap, MapData};
 use ingero_ebpf_abi::ThreadState;
 use ingero_format::{
+    bundle::manifest_file,
     control::{Snapshot, SnapshotCounts},
     manifest::{Manifest, Trigger, VERSION},
     segment::Anchor,
@@ -200,7 +201,11 @@ impl Freezer {
         self.note_window(set, &mut manifest, window.reached);
         let syncing = Instant::now();
         let bytes = manifest.to_bytes()?;
-        let durable = set.make_durable(&self.table, &bytes).at("cannot make durable", &set.directory, REMEDY);
+        let durable = set.make_durable(&self.table, &manifest_file(&manifest)?).at(
+            "cannot make durable",
+            &set.directory,
+            REMEDY,
+        );
         self.table.lock().reserved = 0;
         let durable_after_ns = window.frozen_after_ns + syncing.elapsed().as_nanos() as u64;
         let symbols = symbols::symbols(set, manifest.host.boot_id);

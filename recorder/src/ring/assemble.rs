@@ -25,6 +25,8 @@ pub struct Settings {
     pub bounds: Bounds,
     /// How often the flusher syncs.
     pub sync_interval: Duration,
+    /// Unit of the time columns, ns; 1 loses nothing.
+    pub tick_ns: u32,
     /// This boot.
     pub boot_id: [u8; 16],
     /// Life of the counters that number the events.
@@ -64,9 +66,10 @@ pub fn assemble(
     registry: Arc<Registry>,
     findings: Sender<Finding>,
 ) -> Result<Ring> {
-    let Settings { geometry, segment_bytes, bounds, boot_id, epoch, pid, .. } = *settings;
+    let Settings { geometry, segment_bytes, bounds, tick_ns, boot_id, epoch, pid, .. } = *settings;
     let head_bytes = geometry.file_bytes();
-    let opened = open(storage, layout, &Opening { segment_bytes, boot_id, bounds, head_bytes, pid })?;
+    let opened =
+        open(storage, layout, &Opening { segment_bytes, tick_ns, boot_id, bounds, head_bytes, pid })?;
     let pool = SlotPool::new(geometry.slots as usize);
     let path = layout.ring.join("head");
     let generation = opened.next_generation;
@@ -74,9 +77,10 @@ pub fn assemble(
     let start = Start {
         storage: Arc::clone(storage),
         next_seq: opened.next_seq,
+        chain: opened.chain,
         directory: layout.ring.clone(),
         state_dir: layout.state.clone(),
-        identity: Identity { ring_id: opened.identity.ring_id, boot_id, epoch, segment_bytes },
+        identity: Identity { ring_id: opened.identity.ring_id, boot_id, epoch, segment_bytes, tick_ns },
         bounds,
         geometry,
     };

@@ -186,7 +186,9 @@ impl HeadWriter {
     }
 
     fn activate(&mut self, source: Source) -> bool {
-        let Some(slot) = self.pool.acquire() else { return false };
+        // The last slot is kept for meta rows: when there is no room for events, their loss must be written.
+        let leave = usize::from(source != Source::Meta);
+        let Some(slot) = self.pool.acquire(leave) else { return false };
         let generation = self.next_generation;
         self.next_generation += 1;
         let offset = self.geometry.slot_offset(slot);

@@ -71,6 +71,8 @@ pub struct OpenRing {
     pub next_generation: u64,
     /// Newest event of the earlier run if it was in this boot, boottime ns.
     pub last_event_ns: Option<u64>,
+    /// The digest chain that the next segment goes on from.
+    pub chain: u128,
 }
 
 /// What a ring is opened with.
@@ -78,6 +80,8 @@ pub struct OpenRing {
 pub struct Opening {
     /// Size of new segments, bytes.
     pub segment_bytes: u64,
+    /// Unit of the time columns of new segments, ns.
+    pub tick_ns: u32,
     /// This boot.
     pub boot_id: [u8; 16],
     /// Bounds, which hold for what is recovered too.
@@ -135,6 +139,7 @@ pub fn open(storage: &Arc<dyn Storage>, layout: &Layout, opening: &Opening) -> R
         next_seq: recovered.next_seq,
         next_generation: recovered.next_generation,
         last_event_ns: recovered.last_event_ns,
+        chain: recovered.chain,
     })
 }
 

@@ -4,17 +4,18 @@
 //! slot of the head which had been sealed must have met its frame. Of older segments only the header is read.
 
 use std::{
-    collections::{BTreeSet, HashSet},
+    collections::BTreeSet,
     path::Path,
     sync::{Arc, mpsc::channel},
 };
 
 use ingero_format::{
     Row, columns,
+    copies::Copies,
     frame::{self, Kind},
     head::{self, Geometry, Slot},
     ops::Source,
-    segment::{HEADER_BYTES, Header, Scan, Step},
+    segment::{Dictionaries, HEADER_BYTES, Header, Scan, Step},
     state::State,
 };
 
@@ -22,7 +23,7 @@ use super::{
     Layout, Opening, Prologue, SegmentInfo, SegmentTable, SlotPool,
     quota::make_room,
     sealer::{Sealer, Start},
-    segment::{Identity, file_name},
+    segment::{Identity, chain_of, file_name},
 };
 use crate::{
     Result,
@@ -48,16 +49,17 @@ pub(super) struct Recovered {
     pub(super) next_seq: u64,
     pub(super) next_generation: u64,
     pub(super) last_event_ns: Option<u64>,
+    pub(super) chain: u128,
 }
 
 /// Facts of the segments that were scanned.
 #[derive(Default)]
 struct Scanned {
     segments: usize,
-    frames: usize,
-    /// Slots that are in frames: (epoch, generation).
-    sealed: HashSet<(u64, u64)>,
+    /// Slots that are in frames.
+    copies: Copies,
     files: Vec<(u64, FileHandle)>,
+    newest_generation: u64,
 }
 
 const REMEDY: &str = "check the disk, or choose another --state-dir";
@@ -76,12 +78,14 @@ pub(super) fn recover(earlier: &Earlier) -> Result<Recovered> {
         list.push(earlier.look(seq, &mut scanned, newer));
     }
     list.reverse();
+    let newest = list.last().and_then(|s| earlier.storage.open(&s.path).ok());
+    recovered.chain = newest.and_then(|file| chain_of(&file)).unwrap_or_default();
     let slots = earlier.read_head();
-    let known = slots.iter().map(|s| s.generation).chain(scanned.sealed.iter().map(|(_, g)| *g));
+    let known = slots.iter().map(|s| s.generation).chain([scanned.newest_generation]);
     recovered.next_generation = known.max().unwrap_or(0) + 1;
     let left: Vec<Slot> = slots
         .into_iter()
-        .filter(|s| !scanned.sealed.contains(&(s.epoch, s.generation)) && !s.rows.is_empty())
+        .filter(|s| !scanned.copies.is_complete(s.epoch, s.generation) && !s.rows.is_empty())
         .collect();
     if list.last().is_some_and(|newest| newest.boot_id == earlier.opening.boot_id) {
         let rows =
@@ -103,7 +107,7 @@ impl Earlier {
     // Scans a segment if it may hold frames of slots that are still in the head, else reads its header.
     fn look(&self, seq: u64, scanned: &mut Scanned, newer_ns: u64) -> SegmentInfo {
         let path = self.layout.ring.join(file_name(seq));
-        let scan = scanned.segments < SEGMENTS_SCANNED || scanned.frames < HEAD_FRAMES;
+        let scan = scanned.segments < SEGMENTS_SCANNED || scanned.copies.frames() < HEAD_FRAMES;
         let found = if scan { self.scan(seq, &path, scanned) } else { self.read_header(&path, newer_ns) };
         let mut info = found.unwrap_or_else(|e| {
             journal::warning(&format!("{}: not a readable segment: {e}; left as it is", path.display()));
@@ -118,13 +122,13 @@ impl Earlier {
         let view = file.view().at("cannot read", path, REMEDY)?;
         let bytes = (*view).as_ref();
         let header = Header::read(bytes)?;
+        scanned.copies.survey(bytes, &header, &Dictionaries::collect(bytes, &header));
         let mut info = info_of(&header);
         let mut frames = Scan::new(bytes, &header);
         for step in &mut frames {
             match step {
-                Step::Frame(_, frame, _) if frame.kind == Kind::Events as u8 => {
-                    scanned.frames += 1;
-                    scanned.sealed.insert((header.epoch, frame.head_generation));
+                Step::Frame(_, frame, _) if is_events(&frame) => {
+                    scanned.newest_generation = scanned.newest_generation.max(frame.head_generation);
                     if frame.sources != 1 << Source::Meta as u8 {
                         info.events += u64::from(frame.n_events);
                         info.first_ns = info.first_ns.min(frame.first_ns);
@@ -181,12 +185,14 @@ impl Earlier {
         let start = Start {
             storage: Arc::clone(&self.storage),
             next_seq: recovered.next_seq,
+            chain: recovered.chain,
             directory: self.layout.ring.clone(),
             state_dir: self.layout.state.clone(),
             identity: Identity {
                 ring_id: self.ring_id,
                 boot_id: newest.filter(|n| n.epoch == epoch).map_or(self.opening.boot_id, |n| n.boot_id),
                 epoch,
+                tick_ns: self.opening.tick_ns,
                 segment_bytes: (rows as u64 * 64 + LEFT_OVERHEAD).next_multiple_of(1 << 16),
             },
             bounds: self.opening.bounds,
@@ -204,7 +210,7 @@ impl Earlier {
             }
         }
         sealer.close();
-        recovered.next_seq = sealer.next_seq();
+        (recovered.next_seq, recovered.chain) = (sealer.next_seq(), sealer.chain());
         if stored < rows {
             journal::error(&format!("{} rows of the earlier run are lost: no room", rows - stored));
         }
@@ -219,9 +225,10 @@ impl Earlier {
         for info in list.iter().skip(recent).filter(|info| info.epoch == epoch) {
             let Ok(view) = self.storage.open(&info.path).and_then(|f| f.view()) else { continue };
             let Ok(header) = Header::read((*view).as_ref()) else { continue };
+            let dictionaries = Dictionaries::collect((*view).as_ref(), &header);
             for step in Scan::new((*view).as_ref(), &header) {
                 if let Step::Frame(_, frame, payload) = step {
-                    learn(&mut prologue, &frame, payload);
+                    learn(&mut prologue, &frame, payload, header.tick_ns, &dictionaries);
                 }
             }
         }
@@ -265,17 +272,27 @@ fn info_of(header: &Header) -> SegmentInfo {
     }
 }
 
-fn learn(prologue: &mut Prologue, frame: &frame::Header, payload: &[u8]) {
-    if frame.kind == Kind::State as u8 {
+fn is_events(frame: &frame::Header) -> bool {
+    matches!(frame.content(), Ok(Some(Kind::Events)))
+}
+
+fn learn(
+    prologue: &mut Prologue,
+    frame: &frame::Header,
+    payload: &[u8],
+    tick_ns: u32,
+    dictionaries: &Dictionaries,
+) {
+    if matches!(frame.content(), Ok(Some(Kind::State))) {
         let state = frame::unpack_record(frame, payload).and_then(|raw| State::read(&raw));
         if let Ok(state) = state {
             prologue.restore(state);
         }
-    } else if frame.kind == Kind::Events as u8
+    } else if is_events(frame)
         && let Some(source) = Source::ALL.into_iter().find(|s| frame.sources == 1 << *s as u8)
     {
-        let rows = columns::decode(payload, frame.raw_len, frame.n_events, frame.first_ns);
-        prologue.learn(source, &rows.unwrap_or_default());
+        let decoded = columns::decode(frame, payload, tick_ns, dictionaries);
+        prologue.learn(source, &decoded.unwrap_or_default().rows);
     }
 }
 
@@ -283,13 +300,14 @@ fn learn(prologue: &mut Prologue, frame: &frame::Header, payload: &[u8]) {
 #[must_use]
 pub fn earliest_start(segment: &[u8]) -> Option<u64> {
     let header = Header::read(segment).ok()?;
+    let dictionaries = Dictionaries::collect(segment, &header);
     let starts = Scan::new(segment, &header).filter_map(|step| {
         let Step::Frame(_, frame, payload) = step else { return None };
-        if frame.kind != Kind::Events as u8 || frame.sources == 1 << Source::Meta as u8 {
+        if !is_events(&frame) || frame.sources == 1 << Source::Meta as u8 {
             return None;
         }
-        let rows = columns::decode(payload, frame.raw_len, frame.n_events, frame.first_ns).ok()?;
-        rows.iter().map(Row::start_ns).min()
+        let decoded = columns::decode(&frame, payload, header.tick_ns, &dictionaries).ok()?;
+        decoded.rows.iter().map(Row::start_ns).min()
     });
     starts.min()
 }

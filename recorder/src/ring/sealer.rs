@@ -11,8 +11,7 @@ use std::{
 
 use ingero_format::{
     Row,
-    columns::{self, Compressor},
-    frame,
+    columns::Compressor,
     head::{Geometry, SLOT_HEADER_BYTES},
     ops::{LossCause, Source},
     row::{META_CPU, ROW_BYTES},
@@ -21,7 +20,7 @@ use ingero_format::{
 use super::{
     Prologue, SegmentInfo, SegmentTable, SlotPool,
     quota::{self, Bounds},
-    segment::{self, Identity, SegmentWriter},
+    segment::{self, Identity, SegmentWriter, chain_of},
 };
 use crate::{
     Result,
@@ -87,6 +86,8 @@ pub struct Start {
     pub storage: Arc<dyn Storage>,
     /// Number of the next segment.
     pub next_seq: u64,
+    /// The digest chain that the next segment goes on from.
+    pub chain: u128,
     /// See [`Sealer::directory`].
     pub directory: PathBuf,
     /// See [`Sealer::state_dir`].
@@ -127,7 +128,7 @@ impl Sealer {
             in_trouble: false,
             writer: None,
             next_seq: start.next_seq,
-            chain: 0,
+            chain: start.chain,
         })
     }
 
@@ -143,6 +144,12 @@ impl Sealer {
     #[must_use]
     pub fn next_seq(&self) -> u64 {
         self.next_seq
+    }
+
+    /// The digest chain that the next segment goes on from.
+    #[must_use]
+    pub fn chain(&self) -> u128 {
+        self.chain
     }
 
     /// Makes a frame of one slot.
@@ -229,31 +236,23 @@ impl Sealer {
     }
 
     fn try_store(&mut self, rows: &mut [Row], source: Source, generation: u64) -> io::Result<()> {
-        let encoded = columns::encode(rows, &mut self.compressor).map_err(io::Error::other)?;
-        let header = frame::Header {
-            kind: frame::Kind::Events as u8,
-            codec: frame::Codec::Columns as u8,
-            sources: 1 << source as u8,
-            first_ns: encoded.span.0,
-            last_ns: encoded.span.1,
-            n_events: rows.len() as u32,
-            raw_len: encoded.raw_len,
-            lost_before: self.prologue.lost(source),
-            head_generation: generation,
-            ..frame::Header::default()
-        };
         if self.writer.as_ref().is_some_and(|w| self.table.lock().poisoned.contains(&w.seq())) {
             self.abandon();
         }
-        if self.writer.as_ref().is_none_or(|w| !w.has_room(encoded.payload.len())) {
-            self.roll()?;
-        }
+        let (at, bytes) = match self.encode(rows, source, generation)? {
+            Some(frame) => frame,
+            None => {
+                self.roll()?;
+                let frame = self.encode(rows, source, generation)?;
+                frame.ok_or_else(|| io::Error::other("a segment has no room for one slot"))?
+            }
+        };
         let table = self.table.clone();
         let mut segments = table.lock();
         let Some(writer) = &mut self.writer else { return Err(io::Error::other("no segment is open")) };
-        let written = writer.append(header, &encoded.payload)?;
+        writer.write(at, &bytes)?;
         let events = if source == Source::Meta { 0 } else { rows.len() as u64 };
-        segments.written.0 += written;
+        segments.written.0 += bytes.len() as u64;
         segments.written.1 += events;
         if let Some(active) = segments.list.back_mut() {
             active.bytes = writer.bytes();
@@ -262,11 +261,22 @@ impl Sealer {
             if source != Source::Meta {
                 let first = rows.iter().map(Row::start_ns).min().unwrap_or(u64::MAX);
                 active.first_ns = active.first_ns.min(first);
-                active.last_ns = active.last_ns.max(encoded.span.1);
+                active.last_ns = active.last_ns.max(rows.last().map_or(0, |r| r.end_ns));
             }
         }
         self.prologue.learn(source, rows);
         Ok(())
+    }
+
+    // The rows as frames of the active segment; `None` if there is none, or no room in it.
+    fn encode(
+        &mut self,
+        rows: &mut [Row],
+        source: Source,
+        generation: u64,
+    ) -> io::Result<Option<(u64, Vec<u8>)>> {
+        let Some(writer) = &mut self.writer else { return Ok(None) };
+        writer.events(rows, source, generation, self.prologue.lost(source), &mut self.compressor)
     }
 
     // Closes the active segment and begins the next, whose first frame is the state so far.
@@ -294,14 +304,7 @@ impl Sealer {
             boot_id: self.identity.boot_id,
             ..SegmentInfo::default()
         });
-        let state = self.prologue.state().to_bytes().map_err(io::Error::other)?;
-        let header = frame::Header {
-            kind: frame::Kind::State as u8,
-            codec: frame::Codec::Record as u8,
-            raw_len: state.len() as u32,
-            ..frame::Header::default()
-        };
-        writer.append(header, &frame::pack_record(&state).map_err(io::Error::other)?)?;
+        writer.state(&self.prologue.state())?;
         if let Some(active) = segments.list.back_mut() {
             active.bytes = writer.bytes();
         }
@@ -312,10 +315,10 @@ impl Sealer {
     /// Seals the active segment, if there is one. It stays with the flusher until it is durable, so that no
     /// slot counts as durable whose frame is not.
     pub fn close(&mut self) {
-        let Some(writer) = self.writer.take() else { return };
-        self.chain = writer.chain();
+        let Some(mut writer) = self.writer.take() else { return };
         let (seq, file) = (writer.seq(), writer.file());
         let finished = writer.finish();
+        self.chain = if finished.is_ok() { writer.chain() } else { chain_of(&file).unwrap_or_default() };
         let mut segments = self.table.lock();
         match finished {
             Ok(bytes) => {
@@ -333,8 +336,9 @@ impl Sealer {
 
     // A file that failed is never written again. What is in it is still synced, unless that is what failed.
     fn abandon(&mut self) {
+        // Nobody knows how much of a failed write has reached the file: the chain goes on from what is there.
         if let Some(writer) = self.writer.take() {
-            self.chain = writer.chain();
+            self.chain = chain_of(&writer.file()).unwrap_or_default();
         }
         let mut segments = self.table.lock();
         let left = segments.active.take();

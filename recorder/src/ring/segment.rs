@@ -3,14 +3,14 @@
 use std::{io, path::Path, sync::Arc};
 
 use ingero_format::{
-    frame,
-    segment::{Footer, FooterEntry, HEADER_BYTES, Header, chain},
+    Row,
+    columns::Compressor,
+    ops::Source,
+    segment::{Builder, Header, follow},
+    state::State,
 };
 
 use crate::storage::{FileHandle, Storage};
-
-/// Space kept for the footer's index: at least this many more frames can be listed.
-const FOOTER_RESERVE: u64 = 64 << 10;
 
 /// What is the same for every segment of a run.
 #[derive(Clone, Copy, Debug)]
@@ -23,16 +23,23 @@ pub struct Identity {
     pub epoch: u64,
     /// Size of a segment file.
     pub segment_bytes: u64,
+    /// Unit of the time columns, ns; 1 loses nothing.
+    pub tick_ns: u32,
 }
 
-/// An open segment. Frames are only ever appended.
+/// An open segment. Frames are only ever appended; after a failure the file is not written again.
 pub struct SegmentWriter {
     file: FileHandle,
-    header: Header,
+    builder: Builder,
     segment_bytes: u64,
-    at: u64,
-    next_frame: u64,
-    footer: Footer,
+}
+
+/// The digest chain after the last frame of a file, as a reader finds it.
+#[must_use]
+pub fn chain_of(file: &FileHandle) -> Option<u128> {
+    let view = file.view().ok()?;
+    let header = Header::read((*view).as_ref()).ok()?;
+    Some(follow((*view).as_ref(), &header).after)
 }
 
 /// Name of a segment file.
@@ -72,20 +79,20 @@ impl SegmentWriter {
         let file = storage.create(next)?;
         file.allocate(id.segment_bytes)?;
         let header = Header {
-            header_len: HEADER_BYTES as u16,
-            tick_ns: 1,
+            tick_ns: id.tick_ns,
             salt: storage.random()?,
             seq,
             ring_id: id.ring_id,
             boot_id: id.boot_id,
             epoch: id.epoch,
             created: storage.anchor(),
+            chain_before: chain,
+            ..Header::default()
         };
-        file.write_at(&header.to_bytes(), 0)?;
+        let (builder, header) = Builder::begin(header, id.segment_bytes);
+        file.write_at(&header, 0)?;
         storage.rename(next, &directory.join(file_name(seq)))?;
-        let footer = Footer { frames: Vec::new(), chain };
-        let at = HEADER_BYTES as u64;
-        Ok(Self { file, header, segment_bytes: id.segment_bytes, at, next_frame: 0, footer })
+        Ok(Self { file, builder, segment_bytes: id.segment_bytes })
     }
 
     /// The file, for syncing.
@@ -97,68 +104,70 @@ impl SegmentWriter {
     /// Bytes written so far.
     #[must_use]
     pub fn bytes(&self) -> u64 {
-        self.at
+        self.builder.bytes()
     }
 
     /// Number of the segment.
     #[must_use]
     pub fn seq(&self) -> u64 {
-        self.header.seq
+        self.builder.header().seq
     }
 
     /// The digest chain so far: the next segment goes on from it.
     #[must_use]
     pub fn chain(&self) -> u128 {
-        self.footer.chain
+        self.builder.chain()
     }
 
-    /// True if a frame with this payload fits and the footer still will.
-    #[must_use]
-    pub fn has_room(&self, payload_bytes: usize) -> bool {
-        let frame = frame::HEADER_BYTES as u64 + payload_bytes as u64 + 16;
-        self.at + frame + FOOTER_RESERVE <= self.segment_bytes
-    }
-
-    /// Appends a frame; salt and number are filled in.
+    /// Writes the State frame, which comes first.
     ///
     /// # Errors
     /// As the file system says; the file must then not be written again.
-    pub fn append(&mut self, mut header: frame::Header, payload: &[u8]) -> io::Result<u64> {
-        header.salt = self.header.salt;
-        header.frame_seq = self.next_frame;
-        let bytes = frame::write(&header, payload);
-        self.file.write_at(&bytes, self.at)?;
-        self.footer.frames.push(FooterEntry {
-            offset: self.at,
-            first_ns: header.first_ns,
-            last_ns: header.last_ns,
-            n_events: header.n_events,
-            sources: header.sources,
-        });
-        self.footer.chain = chain(self.footer.chain, &bytes);
-        self.at += bytes.len() as u64;
-        self.next_frame += 1;
-        Ok(bytes.len() as u64)
+    pub fn state(&mut self, state: &State) -> io::Result<()> {
+        let at = self.builder.bytes();
+        let bytes = self.builder.state(state).map_err(io::Error::other)?;
+        self.file.write_at(&bytes, at)
+    }
+
+    /// Rows of one source as bytes, and where they belong; `None` if the segment has no room for them. They are
+    /// to be given to [`SegmentWriter::write`] next.
+    ///
+    /// # Errors
+    /// If the rows cannot be encoded; the file must then not be written again.
+    pub fn events(
+        &mut self,
+        rows: &mut [Row],
+        source: Source,
+        head_generation: u64,
+        lost_before: u64,
+        compressor: &mut Compressor,
+    ) -> io::Result<Option<(u64, Vec<u8>)>> {
+        let at = self.builder.bytes();
+        let bytes = self.builder.events(rows, source, head_generation, lost_before, compressor);
+        Ok(bytes.map_err(io::Error::other)?.map(|bytes| (at, bytes)))
+    }
+
+    /// Writes what [`SegmentWriter::events`] gave.
+    ///
+    /// # Errors
+    /// As the file system says; the file must then not be written again.
+    pub fn write(&self, at: u64, bytes: &[u8]) -> io::Result<()> {
+        self.file.write_at(bytes, at)
     }
 
     /// Writes the footer and gives unused space back.
     ///
     /// # Errors
     /// As the file system says; the frames already in it stay readable.
-    pub fn finish(mut self) -> io::Result<u64> {
-        let payload = self.footer.to_bytes();
-        let header = frame::Header {
-            kind: frame::Kind::Footer as u8,
-            codec: frame::Codec::Plain as u8,
-            raw_len: payload.len() as u32,
-            ..frame::Header::default()
-        };
-        self.append(header, &payload)?;
+    pub fn finish(&mut self) -> io::Result<u64> {
+        let at = self.builder.bytes();
+        let footer = self.builder.footer().map_err(io::Error::other)?;
+        self.file.write_at(&footer, at)?;
         // Punched, not truncated: a reader may have the file mapped.
-        let from = self.at.next_multiple_of(4096);
+        let from = self.bytes().next_multiple_of(4096);
         if from < self.segment_bytes {
             self.file.punch(from, self.segment_bytes - from);
         }
-        Ok(self.at)
+        Ok(self.bytes())
     }
 }

@@ -34,10 +34,13 @@ impl SlotPool {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A slot to write into, if any is to be had.
+    /// A slot to write into, if `leave` others remain to be had.
     #[must_use]
-    pub fn acquire(&self) -> Option<usize> {
+    pub fn acquire(&self, leave: usize) -> Option<usize> {
         let mut queues = self.queues();
+        if queues.free.len() + queues.sealed.len() <= leave {
+            return None;
+        }
         let slot = queues.free.pop_front().or_else(|| {
             let (_, slot) = queues.sealed.pop_front()?;
             queues.reused_early += 1;
@@ -94,13 +97,14 @@ mod tests {
     #[test]
     fn the_slot_sealed_longest_ago_is_reused_when_nothing_is_durable() {
         let pool = SlotPool::new(2);
-        let (a, b) = (pool.acquire().unwrap(), pool.acquire().unwrap());
-        assert_eq!(pool.acquire(), None);
+        let (a, b) = (pool.acquire(0).unwrap(), pool.acquire(0).unwrap());
+        assert_eq!(pool.acquire(0), None);
         pool.sealed(b);
         pool.sealed(a);
-        assert_eq!(pool.acquire(), Some(b));
+        assert_eq!(pool.acquire(1), None, "one is left for somebody else");
+        assert_eq!(pool.acquire(0), Some(b));
         assert_eq!(pool.in_use(), [b]);
         pool.durable(pool.ticket());
-        assert_eq!(pool.acquire(), Some(a));
+        assert_eq!(pool.acquire(0), Some(a));
     }
 }

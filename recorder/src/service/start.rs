@@ -141,6 +141,7 @@ fn settings(config: &Config) -> Settings {
             max_age_ns: config.ring.max_age.0,
         },
         sync_interval: Duration::from_nanos(config.ring.sync_interval.0),
+        tick_ns: config.ring.tick.0.clamp(1, 1_000_000) as u32,
         boot_id: clock::boot_id(),
         epoch: clock::anchor().real_ns,
         pid: std::process::id(),

@@ -7,11 +7,12 @@ use std::{
 
 use ingero_format::{
     Row, columns,
+    copies::Copies,
     frame::{self, Kind},
     head,
     ops::{self, Source},
     row::META_CPU,
-    segment::{Header, Scan, Step},
+    segment::{Dictionaries, Header, Scan, Step},
     state::State,
 };
 
@@ -33,6 +34,8 @@ pub struct Contents {
     pub ends_evicted: BTreeSet<u64>,
     /// Places that could not be read.
     pub damage: Vec<String>,
+    /// Rows whose thread or call stood in a dictionary frame that is damaged.
+    pub unnamed: u64,
     /// Epochs that have a segment.
     pub epochs: BTreeSet<u64>,
 }
@@ -49,7 +52,14 @@ impl Contents {
     #[must_use]
     pub fn of(files: &BTreeMap<PathBuf, Vec<u8>>, removed: &BTreeSet<PathBuf>) -> Self {
         let mut contents = Self::default();
-        let mut sealed = BTreeSet::new();
+        let mut copies = Copies::default();
+        for bytes in files.values() {
+            if let Ok(header) = Header::read(bytes) {
+                copies.survey(bytes, &header, &Dictionaries::collect(bytes, &header));
+            } else if let Ok((slots, _)) = head::read(bytes) {
+                slots.iter().filter(|s| !s.rows.is_empty()).for_each(|s| copies.slot(s.epoch, s.generation));
+            }
+        }
         let number = |path: &Path| path.file_stem()?.to_str()?.parse::<u64>().ok();
         let (mut last, mut epoch) = (None, None);
         for (path, bytes) in files.iter().filter(|(path, _)| path.extension() == Some("seg".as_ref())) {
@@ -61,11 +71,11 @@ impl Contents {
             if evicted {
                 contents.ends_evicted.extend(epoch);
             }
-            epoch = contents.segment(path, bytes, evicted, &mut sealed).or(epoch);
+            epoch = contents.segment(path, bytes, evicted, &mut copies).or(epoch);
             last = Some(seq);
         }
         for (_, bytes) in files.iter().filter(|(path, _)| path.ends_with("head")) {
-            contents.head(bytes, &sealed);
+            contents.head(bytes, &mut copies);
         }
         contents
     }
@@ -75,7 +85,7 @@ impl Contents {
         path: &Path,
         bytes: &[u8],
         after_evicted: bool,
-        sealed: &mut BTreeSet<(u64, u64)>,
+        copies: &mut Copies,
     ) -> Option<u64> {
         let name = path.display();
         let header = match Header::read(bytes) {
@@ -86,6 +96,7 @@ impl Contents {
             }
         };
         let first_of_epoch = self.epochs.insert(header.epoch) || after_evicted;
+        let dictionaries = Dictionaries::collect(bytes, &header);
         for step in Scan::new(bytes, &header) {
             match step {
                 Step::Damage(from, to, e) => self.damage.push(format!("{name}: {from}..{to}: {e}")),
@@ -93,13 +104,12 @@ impl Contents {
                     self.accounts(header.epoch, &frame, payload);
                 }
                 Step::Frame(_, frame, payload) if frame.kind == Kind::Events as u8 => {
-                    // A slot that was stored twice, since its first frame could not be read at a start.
-                    if !sealed.insert((header.epoch, frame.head_generation)) {
+                    if !copies.take_frame(header.epoch, &frame, &dictionaries) {
                         continue;
                     }
-                    let rows =
-                        columns::decode(payload, frame.raw_len, frame.n_events, frame.first_ns).unwrap();
-                    rows.into_iter().for_each(|row| self.row(header.epoch, row));
+                    let decoded = columns::decode(&frame, payload, header.tick_ns, &dictionaries).unwrap();
+                    self.unnamed += decoded.unnamed;
+                    decoded.rows.into_iter().for_each(|row| self.row(header.epoch, row));
                 }
                 Step::Frame(..) => {}
             }
@@ -114,10 +124,12 @@ impl Contents {
         }
     }
 
-    fn head(&mut self, bytes: &[u8], sealed: &BTreeSet<(u64, u64)>) {
+    fn head(&mut self, bytes: &[u8], copies: &mut Copies) {
         let Ok((slots, _)) = head::read(bytes) else { return };
-        for slot in slots.into_iter().filter(|s| !sealed.contains(&(s.epoch, s.generation))) {
-            slot.rows.into_iter().for_each(|row| self.row(slot.epoch, row));
+        for slot in slots.into_iter().filter(|s| !s.rows.is_empty()) {
+            if copies.take_slot(slot.epoch, slot.generation) {
+                slot.rows.into_iter().for_each(|row| self.row(slot.epoch, row));
+            }
         }
     }
 

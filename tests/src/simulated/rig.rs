@@ -43,8 +43,8 @@ impl Default for Sizes {
     fn default() -> Self {
         Self {
             head: Geometry { slots: 8, slot_bytes: 4096 },
-            segment_bytes: 128 << 10,
-            max_bytes: 2 << 20,
+            segment_bytes: 32 << 10,
+            max_bytes: 512 << 10,
             keep_free: 0,
         }
     }
@@ -138,6 +138,7 @@ impl Rig {
             segment_bytes: sizes.segment_bytes,
             bounds: Bounds { max_bytes: sizes.max_bytes, keep_free: sizes.keep_free, max_age_ns: u64::MAX },
             sync_interval: Duration::from_secs(1),
+            tick_ns: 1,
             boot_id: self.boot_id(),
             epoch: self.epoch,
             pid: 1,

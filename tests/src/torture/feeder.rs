@@ -68,6 +68,7 @@ pub fn run(state: &Path, told: &Path, seed: u64, feed: Feed) -> Result<(), Strin
         segment_bytes: feed.segment_bytes,
         bounds: Bounds { max_bytes: feed.max_bytes, keep_free: 0, max_age_ns: u64::MAX },
         sync_interval: Duration::from_millis(if feed.events > 0 { 1_000 } else { 20 }),
+        tick_ns: 1,
         boot_id: ingero_recorder::clock::boot_id(),
         epoch,
         pid: std::process::id(),

@@ -1,0 +1,103 @@
+use super::*;
+
+fn sample() -> Vec<u8> {
+    let mut bytes = file_header();
+    let mut index = Index::default();
+    for (kind, payload) in [(MemberKind::Manifest, b"manifest!".as_slice()), (MemberKind::Segment, b"seg")] {
+        index.members.push(IndexEntry {
+            kind: kind as u16,
+            number: 4,
+            offset: (bytes.len() + HEADER_BYTES) as u64,
+            bytes: payload.len() as u64,
+            sha256: Sha256::digest(payload).into(),
+        });
+        append_member(&mut bytes, kind, 4, payload);
+    }
+    append_member(&mut bytes, MemberKind::Index, 0, &codec::encode("index", &index).unwrap());
+    append_member(&mut bytes, MemberKind::End, 0, &[]);
+    bytes
+}
+
+fn resealed(mut bytes: Vec<u8>) -> Vec<u8> {
+    let crc = crc32c(&[&bytes[..28]]);
+    bytes[28..32].copy_from_slice(&crc.to_le_bytes());
+    bytes
+}
+
+#[test]
+fn a_whole_bundle_reads_back_and_its_digests_agree() {
+    let bytes = sample();
+    let mut bundle = Bundle::read(&bytes).unwrap();
+    bundle.check_digests();
+    assert!(bundle.complete && bundle.damage.is_empty(), "{:?}", bundle.damage);
+    let segment = bundle.of(MemberKind::Segment).next().unwrap();
+    assert_eq!(
+        (segment.payload, segment.payload_crc, segment.digest_agrees),
+        (b"seg".as_slice(), 0, Some(true))
+    );
+}
+
+#[test]
+fn a_bundle_cut_anywhere_is_readable_up_to_the_cut_and_says_so() {
+    let bytes = sample();
+    for cut in HEADER_BYTES..bytes.len() {
+        let bundle = Bundle::read(&bytes[..cut]).unwrap();
+        assert!(!bundle.complete && !bundle.damage.is_empty(), "cut at {cut}");
+    }
+    for cut in 0..HEADER_BYTES {
+        assert!(Bundle::read(&bytes[..cut]).is_err());
+    }
+}
+
+#[test]
+fn a_changed_payload_is_found_by_its_checksum_and_left_out() {
+    let mut bytes = sample();
+    bytes[HEADER_BYTES * 2] ^= 1;
+    let mut bundle = Bundle::read(&bytes).unwrap();
+    assert!(bundle.complete, "what follows is read");
+    assert_eq!((bundle.damage.len(), bundle.of(MemberKind::Manifest).count()), (1, 0));
+    assert_eq!(bundle.members[0].condition, Condition::Damaged);
+    bundle.check_digests();
+    assert_eq!((bundle.damage.len(), bundle.members[0].digest_agrees), (2, Some(false)));
+}
+
+#[test]
+fn a_changed_segment_is_found_by_its_digest_alone() {
+    let mut bytes = sample();
+    let at = Bundle::read(&bytes).unwrap().members[1].offset as usize;
+    bytes[at] ^= 1;
+    let mut bundle = Bundle::read(&bytes).unwrap();
+    assert!(bundle.damage.is_empty());
+    bundle.check_digests();
+    assert_eq!((bundle.damage.len(), bundle.members[1].digest_agrees), (1, Some(false)));
+}
+
+#[test]
+fn every_unknown_incompatible_bit_is_named_and_compatible_ones_are_ignored() {
+    for bit in 0..32 {
+        let mut newer = sample();
+        newer[12..16].copy_from_slice(&(1u32 << bit).to_le_bytes());
+        let refused = Bundle::read(&resealed(newer)).map(|b| b.complete).unwrap_err().to_string();
+        assert!(refused.contains(&format!("feature bit {bit},")), "{refused}");
+        let mut compatible = sample();
+        compatible[16..20].copy_from_slice(&(1u32 << bit).to_le_bytes());
+        assert!(Bundle::read(&resealed(compatible)).unwrap().complete);
+    }
+}
+
+#[test]
+fn the_file_manifest_is_a_bundle_of_one_and_any_flipped_bit_of_it_is_noticed() {
+    let manifest = Manifest { version: 1, id: "a-1".into(), from_ns: 5, ..Manifest::default() };
+    let bytes = manifest_file(&manifest).unwrap();
+    assert_eq!(read_manifest_file(&bytes), Ok(manifest));
+    let padding = bytes.len() - padding(bytes.len() as u64 - 64 - 5) as usize..bytes.len();
+    for bit in 0..bytes.len() * 8 {
+        let mut damaged = bytes.clone();
+        damaged[bit / 8] ^= 1 << (bit % 8);
+        assert!(read_manifest_file(&damaged).is_err() || padding.contains(&(bit / 8)), "bit {bit}");
+    }
+    for cut in 0..bytes.len() - 8 {
+        assert!(read_manifest_file(&bytes[..cut]).is_err(), "cut at {cut}");
+    }
+    assert!(read_manifest_file(&file_header()).is_err());
+}

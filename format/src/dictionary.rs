@@ -1,0 +1,175 @@
+//! Dictionaries of a segment: threads and calls that its frames name by number.
+//!
+//! Entries are numbered from 0 for each column and never change. Additions travel in Dictionary frames before
+//! the frame that uses them, and all entries stand again in the Footer. A payload is a sequence of tables:
+//!
+//! ```text
+//! u8 column (5 Thread, 7 Call) | varint base | varint count | count tuples of 2 or 6 varints
+//! ```
+//! | type | side |
+//! |---|---|
+//! | [`Dictionaries`] | reading: what all good Dictionary frames and Footers of a segment bring together |
+//! | [`Ledger`] | writing: what the segment's frames have been given so far |
+
+mod interner;
+mod ledger;
+mod tables;
+mod tuple;
+
+pub(crate) use interner::Interner;
+pub use ledger::{Additions, Ledger};
+pub use tuple::{Call, Thread};
+pub(crate) use tuple::{Kind, Second, Tuple};
+
+use crate::{
+    FormatError,
+    bytes::Reader,
+    frame,
+    segment::{self, Footer, Scan, Step},
+};
+
+/// Most entries of one column's dictionary.
+pub const MAX_ENTRIES: usize = 1 << 16;
+/// Most bytes of tables, unpacked, that a writer puts into one segment's Dictionary frames.
+pub const MAX_TABLE_BYTES: usize = 512 << 10;
+
+/// What a reader knows of one id.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Known<T> {
+    Nothing,
+    One(T),
+    /// Different tuples came for this id.
+    Contradiction,
+}
+
+/// Entries of one column, by id.
+#[derive(Clone, Debug)]
+pub(crate) struct Entries<T>(Vec<Known<T>>);
+
+impl<T> Default for Entries<T> {
+    fn default() -> Self {
+        Self(Vec::new())
+    }
+}
+
+impl<T: Tuple> Entries<T> {
+    /// The entry with an id, if there is one.
+    #[inline]
+    pub(crate) fn get(&self, id: u64) -> Option<&T> {
+        match self.0.get(usize::try_from(id).ok()?) {
+            Some(Known::One(tuple)) => Some(tuple),
+            _ => None,
+        }
+    }
+
+    fn learn(&mut self, base: usize, tuples: &[T]) {
+        if self.0.len() < base + tuples.len() {
+            self.0.resize(base + tuples.len(), Known::Nothing);
+        }
+        for (known, tuple) in self.0.iter_mut().skip(base).zip(tuples) {
+            match known {
+                Known::Nothing => *known = Known::One(*tuple),
+                Known::One(same) if same == tuple => {}
+                Known::One(_) | Known::Contradiction => *known = Known::Contradiction,
+            }
+        }
+    }
+
+    fn has_first(&self, n: usize) -> bool {
+        self.0.len() >= n && self.0.iter().take(n).all(|k| matches!(k, Known::One(_)))
+    }
+
+    fn count(&self) -> usize {
+        self.0.iter().filter(|k| matches!(k, Known::One(_))).count()
+    }
+}
+
+/// The dictionaries of one segment, for reading.
+#[derive(Clone, Debug, Default)]
+pub struct Dictionaries {
+    pub(crate) threads: Entries<Thread>,
+    pub(crate) calls: Entries<Call>,
+}
+
+impl Dictionaries {
+    /// Goes through a whole segment file, whose header was read, for its entries. Unreadable frames bring
+    /// nothing; whoever reads the segment meets them again and can say so.
+    #[must_use]
+    pub fn collect(bytes: &[u8], header: &segment::Header) -> Self {
+        let mut all = Self::default();
+        for step in Scan::new(bytes, header) {
+            if let Step::Frame(_, frame, payload) = step {
+                let _ = all.frame(&frame, payload);
+            }
+        }
+        all
+    }
+
+    /// Takes what a frame brings; frames of other kinds bring nothing.
+    ///
+    /// # Errors
+    /// If it is an unreadable Dictionary frame or Footer; then nothing is taken from it.
+    pub fn frame(&mut self, header: &frame::Header, payload: &[u8]) -> Result<(), FormatError> {
+        match header.content()? {
+            Some(frame::Kind::Dictionary) => {
+                let raw = frame::unpack_record(header, payload)?;
+                if raw.is_empty() {
+                    return Err(Reader::new("dictionary table", &raw).range("tables", 0, "at least 1"));
+                }
+                self.tables(&raw)
+            }
+            Some(frame::Kind::Footer) => {
+                let raw = frame::unpack_record(header, payload)?;
+                self.tables(Footer::split(&raw)?.1)
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Takes unpacked tables: those of a Dictionary frame, or of a Footer, which may have none.
+    ///
+    /// # Errors
+    /// If they break a rule; then nothing is taken.
+    pub fn tables(&mut self, raw: &[u8]) -> Result<(), FormatError> {
+        let tables = tables::read(raw)?;
+        tables.threads.iter().for_each(|t| self.threads.learn(t.base, &t.tuples));
+        tables.calls.iter().for_each(|t| self.calls.learn(t.base, &t.tuples));
+        Ok(())
+    }
+
+    /// The thread with an id, if known.
+    #[must_use]
+    pub fn thread(&self, id: u64) -> Option<Thread> {
+        self.threads.get(id).copied()
+    }
+
+    /// The call with an id, if known.
+    #[must_use]
+    pub fn call(&self, id: u64) -> Option<Call> {
+        self.calls.get(id).copied()
+    }
+
+    /// True if every entry is here that an Events frame may rely on.
+    #[must_use]
+    pub fn cover(&self, frame: &frame::Header) -> bool {
+        self.threads.has_first(frame.dict_threads as usize) && self.calls.has_first(frame.dict_calls as usize)
+    }
+
+    /// How many threads and calls are known.
+    #[must_use]
+    pub fn counts(&self) -> (usize, usize) {
+        (self.threads.count(), self.calls.count())
+    }
+}
+
+/// Checks tables without keeping them.
+pub(crate) fn check_tables(raw: &[u8]) -> Result<(), FormatError> {
+    tables::read(raw).map(drop)
+}
+
+fn entry_range(at: &Reader<'_>, field: &'static str, value: u64) -> FormatError {
+    at.range(field, value, "1 entry to the 65,536th")
+}
+
+#[cfg(test)]
+mod tests;
