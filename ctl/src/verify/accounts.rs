@@ -47,13 +47,13 @@ impl Accounts {
         }
     }
 
-    /// Rows of a frame or a head slot.
-    pub(super) fn rows(&mut self, epoch: u64, rows: &[Row]) {
+    /// Rows of a frame or a head slot of one source. What a row is may be unknown; whose it is, is not.
+    pub(super) fn rows(&mut self, epoch: u64, source: u8, rows: &[Row]) {
         for row in rows {
             if row.op == ops::LOSS {
                 self.loss(epoch, row);
             } else if row.cpu() != META_CPU {
-                let lane = (epoch, row.cpu(), ops::source(row.op) as u8);
+                let lane = (epoch, row.cpu(), source);
                 let tally = self.lanes.entry(lane).or_default();
                 if !tally.stored.insert(row.seq()) {
                     tally.duplicates += 1;
@@ -162,8 +162,8 @@ mod tests {
         let mut accounts = Accounts::default();
         let account = Account { cpu: 0, source: 0, stored: 90, lost: 10 };
         accounts.state(7, &State { accounts: vec![account], ..State::default() });
-        accounts.rows(7, &rows((100..150).chain(155..160)));
-        accounts.rows(7, &[loss(150, 5)]);
+        accounts.rows(7, 0, &rows((100..150).chain(155..160)));
+        accounts.rows(7, 0, &[loss(150, 5)]);
         let (total, wrong) = accounts.conservation();
         assert!(total.holds, "{wrong:?}");
         assert_eq!((total.produced, total.stored, total.lost, total.evicted), (160, 55, 5, 100));
@@ -174,7 +174,7 @@ mod tests {
     fn a_missing_or_doubled_event_is_noticed() {
         for seqs in [vec![0, 1, 3], vec![0, 1, 1, 2]] {
             let mut accounts = Accounts::default();
-            accounts.rows(7, &rows(seqs));
+            accounts.rows(7, 0, &rows(seqs));
             assert!(!accounts.conservation().0.holds);
         }
     }

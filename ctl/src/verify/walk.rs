@@ -216,7 +216,7 @@ impl Walk {
                 if !self.copies.take_frame(header.epoch, frame, dictionaries) {
                     return Ok(());
                 }
-                self.accounts.rows(header.epoch, &decoded.rows);
+                self.accounts.rows(header.epoch, frame.sources.trailing_zeros() as u8, &decoded.rows);
                 if decoded.unnamed > 0 {
                     let text =
                         format!("{} rows without thread or call: a dictionary is missing", decoded.unnamed);
@@ -238,7 +238,7 @@ impl Walk {
     pub(super) fn finish(mut self) -> Report {
         for slot in std::mem::take(&mut self.slots) {
             if !slot.rows.is_empty() && self.copies.take_slot(slot.epoch, slot.generation) {
-                self.accounts.rows(slot.epoch, &slot.rows);
+                self.accounts.rows(slot.epoch, slot.source as u8, &slot.rows);
             }
         }
         let (conservation, wrong) = self.accounts.conservation();

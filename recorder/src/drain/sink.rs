@@ -99,10 +99,7 @@ impl Sink {
             self.names.forget(row.pid);
         }
         self.gaps.arrived(row, source);
-        // What was lost before is told before anything later is stored: a kill between the two would leave a
-        // hole that nobody explains.
-        self.tell_losses();
-        if self.untold.is_empty() && self.push(source, bytes) {
+        if self.push(source, bytes) {
             self.stored += 1;
         } else {
             // The number arrived, so the gap tracker will not miss it: told here.
@@ -120,13 +117,22 @@ impl Sink {
     }
 
     /// Lets the other threads see what this turn stored: once a turn, not once an event.
-    pub fn publish(&self) {
+    pub fn publish(&mut self) {
+        self.tell_losses();
         self.progress.stored.store(self.stored, Relaxed);
         self.progress.newest_ns.store(self.newest_ns, Relaxed);
     }
 
     // Hands the slot on when it is full. Meta rows go first: what they name must be in the segment before.
     fn push(&mut self, source: Source, bytes: &[u8; ROW_BYTES]) -> bool {
+        // What was lost before is told before anything later is stored: a kill between the two would leave a
+        // hole that nobody explains. While nothing can be stored, losses add up to few rows.
+        if !self.untold.is_empty() && self.head.has_room(source) {
+            self.tell_losses();
+        }
+        if !self.untold.is_empty() {
+            return false;
+        }
         if self.head.is_full(source) {
             self.seal(source);
         }
@@ -135,7 +141,8 @@ impl Sink {
 
     /// Seals a source's slot, and the meta rows before it.
     pub fn seal(&mut self, source: Source) {
-        for source in [Source::Meta, source] {
+        let before = (source != Source::Meta && self.head.may_seal_meta()).then_some(Source::Meta);
+        for source in before.into_iter().chain([source]) {
             if let Some(job) = self.head.take(source)
                 && self.seal.send(job).is_err()
             {
@@ -255,7 +262,7 @@ impl Sink {
         }
     }
 
-    /// Counts a loss and writes it, now or as soon as there is a slot.
+    /// Counts a loss, to be written by [`Sink::tell_losses`] at the end of the turn, or before the next row.
     pub fn lost(&mut self, gap: &Gap) {
         self.progress.lose((gap.source, gap.cause), gap.count);
         let goes_on = |known: &&mut Gap| {
@@ -269,7 +276,6 @@ impl Sink {
             }
             None => self.untold.push(*gap),
         }
-        self.tell_losses();
     }
 
     /// Events whose loss is not written yet.

@@ -104,7 +104,6 @@ impl Drain {
             self.sink.anchor();
         }
         self.sink.mend_head();
-        self.sink.tell_losses();
         self.sink.seal_older_than(now.saturating_sub(SEAL_AGE_NS));
         self.progress.pending_gaps.store(self.sink.gaps.pending() as u64, Relaxed);
         self.sink.publish();

@@ -57,6 +57,11 @@ pub struct HeadWriter {
     active: [Option<Active>; Source::ALL.len()],
 }
 
+// The last slot is kept for meta rows: when there is no room for events, their loss must be written.
+fn kept_for_meta(source: Source) -> usize {
+    usize::from(source != Source::Meta)
+}
+
 // Space is claimed at once, so that a full disk is an error here and never a SIGBUS later, and every block is
 // written once, so that all are initialised: later only data has to reach the disk, no journal. The length is
 // a multiple of the page that is written. Not synced: that is the flusher's, and nobody waits for it.
@@ -145,6 +150,20 @@ impl HeadWriter {
         self.slot(source).is_some_and(|a| a.rows >= self.geometry.rows())
     }
 
+    /// True if a row of the source can be stored, once its slot was [taken](Self::take) if it is full.
+    #[must_use]
+    #[inline]
+    pub fn has_room(&self, source: Source) -> bool {
+        let in_slot = self.slot(source).is_some_and(|a| a.rows < self.geometry.rows());
+        in_slot || self.pool.available(kept_for_meta(source))
+    }
+
+    /// True if another slot is to be had for meta rows, so that theirs may be sealed.
+    #[must_use]
+    pub fn may_seal_meta(&self) -> bool {
+        self.pool.available(0)
+    }
+
     /// End time of the first row in the source's slot, boottime ns.
     #[must_use]
     pub fn oldest_ns(&self, source: Source) -> Option<u64> {
@@ -186,9 +205,7 @@ impl HeadWriter {
     }
 
     fn activate(&mut self, source: Source) -> bool {
-        // The last slot is kept for meta rows: when there is no room for events, their loss must be written.
-        let leave = usize::from(source != Source::Meta);
-        let Some(slot) = self.pool.acquire(leave) else { return false };
+        let Some(slot) = self.pool.acquire(kept_for_meta(source)) else { return false };
         let generation = self.next_generation;
         self.next_generation += 1;
         let offset = self.geometry.slot_offset(slot);

@@ -48,20 +48,22 @@ pub fn make_room(
             let _ = storage.remove_dir(&pinned);
         } else if segments.list.len() > MIN_SEGMENTS {
             evict(storage, segments, epoch);
-        } else if !remove_bad_ring(storage, state_dir) {
+        } else if !remove_first(storage, state_dir, |name| name.starts_with("ring.bad-"))
+            && !remove_first(storage, &state_dir.join("bundles"), |name| name.ends_with(".ingero"))
+        {
             return false;
         }
     }
 }
 
-// A ring that was moved aside is kept for people to look at, but not at the price of recording.
-fn remove_bad_ring(storage: &dyn Storage, state_dir: &Path) -> bool {
-    let mut bad = storage.list(state_dir).unwrap_or_default();
-    bad.retain(|name| name.starts_with("ring.bad-"));
-    let Some(first) = bad.iter().min() else { return false };
-    let path = state_dir.join(first);
-    journal::warning(&format!("{}: removed to make room", path.display()));
-    storage.remove_dir(&path).is_ok()
+// A ring that was moved aside, and then the oldest snapshots, are kept for people to look at, but not at the
+// price of recording.
+fn remove_first(storage: &dyn Storage, directory: &Path, is: impl Fn(&str) -> bool) -> bool {
+    let names = storage.list(directory).unwrap_or_default();
+    let Some(first) = names.into_iter().filter(|name| is(name)).min() else { return false };
+    let path = directory.join(first);
+    journal::warning(&format!("{}: removed to make room for the ring", path.display()));
+    storage.remove(&path).or_else(|_| storage.remove_dir(&path)).is_ok()
 }
 
 /// Removes the oldest segment whatever its epoch, for the freezer, which needs room for a bundle.

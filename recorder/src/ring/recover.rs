@@ -15,6 +15,7 @@ use ingero_format::{
     frame::{self, Kind},
     head::{self, Geometry, Slot},
     ops::Source,
+    row::ROW_BYTES,
     segment::{Dictionaries, HEADER_BYTES, Header, Scan, Step},
     state::State,
 };
@@ -78,8 +79,8 @@ pub(super) fn recover(earlier: &Earlier) -> Result<Recovered> {
         list.push(earlier.look(seq, &mut scanned, newer));
     }
     list.reverse();
-    let newest = list.last().and_then(|s| earlier.storage.open(&s.path).ok());
-    recovered.chain = newest.and_then(|file| chain_of(&file)).unwrap_or_default();
+    let last = list.last().and_then(|s| earlier.storage.open(&s.path).ok());
+    recovered.chain = last.and_then(|file| chain_of(&file)).unwrap_or_default();
     let slots = earlier.read_head();
     let known = slots.iter().map(|s| s.generation).chain([scanned.newest_generation]);
     recovered.next_generation = known.max().unwrap_or(0) + 1;
@@ -87,18 +88,16 @@ pub(super) fn recover(earlier: &Earlier) -> Result<Recovered> {
         .into_iter()
         .filter(|s| !scanned.copies.is_complete(s.epoch, s.generation) && !s.rows.is_empty())
         .collect();
-    if list.last().is_some_and(|newest| newest.boot_id == earlier.opening.boot_id) {
-        let rows =
-            left.iter().filter(|s| s.source != Source::Meta).flat_map(|s| s.rows.iter().map(|r| r.end_ns));
-        let frames = list.iter().rev().take(scanned.segments).map(|s| s.last_ns);
-        recovered.last_event_ns = rows.chain(frames).max().filter(|ns| *ns > 0);
-    }
+    let newest = list.last().map(|newest| newest.boot_id);
+    let frames = list.iter().rev().take(scanned.segments).map(|s| s.last_ns).max();
     recovered.table.lock().list.extend(list);
     let epochs: BTreeSet<u64> = left.iter().map(|s| s.epoch).collect();
     for epoch in epochs {
         let of = left.iter().filter(|s| s.epoch == epoch).cloned().collect();
         earlier.store_left(&mut recovered, of, epoch);
     }
+    let told = recovered.last_event_ns.max(frames).filter(|ns| *ns > 0);
+    recovered.last_event_ns = told.filter(|_| newest == Some(earlier.opening.boot_id));
     earlier.clear_head(&recovered.table, &scanned.files);
     Ok(recovered)
 }
@@ -182,6 +181,7 @@ impl Earlier {
         let newest = recovered.table.lock().list.back().cloned();
         let prologue = self.prologue(&recovered.table, epoch);
         let rows: usize = left.iter().map(|s| s.rows.len()).sum();
+        let state = prologue.state().to_bytes().map_or(0, |bytes| bytes.len());
         let start = Start {
             storage: Arc::clone(&self.storage),
             next_seq: recovered.next_seq,
@@ -193,7 +193,7 @@ impl Earlier {
                 boot_id: newest.filter(|n| n.epoch == epoch).map_or(self.opening.boot_id, |n| n.boot_id),
                 epoch,
                 tick_ns: self.opening.tick_ns,
-                segment_bytes: (rows as u64 * 64 + LEFT_OVERHEAD).next_multiple_of(1 << 16),
+                segment_bytes: ((rows * ROW_BYTES + state) as u64 + LEFT_OVERHEAD).next_multiple_of(4096),
             },
             bounds: self.opening.bounds,
             geometry: Geometry::DEFAULT,
@@ -207,6 +207,8 @@ impl Earlier {
         for slot in &mut left {
             if sealer.store(&mut slot.rows, slot.source, slot.generation) {
                 stored += slot.rows.len();
+                let kernels = slot.rows.iter().filter(|_| slot.source != Source::Meta);
+                recovered.last_event_ns = recovered.last_event_ns.max(kernels.map(|r| r.end_ns).max());
             }
         }
         sealer.close();
@@ -258,8 +260,8 @@ impl Earlier {
     }
 }
 
-/// Space for header, state record and footer beside recovered rows, bytes.
-const LEFT_OVERHEAD: u64 = 128 << 10;
+/// Space for headers and footer beside recovered rows, bytes.
+const LEFT_OVERHEAD: u64 = 32 << 10;
 
 fn info_of(header: &Header) -> SegmentInfo {
     SegmentInfo {

@@ -50,6 +50,13 @@ impl SlotPool {
         slot
     }
 
+    /// True if a slot is to be had and `leave` others remain.
+    #[must_use]
+    pub fn available(&self, leave: usize) -> bool {
+        let queues = self.queues();
+        queues.free.len() + queues.sealed.len() > leave
+    }
+
     /// How often a slot was reused before its frame was known to be durable: each time, one frame more than
     /// the sync interval could be lost with the power.
     #[must_use]

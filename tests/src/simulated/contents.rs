@@ -9,8 +9,7 @@ use ingero_format::{
     Row, columns,
     copies::Copies,
     frame::{self, Kind},
-    head,
-    ops::{self, Source},
+    head, ops,
     row::META_CPU,
     segment::{Dictionaries, Header, Scan, Step},
     state::State,
@@ -109,7 +108,8 @@ impl Contents {
                     }
                     let decoded = columns::decode(&frame, payload, header.tick_ns, &dictionaries).unwrap();
                     self.unnamed += decoded.unnamed;
-                    decoded.rows.into_iter().for_each(|row| self.row(header.epoch, row));
+                    let source = frame.sources.trailing_zeros() as u8;
+                    decoded.rows.into_iter().for_each(|row| self.row(header.epoch, source, row));
                 }
                 Step::Frame(..) => {}
             }
@@ -128,12 +128,12 @@ impl Contents {
         let Ok((slots, _)) = head::read(bytes) else { return };
         for slot in slots.into_iter().filter(|s| !s.rows.is_empty()) {
             if copies.take_slot(slot.epoch, slot.generation) {
-                slot.rows.into_iter().for_each(|row| self.row(slot.epoch, row));
+                slot.rows.into_iter().for_each(|row| self.row(slot.epoch, slot.source as u8, row));
             }
         }
     }
 
-    fn row(&mut self, epoch: u64, row: Row) {
+    fn row(&mut self, epoch: u64, source: u8, row: Row) {
         if row.cpu() == META_CPU {
             if row.op == ops::LOSS {
                 let (cpu, source) = (row.tid as u16, row.flags as u8);
@@ -141,8 +141,7 @@ impl Contents {
             }
             return;
         }
-        let key = (epoch, row.cpu(), ops::source(row.op) as u8, row.seq());
-        debug_assert_ne!(key.2, Source::Meta as u8);
+        let key = (epoch, row.cpu(), source, row.seq());
         if self.rows.insert(key, row).is_some() {
             self.doubles.push(key);
         }

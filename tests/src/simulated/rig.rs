@@ -347,7 +347,8 @@ impl Rig {
     fn check_bundles(&self) -> Result<(), String> {
         let files = self.disk.files(&self.layout().bundles);
         for (path, content) in &self.bundles {
-            if files.get(path) != Some(content) {
+            let removed = self.disk.state().removed.contains(path);
+            if files.get(path) != Some(content) && !removed {
                 return Err(format!("{} is gone or changed", path.display()));
             }
         }

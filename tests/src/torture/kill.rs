@@ -34,44 +34,7 @@ pub fn run(times: u64, seed: u64) -> Result<(), String> {
             remember(&told_file, &mut told);
         }
         let found = Contents::of(&files(&state.join("ring")), &BTreeSet::new());
-        check(&found, &told).map_err(|e| {
-            if std::env::var_os("KEEP").is_some() {
-                for (p, b) in files(&state.join("ring")) {
-                    if p.ends_with("head") {
-                        if let Ok((slots, d)) = ingero_format::head::read(&b) {
-                            for s in slots {
-                                eprintln!(
-                                    "  slot gen {} epoch {} {:?} rows {} torn {} first {:?}",
-                                    s.generation,
-                                    s.epoch,
-                                    s.source,
-                                    s.rows.len(),
-                                    s.torn,
-                                    s.rows.iter().find(|r| r.cpu() == 0).map(|r| r.seq())
-                                );
-                            }
-                            eprintln!("  damaged {d}");
-                        }
-                    }
-                    let h = ingero_format::segment::Header::read(&b);
-                    eprintln!("{} {} {:?}", p.display(), b.len(), h.as_ref().map(|h| (h.epoch, h.seq)));
-                    if let Ok(h) = h {
-                        for st in ingero_format::segment::Scan::new(&b, &h) {
-                            match st {
-                                ingero_format::segment::Step::Frame(at, f, _) => eprintln!(
-                                    "   {at} kind {} src {} gen {} n {}",
-                                    f.kind, f.sources, f.head_generation, f.n_events
-                                ),
-                                ingero_format::segment::Step::Damage(a, b, e) => {
-                                    eprintln!("   damage {a}..{b} {e}")
-                                }
-                            }
-                        }
-                    }
-                }
-            }
-            format!("kill {turn} of seed {seed}: {e}")
-        })?;
+        check(&found, &told).map_err(|e| format!("kill {turn} of seed {seed}: {e}"))?;
         told.retain(|(epoch, ..), _| found.epochs.first().is_some_and(|oldest| epoch >= oldest));
     }
     Ok(())
