@@ -44,4 +44,6 @@ pub enum Finding {
     },
     /// Events were lost after the drain had them, or in a time without a recorder.
     Lost(Gap),
+    /// Meta rows could not be written: what names they told must be told again, and so must these losses.
+    MetaLost(Vec<Gap>),
 }

@@ -20,6 +20,8 @@ pub const SEAL_QUEUE: usize = 64;
 pub const MIN_SEGMENTS: usize = 2;
 /// Newest segments that are scanned at start.
 pub const SEGMENTS_SCANNED: usize = 2;
+/// Newest segments that are synced at start after a kill: more were hardly written within one sync interval.
+pub const SEGMENTS_SYNCED: usize = 8;
 /// Frames of events that must have been scanned at start. A slot of the head is reused after at most as many
 /// other slots as there are have been sealed, one frame each: twice that leaves no doubt.
 pub const HEAD_FRAMES: usize = 16;

@@ -259,12 +259,20 @@ impl Sink {
                 self.meta(Row { end_ns: since_ns, pid, arg0, arg1, op: ops::COVERED, ..Row::default() });
             }
             Finding::Lost(gap) => self.lost(&gap),
+            Finding::MetaLost(gaps) => {
+                self.names = Names::default();
+                gaps.iter().for_each(|gap| self.remember(gap));
+            }
         }
     }
 
     /// Counts a loss, to be written by [`Sink::tell_losses`] at the end of the turn, or before the next row.
     pub fn lost(&mut self, gap: &Gap) {
         self.progress.lose((gap.source, gap.cause), gap.count);
+        self.remember(gap);
+    }
+
+    fn remember(&mut self, gap: &Gap) {
         let goes_on = |known: &&mut Gap| {
             (known.cpu, known.source, known.cause) == (gap.cpu, gap.source, gap.cause)
                 && known.first_seq + known.count == gap.first_seq

@@ -1,6 +1,6 @@
 //! Making room by letting the oldest segment go.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::table::{SegmentInfo, Segments};
 use crate::{journal, limits::MIN_SEGMENTS, storage::Storage};
@@ -48,9 +48,7 @@ pub fn make_room(
             let _ = storage.remove_dir(&pinned);
         } else if segments.list.len() > MIN_SEGMENTS {
             evict(storage, segments, epoch);
-        } else if !remove_first(storage, state_dir, |name| name.starts_with("ring.bad-"))
-            && !remove_first(storage, &state_dir.join("bundles"), |name| name.ends_with(".ingero"))
-        {
+        } else if !remove_bad_ring(storage, state_dir) && !remove_snapshot(storage, state_dir) {
             return false;
         }
     }
@@ -58,12 +56,22 @@ pub fn make_room(
 
 // A ring that was moved aside, and then the oldest snapshots, are kept for people to look at, but not at the
 // price of recording.
-fn remove_first(storage: &dyn Storage, directory: &Path, is: impl Fn(&str) -> bool) -> bool {
+fn remove_bad_ring(storage: &dyn Storage, state_dir: &Path) -> bool {
+    let Some(path) = first(storage, state_dir, |name| name.starts_with("ring.bad-")) else { return false };
+    storage.remove_dir(&path).is_ok()
+}
+
+fn remove_snapshot(storage: &dyn Storage, state_dir: &Path) -> bool {
+    let bundles = state_dir.join("bundles");
+    let Some(path) = first(storage, &bundles, |name| name.ends_with(".ingero")) else { return false };
+    storage.remove(&path).is_ok()
+}
+
+fn first(storage: &dyn Storage, directory: &Path, is: impl Fn(&str) -> bool) -> Option<PathBuf> {
     let names = storage.list(directory).unwrap_or_default();
-    let Some(first) = names.into_iter().filter(|name| is(name)).min() else { return false };
-    let path = directory.join(first);
+    let path = directory.join(names.into_iter().filter(|name| is(name)).min()?);
     journal::warning(&format!("{}: removed to make room for the ring", path.display()));
-    storage.remove(&path).or_else(|_| storage.remove_dir(&path)).is_ok()
+    Some(path)
 }
 
 /// Removes the oldest segment whatever its epoch, for the freezer, which needs room for a bundle.

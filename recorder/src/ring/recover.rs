@@ -31,7 +31,7 @@ use crate::{
     discover::Registry,
     error::IoContext,
     journal,
-    limits::{HEAD_FRAMES, SEGMENTS_SCANNED},
+    limits::{HEAD_FRAMES, SEGMENTS_SCANNED, SEGMENTS_SYNCED},
     storage::{FileHandle, Storage},
 };
 
@@ -108,6 +108,9 @@ impl Earlier {
         let path = self.layout.ring.join(file_name(seq));
         let scan = scanned.segments < SEGMENTS_SCANNED || scanned.copies.frames() < HEAD_FRAMES;
         let found = if scan { self.scan(seq, &path, scanned) } else { self.read_header(&path, newer_ns) };
+        if !scan && scanned.files.len() < SEGMENTS_SYNCED {
+            scanned.files.extend(self.storage.open(&path).ok().map(|file| (seq, file)));
+        }
         let mut info = found.unwrap_or_else(|e| {
             journal::warning(&format!("{}: not a readable segment: {e}; left as it is", path.display()));
             SegmentInfo::default()

@@ -13,7 +13,7 @@ use ingero_format::{
     Row,
     columns::Compressor,
     head::{Geometry, SLOT_HEADER_BYTES},
-    ops::{LossCause, Source},
+    ops::{self, LossCause, Source},
     row::{META_CPU, ROW_BYTES},
 };
 
@@ -346,6 +346,11 @@ impl Sealer {
     }
 
     fn tell_lost(&self, rows: &[Row], source: Source, cause: LossCause) {
+        if source == Source::Meta {
+            let gaps = rows.iter().filter_map(gap_of).collect();
+            let _ = self.findings.send(Finding::MetaLost(gaps));
+            return;
+        }
         let mut by_cpu: std::collections::BTreeMap<u16, Gap> = std::collections::BTreeMap::new();
         for row in rows {
             let gap = by_cpu.entry(row.cpu()).or_insert(Gap {
@@ -366,4 +371,18 @@ impl Sealer {
             let _ = self.findings.send(Finding::Lost(gap));
         }
     }
+}
+
+// The loss that a meta row declares.
+fn gap_of(row: &Row) -> Option<Gap> {
+    (row.op == ops::LOSS).then_some(())?;
+    Some(Gap {
+        cpu: row.tid as u16,
+        source: Source::from_number(row.flags as u8)?,
+        first_seq: row.arg1,
+        count: row.arg0,
+        from_ns: row.start_ns(),
+        to_ns: row.end_ns,
+        cause: LossCause::from_number(row.ret)?,
+    })
 }

@@ -37,6 +37,8 @@ pub struct Contents {
     pub unnamed: u64,
     /// Epochs that have a segment.
     pub epochs: BTreeSet<u64>,
+    /// Epochs of which a State was read.
+    told: BTreeSet<u64>,
 }
 
 impl Contents {
@@ -94,12 +96,16 @@ impl Contents {
                 return None;
             }
         };
-        let first_of_epoch = self.epochs.insert(header.epoch) || after_evicted;
+        self.epochs.insert(header.epoch);
+        // A segment may have a header and nothing else: killed before its State was written.
+        let mut tells_before = after_evicted || !self.told.contains(&header.epoch);
         let dictionaries = Dictionaries::collect(bytes, &header);
         for step in Scan::new(bytes, &header) {
             match step {
                 Step::Damage(from, to, e) => self.damage.push(format!("{name}: {from}..{to}: {e}")),
-                Step::Frame(_, frame, payload) if frame.kind == Kind::State as u8 && first_of_epoch => {
+                Step::Frame(_, frame, payload) if frame.kind == Kind::State as u8 && tells_before => {
+                    tells_before = false;
+                    self.told.insert(header.epoch);
                     self.accounts(header.epoch, &frame, payload);
                 }
                 Step::Frame(_, frame, payload) if frame.kind == Kind::Events as u8 => {

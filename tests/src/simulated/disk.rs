@@ -65,6 +65,8 @@ struct Inode {
     /// Ranges handed to the device, which the next sync of any file makes durable.
     handed: Vec<(u64, Vec<u8>)>,
     sync_failed: bool,
+    /// Its pages are in memory: reading them does not fail.
+    mapped: bool,
 }
 
 impl Inode {
@@ -94,7 +96,7 @@ impl Inode {
         keep_some(&mut self.stable, 0, &current, random);
         self.stable.resize(len, 0);
         self.memory = memory(&self.stable)?;
-        self.sync_failed = false;
+        (self.sync_failed, self.mapped) = (false, false);
         Ok(())
     }
 }
@@ -161,7 +163,8 @@ impl Disk {
 
     /// A new process cannot know which syncs of an earlier one failed.
     pub fn forget_failed_syncs(&self) {
-        self.state().files.values_mut().for_each(|inode| inode.sync_failed = false);
+        let mut state = self.state();
+        state.files.values_mut().for_each(|inode| (inode.sync_failed, inode.mapped) = (false, false));
     }
 
     /// The power goes and comes back. Nobody may hold a file or map of before.
@@ -236,6 +239,7 @@ impl Storage for Disk {
             blocks: BTreeSet::new(),
             handed: Vec::new(),
             sync_failed: false,
+            mapped: false,
         };
         state.files.insert(inode, file);
         if state.names.get(path).is_ok() {
@@ -385,7 +389,10 @@ impl StoredFile for Handle {
     }
 
     fn read_at(&self, into: &mut [u8], at: u64) -> io::Result<usize> {
-        self.disk.state().faults.check()?;
+        let mut state = self.disk.state();
+        if !state.files.get(&self.inode).is_some_and(|inode| inode.mapped) {
+            state.faults.check()?;
+        }
         FileExt::read_at(&*self.memory, into, at)
     }
 
@@ -451,6 +458,9 @@ impl StoredFile for Handle {
         let mut state = self.disk.state();
         state.faults.check()?;
         let broken = std::mem::take(&mut state.break_maps);
+        if let Some(inode) = state.files.get_mut(&self.inode) {
+            inode.mapped = true;
+        }
         // SAFETY: the memory file is cut only after every map of it is gone.
         let map = unsafe { MmapMut::map_mut(&*self.memory) }?;
         Ok(Box::new(Map { map, _memory: Arc::clone(&self.memory), broken }))

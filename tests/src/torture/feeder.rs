@@ -83,6 +83,7 @@ pub fn run(state: &Path, told: &Path, seed: u64, feed: Feed) -> Result<(), Strin
     (1..WORDS).for_each(|i| word(&map, i).store(0, Ordering::Release));
     word(&map, 0).store(epoch, Ordering::Release);
 
+    let pool = ring.pool.clone();
     let (send, jobs) = sync_channel(ingero_recorder::limits::SEAL_QUEUE);
     let stop = Arc::new(AtomicBool::new(false));
     let sealer = std::thread::spawn(move || ring.sealer.run(&jobs));
@@ -95,6 +96,10 @@ pub fn run(state: &Path, told: &Path, seed: u64, feed: Feed) -> Result<(), Strin
     let (mut random, mut given) = (Random::new(seed), 0);
     while feed.events == 0 || given < feed.events {
         for _ in 0..1 + random.below(2_000) {
+            // More than the disk takes would be refused, and so not be acknowledged: that is another test.
+            while !pool.available(2) {
+                std::thread::sleep(Duration::from_micros(50));
+            }
             let (cpu, source) = (random.below(u64::from(CPUS)) as usize, random.below(SOURCES.len() as u64));
             let lane = word(&map, 1 + cpu * SOURCES.len() + source as usize);
             let seq = lane.load(Ordering::Relaxed);
