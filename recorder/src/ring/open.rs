@@ -7,7 +7,11 @@ use std::{
     sync::Arc,
 };
 
-use ingero_format::identity::{Identity, PAGE_BYTES};
+use ingero_format::{
+    Reason,
+    identity::{Identity, PAGE_BYTES},
+    segment::{HEADER_BYTES, Header},
+};
 
 use super::{
     Bounds, SegmentTable,
@@ -110,12 +114,21 @@ pub fn open(storage: &Arc<dyn Storage>, layout: &Layout, opening: &Opening) -> R
         Err(e) => return Err(e).at("cannot lock", &path, REMEDY),
     };
     let file = storage.open(&path).at("cannot open", &path, REMEDY)?;
-    let found = read_identity(&file).or_else(|e| {
-        journal::error(&format!("{}: {e}; moving the ring aside and starting a new one", path.display()));
-        move_aside(&**storage, layout, &file)?;
-        Ok::<_, Error>(None)
-    })?;
-    let previous = found.unwrap_or_default();
+    let previous = match read_identity(&file) {
+        Ok(Some(identity)) => identity,
+        Ok(None) => adopt(&**storage, layout).unwrap_or_default(),
+        Err(e) => {
+            let adopted = if is_newer(&e) { None } else { adopt(&**storage, layout) };
+            if adopted.is_none() {
+                let what = "moving the ring aside and starting a new one";
+                journal::error(&format!("{}: {e}; {what}", path.display()));
+                move_aside(&**storage, layout, &file)?;
+            } else {
+                journal::warning(&format!("{}: {e}; taken from the newest segment", path.display()));
+            }
+            adopted.unwrap_or_default()
+        }
+    };
     let ring_id = if previous.generation == 0 { fresh_id(&**storage)? } else { previous.ring_id };
     let identity = Identity {
         generation: previous.generation + 1,
@@ -141,6 +154,25 @@ pub fn open(storage: &Arc<dyn Storage>, layout: &Layout, opening: &Opening) -> R
         last_event_ns: recovered.last_event_ns,
         chain: recovered.chain,
     })
+}
+
+// Written by a later version: what it means by its segments is not ours to say.
+fn is_newer(e: &Error) -> bool {
+    matches!(e, Error::Format(e) if matches!(e.reason, Reason::Incompatible(_)))
+}
+
+// All that the identity says stands in the segments too: a power loss that tore both its pages costs nothing.
+fn adopt(storage: &dyn Storage, layout: &Layout) -> Option<Identity> {
+    let mut names = storage.list(&layout.ring).ok()?;
+    names.retain(|name| name.ends_with(".seg"));
+    names.sort_unstable();
+    let header = |name: &String| {
+        let mut bytes = [0; HEADER_BYTES];
+        storage.open(&layout.ring.join(name)).ok()?.read_exact_at(&mut bytes, 0).ok()?;
+        Header::read(&bytes).ok()
+    };
+    let ring_id = names.iter().rev().find_map(header)?.ring_id;
+    Some(Identity { generation: 1, ring_id, ..Identity::default() })
 }
 
 fn fresh_id(storage: &dyn Storage) -> Result<[u8; 16]> {

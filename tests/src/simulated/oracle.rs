@@ -30,12 +30,15 @@ pub enum After {
 }
 
 impl After {
-    fn excuses(self, index: u64, durable: u64) -> bool {
-        matches!(self, Self::PowerLoss(_)) && index >= durable
+    fn is_power_loss(self) -> bool {
+        matches!(self, Self::PowerLoss(_))
     }
 }
 
 fn unnamed(row: &Row, given: &Row) -> bool {
+    if row == given {
+        return false;
+    }
     let times = (row.end_ns, row.dur_ns, row.origin) == (given.end_ns, given.dur_ns, given.origin);
     times && ((row.pid, row.tid) == (0, 0) || row.op == 0)
 }
@@ -71,12 +74,14 @@ impl Oracle {
         if let Some(double) = found.doubles.first() {
             return Err(format!("{double:?} is there twice"));
         }
+        let mut broken = Vec::new();
         for (key, row) in &found.rows {
             match self.given.get_mut(key) {
                 None => return Err(format!("{key:?} was never given, or came back")),
-                // Its dictionary frame went with the power, before it was durable: counted, and known to be unnamed.
-                Some((index, given)) if after.excuses(*index, self.durable) && unnamed(row, given) => {
-                    *given = *row
+                // Its dictionary frame went with the power: counted, and known to be unnamed.
+                Some((index, given)) if after.is_power_loss() && unnamed(row, given) => {
+                    *given = *row;
+                    broken.extend((*index < self.durable).then_some((*key, *index)));
                 }
                 Some((_, given)) if *given != *row => return Err(format!("{key:?}: {row:?} for {given:?}")),
                 Some(_) => {}
@@ -89,7 +94,7 @@ impl Oracle {
                 || found.ends_evicted.contains(&key.0)
         };
         let missing: Vec<Key> = self.given.keys().filter(|k| !found.rows.contains_key(*k)).copied().collect();
-        let (mut broken, mut unnamed) = (Vec::new(), BTreeMap::<(u64, u8), u64>::new());
+        let mut unplaced = BTreeMap::<(u64, u8), u64>::new();
         for key in missing {
             // An evicted segment may come back with a power loss; what was lost must not.
             if evicted(&key) || found.is_told_lost(key) {
@@ -101,11 +106,11 @@ impl Oracle {
                 After::PowerLoss(_) => index < self.durable && !self.refused.contains(&key),
             };
             if promised {
-                *unnamed.entry((key.0, key.2)).or_default() += 1;
+                *unplaced.entry((key.0, key.2)).or_default() += 1;
                 broken.push((key, index));
             }
         }
-        let excused: u64 = unnamed
+        let excused: u64 = unplaced
             .iter()
             .map(|((epoch, source), n)| found.lost_without_number(*epoch, *source).min(*n))
             .sum();
