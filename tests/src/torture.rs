@@ -3,5 +3,7 @@
 pub mod daemon_kill;
 pub mod feeder;
 pub mod kill;
+pub mod large;
+pub mod quota;
 pub mod record;
 pub mod scripts;

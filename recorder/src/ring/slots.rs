@@ -108,8 +108,9 @@ mod tests {
         assert_eq!(pool.acquire(0), None);
         pool.sealed(b);
         pool.sealed(a);
-        assert_eq!(pool.acquire(1), None, "one is left for somebody else");
-        assert_eq!(pool.acquire(0), Some(b));
+        assert_eq!(pool.acquire(2), None, "two are to be left for others");
+        assert_eq!(pool.acquire(1), Some(b));
+        assert_eq!(pool.reused_early(), 1);
         assert_eq!(pool.in_use(), [b]);
         pool.durable(pool.ticket());
         assert_eq!(pool.acquire(0), Some(a));

@@ -1,13 +1,13 @@
 //! Tries to break the ring: `ring-torture --help`. With `--record` each run leaves its line in
 //! `docs/RELIABILITY.md`.
 
-use std::path::PathBuf;
+use std::{path::PathBuf, time::Duration};
 
 use clap::{Parser, Subcommand};
 use ingero_tests::torture::{
     daemon_kill,
     feeder::{self, Feed},
-    kill,
+    kill, large, quota,
     record::Run,
     scripts,
 };
@@ -57,9 +57,28 @@ enum What {
         #[arg(long, default_value_t = 1)]
         seed: u64,
     },
-    /// Feeds a ring until killed; what `kill` runs
+    /// R7: bytes below the state directory, every 100 ms, of the recorder under load with snapshots; needs root
+    Quota {
+        /// How long
+        #[arg(long, default_value_t = 60)]
+        seconds: u64,
+    },
+    /// R14: time from start to recording on a full ring after SIGKILL
+    Recover {
+        /// Size of the ring, GiB
+        #[arg(long, default_value_t = 4)]
+        gib: u64,
+    },
+    /// Feeds a ring until killed; what `kill` and `recover` run
     #[command(hide = true)]
-    Feed { state: PathBuf, told: PathBuf, seed: u64 },
+    Feed {
+        state: PathBuf,
+        told: PathBuf,
+        seed: u64,
+        /// Bound of a large ring, bytes
+        #[arg(long)]
+        large: Option<u64>,
+    },
 }
 
 fn main() {
@@ -81,8 +100,23 @@ fn main() {
             run.failures.extend(daemon_kill::run(times, seed).err());
             run.end(arguments.record)
         }
-        What::Feed { state, told, seed } => {
-            let feed = Feed { segment_bytes: 256 << 10, max_bytes: 6 << 20, events: 0, noisy: false };
+        What::Quota { seconds } => quota(seconds).end(arguments.record),
+        What::Recover { gib } => recover(gib).end(arguments.record),
+        What::Feed { state, told, seed, large } => {
+            let small = Feed {
+                segment_bytes: 256 << 10,
+                max_bytes: 6 << 20,
+                slot_bytes: 64 << 10,
+                sync_interval: Duration::from_millis(20),
+                noisy: false,
+            };
+            let feed = large.map_or(small, |max_bytes| Feed {
+                segment_bytes: 16 << 20,
+                max_bytes,
+                slot_bytes: 1 << 20,
+                sync_interval: Duration::from_secs(1),
+                noisy: true,
+            });
             feeder::run(&state, &told, seed, feed).inspect_err(|e| eprintln!("{e}")).is_ok()
         }
     };
@@ -118,6 +152,50 @@ fn faults(count: u64) -> Run {
             Ok(runs) => run.runs += runs,
             Err(broken) => run.failures.push(broken),
         }
+    }
+    run
+}
+
+fn quota(seconds: u64) -> Run {
+    let what = format!("allocated bytes every 100 ms for {seconds} s, recorder under load, snapshots");
+    let mut run = Run::begin("R7", what, "at most max_bytes at every look");
+    match quota::run(Duration::from_secs(seconds)) {
+        Ok((looks, most)) => {
+            run.runs = looks;
+            run.worst = format!("{:.1} of {} MiB", most as f64 / 1_048_576.0, quota::MAX_BYTES >> 20);
+        }
+        Err(e) => run.failures.push(e),
+    }
+    run
+}
+
+fn recover(gib: u64) -> Run {
+    let mut run = Run::begin(
+        "R14",
+        format!("start on a full ring of {gib} GiB after SIGKILL"),
+        "< 500 ms to recording",
+    );
+    match large::run(gib << 30) {
+        Ok(opened) => {
+            let ms = |took: Duration| format!("{:.0} ms", took.as_secs_f64() * 1e3);
+            let cold = opened.cold.map_or("not run: not root".into(), ms);
+            let mib = |bytes: u64| bytes >> 20;
+            run.runs = 1 + u64::from(opened.cold.is_some());
+            run.worst = format!(
+                "cold {cold}, warm {}; ring of {} MiB; filling it took {} MiB anonymous, {} MiB mapped",
+                ms(opened.warm),
+                mib(opened.bytes),
+                mib(opened.memory.0),
+                mib(opened.memory.1)
+            );
+            if opened.cold.unwrap_or(opened.warm).max(opened.warm) >= Duration::from_millis(500) {
+                run.failures.push("slower than 500 ms".into());
+            }
+            if opened.memory.0 > 32 << 20 {
+                run.failures.push("more than 32 MiB anonymous memory".into());
+            }
+        }
+        Err(e) => run.failures.push(e),
     }
     run
 }

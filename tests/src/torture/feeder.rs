@@ -36,8 +36,10 @@ pub struct Feed {
     pub segment_bytes: u64,
     /// Bound on the state directory.
     pub max_bytes: u64,
-    /// Events, 0 for no end.
-    pub events: u64,
+    /// Bytes of a slot of the head.
+    pub slot_bytes: u32,
+    /// How often the flusher syncs.
+    pub sync_interval: Duration,
     /// Arguments that nothing can compress.
     pub noisy: bool,
 }
@@ -59,15 +61,15 @@ fn word(map: &MmapMut, index: usize) -> &AtomicU64 {
 ///
 /// # Errors
 /// What keeps the ring from being opened.
-pub fn run(state: &Path, told: &Path, seed: u64, feed: Feed) -> Result<(), String> {
+pub fn run(state: &Path, told: &Path, seed: u64, feed: Feed) -> Result<std::convert::Infallible, String> {
     let storage: Arc<dyn Storage> = Arc::new(FileSystem);
     let layout = Layout::create(&*storage, state).map_err(|e| e.to_string())?;
     let epoch = ingero_recorder::clock::boot_ns();
     let settings = Settings {
-        geometry: Geometry { slots: 8, slot_bytes: if feed.events > 0 { 1 << 20 } else { 64 << 10 } },
+        geometry: Geometry { slots: 8, slot_bytes: feed.slot_bytes },
         segment_bytes: feed.segment_bytes,
         bounds: Bounds { max_bytes: feed.max_bytes, keep_free: 0, max_age_ns: u64::MAX },
-        sync_interval: Duration::from_millis(if feed.events > 0 { 1_000 } else { 20 }),
+        sync_interval: feed.sync_interval,
         tick_ns: 1,
         boot_id: ingero_recorder::clock::boot_id(),
         epoch,
@@ -85,16 +87,13 @@ pub fn run(state: &Path, told: &Path, seed: u64, feed: Feed) -> Result<(), Strin
 
     let pool = ring.pool.clone();
     let (send, jobs) = sync_channel(ingero_recorder::limits::SEAL_QUEUE);
-    let stop = Arc::new(AtomicBool::new(false));
-    let sealer = std::thread::spawn(move || ring.sealer.run(&jobs));
-    let flusher = std::thread::spawn({
-        let stop = Arc::clone(&stop);
-        move || ring.flusher.run(&stop)
-    });
+    let stop = AtomicBool::new(false);
+    std::thread::spawn(move || ring.sealer.run(&jobs));
+    std::thread::spawn(move || ring.flusher.run(&stop));
     let mut sink = Sink::new(ring.head, send, None, Arc::new(Progress::default()));
     println!("READY {}", std::process::id());
-    let (mut random, mut given) = (Random::new(seed), 0);
-    while feed.events == 0 || given < feed.events {
+    let mut random = Random::new(seed);
+    loop {
         for _ in 0..1 + random.below(2_000) {
             // More than the disk takes would be refused, and so not be acknowledged: that is another test.
             while !pool.available(2) {
@@ -105,25 +104,17 @@ pub fn run(state: &Path, told: &Path, seed: u64, feed: Feed) -> Result<(), Strin
             let seq = lane.load(Ordering::Relaxed);
             let mut row = timed((epoch, cpu as u16, source as u8, seq));
             if feed.noisy {
-                row.arg0 = random.number();
+                (row.arg0, row.dur_ns) = (random.number(), random.number() >> 20);
             }
             sink.record(&record(&row));
             lane.store(seq + 1, Ordering::Release);
-            given += 1;
         }
         while let Ok(finding) = findings.try_recv() {
             sink.finding(finding);
         }
         sink.tell_losses();
-        if feed.events == 0 && random.one_in(4) {
+        if !feed.noisy && random.one_in(4) {
             std::thread::sleep(Duration::from_micros(random.below(3_000)));
         }
     }
-    ingero_format::ops::Source::ALL.into_iter().for_each(|source| sink.seal(source));
-    drop(sink);
-    sealer.join().unwrap();
-    stop.store(true, Ordering::Relaxed);
-    flusher.thread().unpark();
-    flusher.join().unwrap();
-    Ok(())
 }
