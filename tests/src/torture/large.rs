@@ -55,6 +55,7 @@ fn reopen(state: &Path, told: &Path, bytes: u64) -> Result<Duration, String> {
 }
 
 // The feeder says READY when it takes events.
+#[expect(clippy::zombie_processes, reason = "both branches hand it to somebody who waits")]
 fn start(state: &Path, told: &Path, bytes: u64) -> Result<(Child, Duration), String> {
     let mut command = Command::new(std::env::current_exe().unwrap());
     command.arg("feed").args([state, told]).args(["1", "--large"]).arg(bytes.to_string());
