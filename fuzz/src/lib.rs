@@ -237,6 +237,18 @@ fn sent_alike<T: codec::Encode>(message: &T, body: &[u8]) {
     assert_eq!(wire.get(8..), body.get(4..));
 }
 
+/// The recorder's configuration: it is read, or refused in one line that a person can act upon.
+pub fn config(data: &[u8]) {
+    let Ok(text) = std::str::from_utf8(data) else { return };
+    match ingero_recorder::config::Config::parse(text) {
+        Ok(config) => {
+            assert!(config.snapshot.max_bytes.0 < config.ring.max_bytes.0);
+            assert!((1..=1_000_000).contains(&config.ring.tick.0));
+        }
+        Err(refused) => assert!(!refused.is_empty() && !refused.contains('\n'), "{refused:?}"),
+    }
+}
+
 /// Columns and dictionaries. The first byte chooses how the rest is taken: as a payload, as a payload whose block
 /// is still to be compressed, as rows, as such a payload with the segment's dictionaries before it, or as what a
 /// footer unpacks to.

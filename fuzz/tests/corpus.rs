@@ -4,7 +4,7 @@ use std::{fs, path::PathBuf};
 
 type Check = fn(&[u8]);
 
-const TARGETS: [(&str, Check); 8] = [
+const TARGETS: [(&str, Check); 9] = [
     ("frame", ingero_fuzz::frame),
     ("segment", ingero_fuzz::segment),
     ("head", ingero_fuzz::head),
@@ -13,6 +13,7 @@ const TARGETS: [(&str, Check); 8] = [
     ("bundle", ingero_fuzz::bundle),
     ("control", ingero_fuzz::control),
     ("columns", ingero_fuzz::columns),
+    ("config", ingero_fuzz::config),
 ];
 
 fn corpus(target: &str) -> Vec<(PathBuf, Vec<u8>)> {

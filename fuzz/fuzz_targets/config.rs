@@ -1,0 +1,4 @@
+//! See [`ingero_fuzz::config`].
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| ingero_fuzz::config(data));
