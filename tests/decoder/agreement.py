@@ -1,4 +1,4 @@
-"""Comparing a file's dump with the expected one beside it."""
+"""Comparing the dump of a file, or of a ring as a whole, with the expected one beside it."""
 from __future__ import annotations
 
 import json
@@ -6,9 +6,12 @@ import os
 import traceback
 from typing import Any, Iterator, List, NamedTuple, Optional
 
+from . import dump
 from .files import kind_of, read_bytes
+from .ring import read_ring
 
 SHOWN = 160
+WHOLE_RING = "ring.json"
 
 
 class Verdict(NamedTuple):
@@ -50,29 +53,38 @@ def first_difference(expected: Any, got: Any, place: str = "") -> Optional[str]:
     return None
 
 
-def compare_file(path: str) -> Verdict:
-    """Decodes a file and compares it with `path`.json."""
+def _decode(path: str) -> Optional[Any]:
+    """The dump of a file; of a folder, which copies of its rows count. None for a file of no known kind."""
+    if os.path.isdir(path):
+        return dump.counted(read_ring(path))
     with open(path, "rb") as file:
         data = file.read()
-    with open(path + ".json", "rb") as file:
-        expected = json.load(file)
     kind = kind_of(path, data)
-    if kind is None:
-        return Verdict(path, "of no known kind")
+    return None if kind is None else read_bytes(kind, data).dump
+
+
+def compare_path(path: str) -> Verdict:
+    """Decodes a file and compares it with `path`.json, or a folder with the `ring.json` in it."""
+    with open(os.path.join(path, WHOLE_RING) if os.path.isdir(path) else path + ".json", "rb") as file:
+        expected = json.load(file)
     try:
-        got = read_bytes(kind, data).dump
+        got = _decode(path)
     except Exception:  # whatever it is: a decoder that raises has a bug, and the other files still count
         return Verdict(path, "the decoder failed: " + traceback.format_exc().strip().replace("\n", " | "))
+    if got is None:
+        return Verdict(path, "of no known kind")
     if json.dumps(got, sort_keys=True) == json.dumps(expected, sort_keys=True):
         return Verdict(path, None)
     return Verdict(path, first_difference(expected, json.loads(json.dumps(got))) or "differs")
 
 
-def files_below(directory: str) -> Iterator[str]:
-    """All files below a directory that have an expected dump, in order."""
+def paths_below(directory: str) -> Iterator[str]:
+    """All files below a directory that have an expected dump, and folders with that of a whole ring, in order."""
     for parent, folders, names in os.walk(directory):
         folders.sort()
         have = set(names)
+        if WHOLE_RING in have:
+            yield parent
         for name in sorted(names):
             if name + ".json" in have:
                 yield os.path.join(parent, name)
@@ -80,16 +92,17 @@ def files_below(directory: str) -> Iterator[str]:
 
 def report(directories: List[str], shown: int) -> int:
     """Compares all files, prints the outcome; the exit code."""
-    agreed = 0
-    differing = 0
+    files = rings = differing = 0
     for directory in directories:
-        for path in files_below(directory):
-            verdict = compare_file(path)
-            if verdict.difference is None:
-                agreed += 1
-                continue
-            differing += 1
-            if differing <= shown:
-                print("%s: %s" % (path, verdict.difference))
-    print("%d files agree, %d differ" % (agreed, differing))
-    return 1 if differing or not agreed else 0
+        for path in paths_below(directory):
+            verdict = compare_path(path)
+            if verdict.difference is not None:
+                differing += 1
+                if differing <= shown:
+                    print("%s: %s" % (path, verdict.difference))
+            elif os.path.isdir(path):
+                rings += 1
+            else:
+                files += 1
+    print("%d files and %d whole rings agree, %d differ" % (files, rings, differing))
+    return 1 if differing or not files else 0

@@ -23,6 +23,9 @@ try:
 except ImportError:
     _crc32c_package = None  # type: ignore[assignment]
 
+ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"
+ZSTD_REPEATED = 1  # kind of a block that is one byte, to be repeated
+MAX_WINDOW = 1 << 31
 REFLECTED = 0x82F63B78  # 0x1EDC6F41 with its bits in reverse order
 _BY_BYTE: List[int] = []
 _BY_PAIR: List[int] = []
@@ -76,17 +79,37 @@ def xxh3_128(data: bytes) -> int:
     return xxhash.xxh3_128_intdigest(data)
 
 
+def zstd_frame_end(data: bytes) -> int:
+    """Where the zstd frame that `data` begins with ends, by the headers of the frame and of its blocks (RFC 8878)."""
+    if bytes(data[:4]) != ZSTD_MAGIC or len(data) < 5:
+        raise DecodeError("no zstd frame")
+    descriptor = data[4]
+    single, checksum = descriptor >> 5 & 1, descriptor >> 2 & 1
+    size_bytes = (1 if single else 0, 2, 4, 8)[descriptor >> 6]
+    at = 5 + (1 - single) + (0, 1, 2, 4)[descriptor & 3] + size_bytes
+    last = 0
+    while not last:
+        if at + 3 > len(data):
+            raise DecodeError("zstd frame is cut off")
+        header = int.from_bytes(data[at:at + 3], "little")
+        last, kind, size = header & 1, header >> 1 & 3, header >> 3
+        at += 3 + (1 if kind == ZSTD_REPEATED else size)
+    return at + 4 * checksum
+
+
 def unzstd(data: bytes, raw_len: int, limit: int) -> bytes:
     """What the one zstd frame `data` unpacks to: exactly `raw_len` bytes, at most `limit`."""
     if raw_len > limit:
         raise DecodeError("raw_len %d above the limit" % raw_len)
+    if zstd_frame_end(data) != len(data):
+        raise DecodeError("not exactly one zstd frame")
     try:
         size = zstandard.frame_content_size(data)
         if size not in (-1, raw_len):
             raise DecodeError("unpacks to %d bytes, not to %d" % (size, raw_len))
-        unpacker = zstandard.ZstdDecompressor()
-        if size == raw_len:
-            raw = unpacker.decompress(data, max_output_size=raw_len or 1, allow_extra_data=False)
+        unpacker = zstandard.ZstdDecompressor(max_window_size=MAX_WINDOW)
+        if size == raw_len and size > 0:
+            raw = unpacker.decompress(data, max_output_size=raw_len, allow_extra_data=False)
         else:
             raw = _unzstd_unknown_size(unpacker, data, raw_len)
     except zstandard.ZstdError as error:
@@ -97,7 +120,7 @@ def unzstd(data: bytes, raw_len: int, limit: int) -> bytes:
 
 
 def _unzstd_unknown_size(unpacker: "zstandard.ZstdDecompressor", data: bytes, raw_len: int) -> bytes:
-    """For a zstd frame that does not say its size: stop one byte past what is allowed."""
+    """For a zstd frame that does not say its size, or says 0: stop one byte past what is allowed."""
     with unpacker.stream_reader(data, read_across_frames=False) as stream:
         raw = stream.read(raw_len + 1)
         while len(raw) <= raw_len:

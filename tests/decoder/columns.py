@@ -2,7 +2,7 @@
 from __future__ import annotations
 
 import struct
-from typing import Dict, List, NamedTuple, Set, Tuple
+from typing import Any, Dict, List, NamedTuple, Optional, Set, Tuple
 
 from .checksums import unzstd
 from .dictionary import CALL, THREAD, WIDTHS, Dictionary, Entry, read_tuples
@@ -11,16 +11,24 @@ from .primitives import MASK64, Cursor, DecodeError, lowest_bit, varints, zigzag
 from .rows import NUMBER_MASK, Row
 
 END, DURATION, CPU, SEQ, KIND, ARG0, ARG1 = 1, 2, 3, 4, 6, 8, 9
-VARINT, SPLIT, TUPLES, SEGMENT_TUPLES = 1, 2, 3, 4
+VARINT, SPLIT, TUPLES, SEGMENT_TUPLES, CHAINED, CENTRED = 1, 2, 3, 4, 5, 6
 KNOWN = {
     (END, SPLIT), (DURATION, SPLIT), (CPU, VARINT), (SEQ, VARINT), (THREAD, TUPLES), (THREAD, SEGMENT_TUPLES),
     (KIND, TUPLES), (CALL, TUPLES), (CALL, SEGMENT_TUPLES), (ARG0, SPLIT), (ARG1, TUPLES),
+    (DURATION, CHAINED), (END, CENTRED), (DURATION, CENTRED), (ARG0, CENTRED),
 }
 TUPLE_WIDTHS = {THREAD: WIDTHS[THREAD], KIND: (16, 16, 32, 32), CALL: WIDTHS[CALL], ARG1: (64,)}
 MAX_ROWS = 65536
 MAX_BLOCK = 16 << 20
 _TOP = struct.Struct("<HHI")
 _ENTRY = struct.Struct("<BBHII")
+
+
+class Column(NamedTuple):
+    """One column's values, one for each row, as its encoding has them."""
+
+    encoding: int
+    values: List[Any]
 
 
 class Part(NamedTuple):
@@ -81,6 +89,14 @@ def decode_split(part: Part, rows: int) -> List[int]:
     return values
 
 
+def decode_centred(part: Part, rows: int) -> List[int]:
+    """Encoding 6: a centre, then the zigzag of each value's distance from it as in encoding 2."""
+    cursor = Cursor(part.block)
+    centre = cursor.varint()
+    distances = decode_split(part._replace(block=part.block[cursor.pos:]), rows)
+    return [(centre + zigzag(distance)) & MASK64 for distance in distances]
+
+
 def decode_tuples(part: Part, rows: int) -> List[Entry]:
     """Encoding 3: a dictionary that lives in this frame only."""
     widths = TUPLE_WIDTHS[part.column]
@@ -133,12 +149,29 @@ def decode_ends(first_ns: int, steps: List[int], tick: int) -> List[int]:
     return ends
 
 
+def decode_durations(column: Optional[Column], ends: List[int], cpus: List[int], first_ns: int,
+                     tick: int) -> List[int]:
+    """Durations in ns. Chained ones tell how far a row's start is from the end of the row before on its CPU."""
+    if column is None:
+        return [0] * len(ends)
+    if column.encoding != CHAINED:
+        return [(value * tick) & MASK64 for value in column.values]
+    before: Dict[int, int] = {}
+    durations: List[int] = []
+    for value, end, cpu in zip(column.values, ends, cpus):
+        durations.append((end - before.get(cpu, first_ns) - zigzag(value) * tick) & MASK64)
+        before[cpu] = end
+    return durations
+
+
 def _decode_part(part: Part, rows: int, dictionary: Dictionary, unnamed: Set[int]) -> list:
     """The values of one column."""
     if part.encoding == VARINT:
         return varints(part.block, 0, rows)[0]
-    if part.encoding == SPLIT:
+    if part.encoding in (SPLIT, CHAINED):
         return decode_split(part, rows)
+    if part.encoding == CENTRED:
+        return decode_centred(part, rows)
     if part.encoding == TUPLES:
         return decode_tuples(part, rows)
     return decode_segment_tuples(part, rows, dictionary, unnamed)
@@ -156,21 +189,25 @@ def decode_events(frame: Frame, tick: int, dictionary: Dictionary) -> Tuple[List
     count = header.n_events
     if not 1 <= count <= MAX_ROWS:
         raise DecodeError("%d rows" % count)
-    if header.sources == 0 or header.sources & (header.sources - 1):
-        raise DecodeError("sources %#x, not one" % header.sources)
     unnamed: Set[int] = set()
-    got = {part.column: _decode_part(part, count, dictionary, unnamed) for part in split_parts(frame)}
-    zeros = [0] * count
-    ends = decode_ends(header.first_ns, got.get(END, zeros), tick)
-    durations = [(value * tick) & MASK64 for value in got.get(DURATION, zeros)]
-    origins = decode_origins(got.get(CPU, zeros), got.get(SEQ, zeros))
-    threads = got.get(THREAD) or [(0, 0)] * count
+    got = {part.column: Column(part.encoding, _decode_part(part, count, dictionary, unnamed))
+           for part in split_parts(frame)}
+    nothing = (0, 0, 0, 0, 0, 0)
+
+    def values(column: int, otherwise: Any = 0) -> List[Any]:
+        """A column's values; for one that is missing the same in every row."""
+        return got[column].values if column in got else [otherwise] * count
+
+    ends = decode_ends(header.first_ns, values(END), tick)
+    cpus = values(CPU)
+    origins = decode_origins(cpus, values(SEQ))
+    durations = decode_durations(got.get(DURATION), ends, cpus, header.first_ns, tick)
+    threads = values(THREAD, nothing[:2])
     if CALL in got:
-        calls = got[CALL]
+        calls = values(CALL)
     else:
-        kinds = got.get(KIND) or [(0, 0, 0, 0)] * count
-        arg1 = got.get(ARG1) or [(0,)] * count
-        calls = [kind + (a0,) + a1 for kind, a0, a1 in zip(kinds, got.get(ARG0, zeros), arg1)]
+        kinds, arg1 = values(KIND, nothing[:4]), values(ARG1, nothing[:1])
+        calls = [kind + (a0,) + a1 for kind, a0, a1 in zip(kinds, values(ARG0), arg1)]
     rows = [
         Row(end, dur, thread[0], thread[1], call[4], call[5], origin, call[0], call[1], _signed(call[2]), call[3])
         for end, dur, thread, call, origin in zip(ends, durations, threads, calls, origins)

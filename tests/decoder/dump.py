@@ -161,6 +161,12 @@ def bundle(value: Bundle, data: bytes) -> Dump:
     }
 
 
+def counted(value: Whole) -> Dump:
+    """Which copies of a ring's rows count: what `ring.json` holds."""
+    return {"frames": plain(value.frames), "slots": plain(value.slots), "unnamed": value.unnamed,
+            "rows": sum(len(batch.rows) for batch in value.batches)}
+
+
 def whole(value: Whole, files: Dict[str, Any]) -> Dump:
     """A ring or frozen set as a whole."""
     lanes = [
@@ -172,7 +178,9 @@ def whole(value: Whole, files: Dict[str, Any]) -> Dump:
         "kind": "directory",
         "files": files,
         "rows": [[epoch, source] + list(row) for epoch, source, row in all_rows(value)],
+        "counted": counted(value),
         "skipped_slots": value.skipped_slots,
+        "skipped_frames": plain(value.skipped_frames),
         "unnamed": value.unnamed,
         "unreadable_rows": value.unreadable_rows,
         "accounts": lanes,

@@ -122,13 +122,15 @@ def _check_header_sum(data: bytes, at: int, length: int, work: Work) -> None:
 
 
 def check_readable(header: FrameHeader) -> None:
-    """Whether a reader of this version can read a good frame of a known kind (flags, codec)."""
+    """What makes a good frame unreadable before its contents are looked at."""
     incompat = header.flags & 0xFF00
     if incompat:
         raise DecodeError("incompatible frame flag bit %d" % lowest_bit(incompat))
     wanted = CODEC_OF.get(header.kind)
     if wanted is not None and header.codec != wanted:
         raise DecodeError("codec %d for kind %d" % (header.codec, header.kind))
+    if header.kind == EVENTS and header.sources not in (1, 2, 4, 8):
+        raise DecodeError("sources %#x, not one" % header.sources)
 
 
 def unpack_record(frame: Frame) -> bytes:

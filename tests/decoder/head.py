@@ -66,15 +66,17 @@ def read_page(data: bytes) -> HeadPage:
 
 def read_slot(data: bytes, index: int, start: int, end: int) -> Optional[Slot]:
     """The slot in `data[start:end]`; None if it was never used, which only its whole first 32 bytes can say."""
-    if end - start >= 32 and all_zero(data[start:start + 32]):
-        return None
-    if end - start < SLOT_HEADER:
+    if end - start < _SLOT.size:
         raise DecodeError("slot %d: header cut off" % index)
+    if all_zero(data[start:start + _SLOT.size]):
+        return None
     generation, epoch, source, crc = _SLOT.unpack_from(data, start)
     if crc32c(data[start:start + 28]) != crc:
         raise DecodeError("slot %d: wrong checksum" % index)
     if source > 3:
         raise DecodeError("slot %d: source %d" % (index, source))
+    if end - start < SLOT_HEADER:
+        raise DecodeError("slot %d: header cut off" % index)
     published = int.from_bytes(data[start + 32:start + 40], "little")
     if published > (end - start - SLOT_HEADER) // ROW_BYTES:
         raise DecodeError("slot %d: claims %d rows" % (index, published))

@@ -3,8 +3,8 @@ from __future__ import annotations
 
 from typing import Any, Dict
 
-from .primitives import Cursor, DecodeError
-from .records import PROCESS, BytesOf, ListOf, Record, read_value
+from .primitives import DecodeError
+from .records import PROCESS, BytesOf, ListOf, Record, read_value, record_cursor
 
 VERSION = 1
 TRIGGER = Record("Trigger", ("kind", "string"), ("reason", "string"), ("at_ns", "u64"))
@@ -26,7 +26,7 @@ MANIFEST = Record(
 
 def read_manifest(data: bytes) -> Dict[str, Any]:
     """A manifest. A later version's may have more fields after those known here."""
-    cursor = Cursor(data)
+    cursor = record_cursor(data)
     manifest = read_value(cursor, MANIFEST)
     if cursor.left() and manifest["version"] <= VERSION:
         raise DecodeError("manifest: %d bytes left over" % cursor.left())

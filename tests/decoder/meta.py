@@ -1,7 +1,7 @@
 """META rows and what they tell: names, stacks, losses, coverage, clocks (FORMAT.md section 14)."""
 from __future__ import annotations
 
-from typing import Any, Dict, Iterable, List, NamedTuple, Optional, Tuple
+from typing import Any, Dict, Iterable, List, NamedTuple, Optional, Set, Tuple
 
 from .rows import Row
 
@@ -31,23 +31,28 @@ class Parts:
     def __init__(self) -> None:
         self._parts: Dict[int, Dict[int, Tuple[int, int]]] = {}
         self._count: Dict[int, int] = {}
+        self._disputed: Set[int] = set()
 
     def add(self, row: Row) -> None:
-        """One STACK_PART or TEXT_PART."""
-        self._count[row.stack] = row.flags
-        self._parts.setdefault(row.stack, {})[row.ret] = (row.arg0, row.arg1)
+        """One STACK_PART or TEXT_PART. One that does not go with the others makes its id unknown."""
+        number, values = row.stack, (row.arg0, row.arg1)
+        parts = self._parts.setdefault(number, {})
+        if self._count.setdefault(number, row.flags) != row.flags or not 0 <= row.ret < row.flags:
+            self._disputed.add(number)
+        elif parts.setdefault(row.ret, values) != values:
+            self._disputed.add(number)
 
     def whole(self) -> Dict[int, List[int]]:
-        """Values of those that have all their parts, in order."""
+        """Values of those that have all their parts, and none that contradicts another, in order."""
         result: Dict[int, List[int]] = {}
         for number, parts in self._parts.items():
             count = self._count[number]
-            if count and all(place in parts for place in range(count)):
+            if number not in self._disputed and len(parts) == count:
                 result[number] = [value for place in range(count) for value in parts[place]]
         return result
 
     def incomplete(self) -> int:
-        """How many lack a part."""
+        """How many lack a part, or have parts that contradict each other."""
         return len(self._parts) - len(self.whole())
 
 
@@ -57,9 +62,9 @@ def name_of(arg0: int, arg1: int) -> str:
 
 
 def text_of(values: List[int]) -> str:
-    """Text out of 8-byte values, zero-padded."""
+    """Text out of 8-byte values, up to the first zero byte."""
     raw = b"".join(value.to_bytes(8, "little") for value in values)
-    return raw.rstrip(b"\0").decode("utf-8", "replace")
+    return raw.partition(b"\0")[0].decode("utf-8", "replace")
 
 
 class EpochMeta:
@@ -132,5 +137,5 @@ class EpochMeta:
         return result
 
     def incomplete(self) -> int:
-        """Stacks and texts that lack a part."""
+        """Stacks and texts that cannot be put together."""
         return self._stack_parts.incomplete() + self._text_parts.incomplete()

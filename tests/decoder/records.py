@@ -6,7 +6,7 @@ from typing import Any, Dict, Tuple
 
 from .primitives import Cursor, DecodeError
 
-CLAIM_LIMIT = 16 << 20
+MAX_RECORD = 16 << 20
 _INTEGERS = {"u8": (1, False), "u16": (2, False), "u32": (4, False), "u64": (8, False), "i32": (4, True)}
 
 
@@ -100,8 +100,6 @@ def _read_plain(cursor: Cursor, kind: str) -> Any:
     """Integers, floating point and strings."""
     if kind == "string":
         length = cursor.number(8)
-        if length > CLAIM_LIMIT:
-            raise DecodeError("string of %d bytes" % length)
         try:
             return bytes(cursor.take(length)).decode("utf-8")
         except UnicodeDecodeError:
@@ -112,9 +110,16 @@ def _read_plain(cursor: Cursor, kind: str) -> Any:
     return cursor.number(size, signed)
 
 
+def record_cursor(data: bytes) -> Cursor:
+    """At the begin of a record, which must not be longer than any may be."""
+    if len(data) > MAX_RECORD:
+        raise DecodeError("record of %d bytes" % len(data))
+    return Cursor(data)
+
+
 def read_record(data: bytes, kind: Any) -> Any:
     """A record that must fill `data` exactly."""
-    cursor = Cursor(data)
+    cursor = record_cursor(data)
     value = read_value(cursor, kind)
     if cursor.left():
         raise DecodeError("%d bytes left over" % cursor.left())

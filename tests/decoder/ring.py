@@ -1,9 +1,9 @@
-"""A ring, a frozen set or a bundle as a whole: rows without doubles, names, accounts (FORMAT.md sections 1, 4, 14)."""
+"""A ring, a frozen set or a bundle as a whole: one copy of every row, names, accounts (FORMAT.md sections 1, 4, 14)."""
 from __future__ import annotations
 
 import os
 import re
-from typing import Dict, Iterable, List, NamedTuple, Optional, Set, Tuple
+from typing import Dict, Iterable, Iterator, List, NamedTuple, Optional, Set, Tuple
 
 from .account import Accounts
 from .bundle import HEAD, MANIFEST, OPEN, SEGMENT, Bundle, read_bundle
@@ -14,8 +14,9 @@ from .identity import Identity, read_identity
 from .meta import EpochMeta
 from .primitives import Damage
 from .rows import META, Row
-from .segment import Segment, read_segment
+from .segment import FrameContent, Segment, read_segment
 
+Use = Tuple[int, int]  # epoch and generation: one use of a head slot
 SEGMENT_NAME = re.compile(r"^[0-9]{20}\.seg$")
 
 
@@ -35,6 +36,46 @@ class Batch(NamedTuple):
     rows: List[Row]
 
 
+class Copies:
+    """Which copy of the rows of each use of a head slot counts (section 1)."""
+
+    def __init__(self, segments: Iterable[NamedSegment], head: Optional[Head]) -> None:
+        self._counts: Dict[Use, Optional[int]] = {}
+        held = {(slot.epoch, slot.generation) for slot in head.slots if slot.rows} if head is not None else set()
+        complete: Set[Use] = set()
+        for content, use in _uses(segments):
+            if use not in complete and has_all_entries(content):
+                complete.add(use)
+                self._counts[use] = id(content)
+            elif use not in self._counts:
+                self._counts[use] = None if use in held else id(content)
+
+    def frame_counts(self, epoch: int, content: FrameContent) -> bool:
+        """Whether a readable Events frame is the copy that counts."""
+        generation = content.frame.header.head_generation
+        return generation == 0 or self._counts[epoch, generation] == id(content)
+
+    def slot_counts(self, use: Use) -> bool:
+        """Whether the head slot is the copy that counts."""
+        return use[1] == 0 or self._counts.get(use) is None
+
+
+def _uses(segments: Iterable[NamedSegment]) -> Iterator[Tuple[FrameContent, Use]]:
+    """Readable Events frames that were made from a head slot, in the order of reading."""
+    for named in segments:
+        header = named.segment.header
+        for content in named.segment.contents if header is not None else ():
+            frame = content.frame.header
+            if frame.kind == EVENTS and content.error is None and frame.head_generation:
+                assert header is not None
+                yield content, (header.epoch, frame.head_generation)
+
+
+def has_all_entries(content: FrameContent) -> bool:
+    """Whether a reader has every dictionary entry that an Events frame needs."""
+    return content.unnamed == 0
+
+
 class Whole:
     """All that the files of a ring say together."""
 
@@ -46,7 +87,10 @@ class Whole:
         self.bundle_bytes = b""
         self.open_rows: List[Row] = []
         self.batches: List[Batch] = []
+        self.frames: List[Tuple[int, int]] = []  # (segment number, frame_seq) of the Events frames that count
+        self.slots: List[Use] = []  # head slots that count
         self.skipped_slots: List[int] = []
+        self.skipped_frames: List[Tuple[int, int]] = []
         self.unnamed = 0
         self.unreadable_rows = 0
         self.meta: Dict[int, EpochMeta] = {}
@@ -71,31 +115,38 @@ def _add_batch(whole: Whole, batch: Batch) -> None:
         whole.accounts.add_rows(batch.epoch, batch.source, batch.rows)
 
 
-def _add_segment(whole: Whole, segment: Segment, complete: bool) -> None:
-    """Rows and state of one segment."""
+def _add_segment(whole: Whole, named: NamedSegment, copies: Copies, complete: bool) -> bool:
+    """Rows and state of one segment. Says whether all its rows were taken from its frames."""
+    segment = named.segment
     header = segment.header
     assert header is not None
     states = [content.state for content in segment.contents if content.state is not None]
     whole.accounts.begin_segment(header.epoch, header.segment_seq, states[0] if states else None, complete)
     for state in states:
         whole.epoch_meta(header.epoch).add_state(state)
+    all_taken = True
     for content in segment.contents:
-        if content.frame.header.kind != EVENTS:
+        frame = content.frame.header
+        if frame.kind != EVENTS:
             continue
         if content.error is not None:
-            whole.unreadable_rows += content.frame.header.n_events
-            continue
-        whole.unnamed += content.unnamed
-        _add_batch(whole, Batch(header.epoch, source_of(content.frame.header.sources), content.rows))
+            whole.unreadable_rows += frame.n_events
+        elif copies.frame_counts(header.epoch, content):
+            whole.frames.append((named.number, frame.frame_seq))
+            whole.unnamed += content.unnamed
+            _add_batch(whole, Batch(header.epoch, source_of(frame.sources), content.rows))
+        else:
+            whole.skipped_frames.append((named.number, frame.frame_seq))
+            all_taken = False
+    return all_taken
 
 
-def _add_segments(whole: Whole) -> Set[Tuple[int, int]]:
-    """All segments by rising number; the (epoch, generation) pairs that stand in their frames."""
-    sealed: Set[Tuple[int, int]] = set()
+def _add_segments(whole: Whole, copies: Copies) -> None:
+    """All segments by rising number."""
     complete = True
     before: Optional[NamedSegment] = None
     last: Optional[int] = None
-    for named in sorted(whole.segments, key=lambda item: item.number):
+    for named in whole.segments:
         segment = named.segment
         header = segment.header
         whole.damages += [(named.name, damage) for damage in segment.damages]
@@ -112,14 +163,9 @@ def _add_segments(whole: Whole) -> Set[Tuple[int, int]]:
         if header.segment_seq != named.number:
             whole.notes.append("%s: says it is segment %d" % (named.name, header.segment_seq))
         _check_link(whole, before, named)
-        _add_segment(whole, segment, complete)
-        for content in segment.contents:
-            generation = content.frame.header.head_generation
-            if generation:
-                sealed.add((header.epoch, generation))
-        complete = complete and not segment.damages and not segment.unreadable
+        all_taken = _add_segment(whole, named, copies, complete)
+        complete = complete and all_taken and not segment.damages and not segment.unreadable
         before = named
-    return sealed
 
 
 def _check_link(whole: Whole, before: Optional[NamedSegment], named: NamedSegment) -> None:
@@ -130,16 +176,26 @@ def _check_link(whole: Whole, before: Optional[NamedSegment], named: NamedSegmen
         whole.notes.append("%s: tampered: %s does not go on from its chain" % (before.name, named.name))
 
 
-def _add_head(whole: Whole, sealed: Set[Tuple[int, int]], name: str) -> None:
-    """Head slots but for those that are in a frame already."""
+def _add_head(whole: Whole, copies: Copies, name: str) -> None:
+    """Head slots but for those whose rows are taken from a frame."""
     if whole.head is None:
         return
     whole.damages += [(name, damage) for damage in whole.head.damages]
     for slot in whole.head.slots:
-        if (slot.epoch, slot.generation) in sealed:
-            whole.skipped_slots.append(slot.place)
-        else:
+        use = (slot.epoch, slot.generation)
+        if copies.slot_counts(use):
+            whole.slots.append(use)
             _add_batch(whole, Batch(slot.epoch, slot.source, slot.rows))
+        else:
+            whole.skipped_slots.append(slot.place)
+
+
+def _put_together(whole: Whole) -> None:
+    """Rows, names and accounts out of the segments and the head."""
+    whole.segments.sort(key=lambda item: item.number)
+    copies = Copies(whole.segments, whole.head)
+    _add_segments(whole, copies)
+    _add_head(whole, copies, "head")
 
 
 def _read(whole: Whole, path: str, name: str) -> Optional[bytes]:
@@ -173,7 +229,7 @@ def read_ring(path: str) -> Whole:
             whole.head = read_head(data)
         else:
             whole.segments.append(NamedSegment(name, int(name[:20]), read_segment(data)))
-    _add_head(whole, _add_segments(whole), "head")
+    _put_together(whole)
     _check_ring_ids(whole)
     return whole
 
@@ -195,11 +251,11 @@ def whole_bundle(bundle: Bundle) -> Whole:
     for member in bundle.members:
         if member.kind == SEGMENT and member.content is not None:
             whole.segments.append(NamedSegment("segment %d" % member.number, member.number, member.content))
-        elif member.kind == HEAD and whole.head is None:
-            whole.head = member.content
-        elif member.kind == OPEN and member.content is not None:
-            whole.open_rows += [row for row in member.content if row is not None]
-    _add_head(whole, _add_segments(whole), "head")
+    head, still_open = bundle.first(HEAD), bundle.first(OPEN)
+    whole.head = None if head is None else head.content
+    if still_open is not None:
+        whole.open_rows = [row for row in still_open.content if row is not None]
+    _put_together(whole)
     whole.damages = [("bundle", damage) for damage in bundle.damages]
     whole.notes += bundle.notes
     if not bundle.complete and any(member.kind != MANIFEST for member in bundle.members):

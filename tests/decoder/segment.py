@@ -2,7 +2,7 @@
 from __future__ import annotations
 
 import struct
-from typing import Any, Dict, List, NamedTuple, Optional, Tuple, Union
+from typing import Any, Dict, List, NamedTuple, Optional, Set, Tuple, Union
 
 from .checksums import crc32c
 from .columns import decode_events
@@ -87,19 +87,19 @@ class Segment(NamedTuple):
 
 def read_header(data: bytes) -> SegmentHeader:
     """Checks and reads a segment's header."""
-    if len(data) < 256:
-        raise DecodeError("shorter than a segment header")
-    fields = _HEADER.unpack_from(data)
-    if fields[0] != MAGIC:
+    if len(data) < 10:
+        raise DecodeError("shorter than the begin of a segment header")
+    if bytes(data[:8]) != MAGIC:
         raise DecodeError("not a segment: wrong magic")
-    header = SegmentHeader._make(fields[1:14] + (int.from_bytes(fields[14], "little"),))
-    length = header.header_len
+    length = int.from_bytes(data[8:10], "little")
     if not 256 <= length <= 4096 or length % 8:
         raise DecodeError("segment header_len %d" % length)
     if length > len(data):
         raise DecodeError("segment header is cut off")
     if crc32c(data[:length - 4]) != U32.unpack_from(data, length - 4)[0]:
         raise DecodeError("segment header: wrong checksum")
+    fields = _HEADER.unpack_from(data)
+    header = SegmentHeader._make(fields[1:14] + (int.from_bytes(fields[14], "little"),))
     if header.incompat:
         raise DecodeError("segment header: unknown incompat bit %d" % lowest_bit(header.incompat))
     if not 1 <= header.tick_ns <= 1_000_000:
@@ -190,24 +190,22 @@ def read_frames(data: bytes, frames: List[Frame], header: SegmentHeader,
 
 
 def _check_dictionary_counts(contents: List[FrameContent]) -> List[str]:
-    """Events frames say how far the dictionary had come; only where all frames from the first on are there."""
-    if any(content.frame.header.frame_seq != number for number, content in enumerate(contents)):
-        return []
-    if any(content.error for content in contents if content.frame.header.kind == DICTIONARY):
-        return []
-    counts = {5: 0, 7: 0}
+    """Events frames say how far the dictionary had come; checked up to the first frame that is missing or lost."""
+    known: Dict[int, Set[int]] = {THREAD: set(), CALL: set()}
     digest = 0
     notes: List[str] = []
-    for content in contents:
+    for number, content in enumerate(contents):
         header = content.frame.header
+        if header.frame_seq != number or (header.kind == DICTIONARY and content.error is not None):
+            break
         if header.kind == DICTIONARY:
             raw = unpack_record(content.frame)
             digest = crc32c(raw, digest)
             for table in read_dictionary(raw):
-                counts[table.column] = max(counts[table.column], table.base + len(table.entries))
+                known[table.column].update(range(table.base, table.base + len(table.entries)))
         elif header.kind == EVENTS and (header.dict_threads or header.dict_calls or header.dict_digest):
             said = (header.dict_threads, header.dict_calls, header.dict_digest)
-            if said != (counts[5], counts[7], digest):
+            if said != (len(known[THREAD]), len(known[CALL]), digest):
                 notes.append("frame %d: dictionary is not as it says" % header.frame_seq)
     return notes
 
@@ -236,7 +234,7 @@ def read_segment(data: bytes) -> Segment:
     notes: List[str] = []
     if not any(isinstance(step, Damage) for step in steps):
         chain, notes = _check_chain(header, contents)
-        notes += _check_dictionary_counts(contents)
     else:
         notes.append("the digest chain cannot be checked: the segment is damaged")
+    notes += _check_dictionary_counts(contents)
     return Segment(header, steps, contents, end, chain, len(dictionary.of(THREAD)), len(dictionary.of(CALL)), notes)

@@ -66,7 +66,10 @@ def _whole(whole: Whole) -> List[str]:
         "%d %s" % (counts[source], SOURCES[source] if source < len(SOURCES) else "source %d" % source)
         for source in sorted(counts)) or "none")]
     if whole.skipped_slots:
-        lines.append("head slots that are in a frame already: %s" % whole.skipped_slots)
+        lines.append("head slots whose rows are in a frame: %s" % whole.skipped_slots)
+    if whole.skipped_frames:
+        lines.append("frames whose rows are taken from another place: %s" % ", ".join(
+            "%d of segment %d" % (frame, segment) for segment, frame in whole.skipped_frames))
     if whole.open_rows:
         lines.append("%d open rows" % len(whole.open_rows))
     if whole.unnamed or whole.unreadable_rows:
