@@ -96,9 +96,5 @@ fn check_row_count(value: u64) -> Result<(), FormatError> {
     Err(FormatError::new(WHAT, 0, reason))
 }
 
-fn compression(e: &std::io::Error) -> FormatError {
-    FormatError::new(WHAT, 0, Reason::Compression(e.to_string()))
-}
-
 #[cfg(test)]
 mod tests;

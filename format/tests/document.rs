@@ -15,7 +15,7 @@ use ingero_format::{
     head::{self, Geometry},
     identity::Identity,
     manifest::{Manifest, VERSION},
-    ops::Source,
+    ops::{OPS, Source, by_number},
     row::{flags, origin},
     segment::{Anchor, Builder, Dictionaries, Footer, Header},
     state::{Account, State, Task},
@@ -207,7 +207,7 @@ fn a_frame_taken_apart_is_as_the_document_shows_it() {
     let document = document();
     let mut compressor = Compressor::new().unwrap();
     let encoded = columns::encode(&mut launches(), 1, None, &mut compressor).unwrap();
-    compare(&document, "Frame 2 of a segment with", &frame::write(&events_header(&encoded), encoded.payload));
+    compare(&document, "Four launches by pid 10", &frame::write(&events_header(&encoded), encoded.payload));
     compare(&document, "The block unpacks to 35 bytes:", &block(encoded.payload, encoded.raw_len));
 }
 
@@ -245,9 +245,37 @@ fn a_segment_with_dictionaries_is_as_the_document_shows_it() {
     );
 }
 
+// The document's table of operations, made from the list in the code and what is said there about each.
+fn operations() -> String {
+    let code = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("src/ops.rs")).unwrap();
+    let mut remarks: Vec<&str> = Vec::new();
+    let mut table = String::from("| number | name | arg0 and arg1 |\n|---|---|---|\n");
+    let list = code.split_once("\nops! {").and_then(|(_, rest)| rest.split_once("\n}")).expect("a list").0;
+    for line in list.lines().map(str::trim) {
+        if let Some(remark) = line.strip_prefix("/// ") {
+            remarks.push(remark);
+        } else if let Some((_, number)) = line.split_once(" = 0x") {
+            let op = by_number(u16::from_str_radix(&number[..4], 16).unwrap()).unwrap();
+            let remark = if op.number < 0x2000 { remarks.join(" ") } else { "below".into() };
+            table +=
+                &format!("| `{:#06x}` | `{}` | {} |\n", op.number, op.name, remark.trim_end_matches('.'));
+            remarks.clear();
+        }
+    }
+    assert_eq!(table.lines().count(), OPS.len() + 2);
+    table
+}
+
+#[test]
+fn the_table_of_operations_is_the_one_in_the_code() {
+    let table = operations();
+    assert!(document().contains(&format!("\n{table}\n")), "the document lacks\n{table}");
+}
+
 #[test]
 #[ignore = "prints the examples for the document"]
 fn print_examples() {
+    println!("{}", operations());
     let show = |name: &str, bytes: &[u8]| println!("== {name}, {} bytes\n{}", bytes.len(), dump(bytes));
     let (mut builder, _) = Builder::begin(segment_header(), u64::MAX);
     show("state", &state().to_bytes().unwrap());

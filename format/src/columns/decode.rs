@@ -1,8 +1,8 @@
 //! Payload to rows.
 
 use super::{
-    Column, Encoding, MAX_BLOCK_BYTES, WHAT, check_row_count, compression, forecast::SeqForecast,
-    split::Split, varint::Varints,
+    Column, Encoding, MAX_BLOCK_BYTES, WHAT, check_row_count, forecast::SeqForecast, split::Split,
+    varint::Varints,
 };
 use crate::{
     FormatError, Reason, Row,
@@ -60,12 +60,7 @@ fn unpack(packed: &[u8], raw_len: u32) -> Result<Vec<u8>, FormatError> {
             Reason::Range { field: "block bytes", value: capacity as u64, allowed: "at most 16 MiB" };
         return Err(FormatError::new(WHAT, 0, reason));
     }
-    let block = zstd::bulk::decompress(packed, capacity).map_err(|e| compression(&e))?;
-    if block.len() != capacity {
-        let text = format!("{} bytes where the header says {capacity}", block.len());
-        return Err(FormatError::new(WHAT, 0, Reason::Compression(text)));
-    }
-    Ok(block)
+    frame::unpack(WHAT, packed, raw_len)
 }
 
 /// What carries over from one row to the next.
