@@ -272,6 +272,38 @@ fn the_table_of_operations_is_the_one_in_the_code() {
     assert!(document().contains(&format!("\n{table}\n")), "the document lacks\n{table}");
 }
 
+// A payload whose columns are given: id, encoding, block part, raw part.
+fn payload(columns: &[(u8, u8, &[u8], &[u8])]) -> (Vec<u8>, u32) {
+    let block: Vec<u8> = columns.iter().flat_map(|c| c.2).copied().collect();
+    let packed = zstd::bulk::compress(&block, 1).unwrap();
+    let mut out = [columns.len() as u32, packed.len() as u32].map(u32::to_le_bytes).concat();
+    for (id, encoding, block, raw) in columns {
+        out.extend([*id, *encoding, 0, 0]);
+        out.extend([block.len() as u32, raw.len() as u32].map(u32::to_le_bytes).concat());
+    }
+    out.extend(packed);
+    columns.iter().for_each(|c| out.extend(c.3));
+    (out, block.len() as u32)
+}
+
+#[test]
+fn chained_and_centred_columns_are_as_the_document_shows_them() {
+    let document = document();
+    let (durations, duration_bits) = ([0x2f, 0, 0, 2], [0x3f, 3]);
+    let (ends, end_bits) = ([0x90, 0x4e, 0x34, 0x27, 0x28, 0x28], [0x1f, 0xee, 0x12, 0x27, 0x0e]);
+    contains(&document, &durations);
+    assert!(document.contains("raw 3f 03"));
+    contains(&document, &ends);
+    contains(&document, &end_bits);
+    let (payload, raw_len) =
+        payload(&[(1, 6, &ends, &end_bits), (2, 5, &durations, &duration_bits), (3, 1, &[0, 1, 0, 1], &[])]);
+    let header =
+        frame::Header { n_events: 4, first_ns: 1_000_000, raw_len, ..frame::Header::of(Kind::Events) };
+    let decoded = columns::decode(&header, &payload, 1, &Dictionaries::default()).unwrap().rows;
+    let times: Vec<(u64, u64)> = decoded.iter().map(|r| (r.end_ns, r.dur_ns)).collect();
+    assert_eq!(times, [(1_000_000, 4_000), (1_010_919, 10_919), (1_019_838, 19_838), (1_028_757, 17_837)]);
+}
+
 #[test]
 #[ignore = "prints the examples for the document"]
 fn print_examples() {

@@ -155,10 +155,11 @@ mod tests {
         let alternating: Vec<u32> = (0..1024).map(|i| i % 2).collect();
         assert_eq!(id_bits(&alternating, 2), 0);
         let random: Vec<u32> = (0..1024).map(|i| (noise(i) % 64) as u32).collect();
-        assert!((5 * 1024 << 8..=25 * 1024 << 6).contains(&id_bits(&random, 64)), "about 6 bits each");
-        assert!(apart(&random, 64, 4 * 1024 << 8, || 1024 << 7));
-        assert!(!apart(&random, 64, 4 * 1024 << 8, || 2 * 1024 << 8));
-        assert!(!apart(&random, 64, 40 * 1024 << 8, || panic!("the first alone takes more")));
+        let each = |bits: u64| bits * 1024 * 256;
+        assert!((each(5)..=each(25) / 4).contains(&id_bits(&random, 64)), "about 6 bits each");
+        assert!(apart(&random, 64, each(4), || each(1) / 2));
+        assert!(!apart(&random, 64, each(4), || each(2)));
+        assert!(!apart(&random, 64, each(40), || panic!("the first alone takes more")));
     }
 
     #[test]
