@@ -12,16 +12,21 @@
 //!   leading one), the remaining low bits packed in the raw area. A compressor gains nothing on the low
 //!   bits of a duration and pays for trying.
 //! * *dictionary* – distinct tuples in order of first use, then one index per row.
+//! * *chained* – durations as the distance from the row before's end on the same CPU to the row's start, *split*: an
+//!   interval off a CPU began, as a rule, when another one ended there.
+//! * *centred* – a number, then every value as its distance from that, *split*.
 //! * *segment dictionary* – one id per row; the tuples stand in the segment's Dictionary frames
 //!   ([`crate::dictionary`]).
 //!
 //! Rows are put in order of their end, so that end times are small non-negative steps. With a tick above 1 ns
 //! times are rounded down to it first.
 
+mod choose;
 mod decode;
 mod encode;
-mod forecast;
+mod numbers;
 mod pack;
+mod per_cpu;
 mod split;
 mod varint;
 
@@ -41,9 +46,9 @@ const WHAT: &str = "frame payload";
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 enum Column {
-    /// Step from the previous row's end (the first: from the frame's first time) in ticks, *split*.
+    /// Step from the previous row's end (the first: from the frame's first time) in ticks, *split* or *centred*.
     End = 1,
-    /// Duration in ticks, *split*.
+    /// Duration in ticks, *split*, *centred* or *chained*.
     Duration = 2,
     /// CPU, *varint*.
     Cpu = 3,
@@ -55,7 +60,7 @@ enum Column {
     Kind = 6,
     /// (op, flags, ret, stack, arg0, arg1), *segment dictionary* or *dictionary*; replaces Kind, Arg0 and Arg1.
     Call = 7,
-    /// First value, *split*.
+    /// First value, *split* or *centred*.
     Arg0 = 8,
     /// Second value, one-tuple *dictionary*.
     Arg1 = 9,
@@ -86,6 +91,8 @@ enum Encoding {
     Split = 2,
     Dictionary = 3,
     Segment = 4,
+    Chained = 5,
+    Centred = 6,
 }
 
 fn check_row_count(value: u64) -> Result<(), FormatError> {
@@ -94,10 +101,6 @@ fn check_row_count(value: u64) -> Result<(), FormatError> {
     }
     let reason = Reason::Range { field: "row count", value, allowed: "1 to 65536" };
     Err(FormatError::new(WHAT, 0, reason))
-}
-
-fn compression(e: &std::io::Error) -> FormatError {
-    FormatError::new(WHAT, 0, Reason::Compression(e.to_string()))
 }
 
 #[cfg(test)]

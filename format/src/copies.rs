@@ -7,6 +7,7 @@
 use std::collections::BTreeSet;
 
 use crate::{
+    columns,
     dictionary::Dictionaries,
     frame::{Header, Kind},
     segment::{self, Scan, Step},
@@ -25,16 +26,19 @@ pub struct Copies {
 }
 
 impl Copies {
-    /// Looks over a segment: first pass. Gives how many frames of events it has.
+    /// Looks over a segment: first pass, after the slots. Gives how many frames of events it has. A frame stands in
+    /// for a slot only if it can be decoded, and is for that.
     pub fn survey(&mut self, bytes: &[u8], header: &segment::Header, dictionaries: &Dictionaries) -> usize {
         let mut frames = 0;
         for step in Scan::new(bytes, header) {
-            if let Step::Frame(_, frame, _) = step
+            if let Step::Frame(_, frame, payload) = step
                 && matches!(frame.content(), Ok(Some(Kind::Events)))
             {
                 frames += 1;
-                if dictionaries.cover(&frame) {
-                    self.complete.insert((header.epoch, frame.head_generation));
+                let of = (header.epoch, frame.head_generation);
+                let readable = || columns::decode(&frame, payload, header.tick_ns, dictionaries).is_ok();
+                if dictionaries.cover(&frame) && (!self.slots.contains(&of) || readable()) {
+                    self.complete.insert(of);
                 }
             }
         }
@@ -137,6 +141,22 @@ mod tests {
         assert_eq!(look(&bytes, &header, &mut alone), [true], "without names is better than not at all");
         copies.slot(7, 9);
         assert_eq!(look(&bytes, &header, &mut copies), [false]);
+        assert!(copies.take_slot(7, 9));
+    }
+
+    #[test]
+    fn a_whole_frame_that_cannot_be_decoded_gives_way_to_the_head() {
+        let (header, bytes, _) = segment();
+        let mut forged = header.to_bytes();
+        for step in Scan::new(&bytes, &header) {
+            let Step::Frame(_, frame, payload) = step else { panic!("damage") };
+            let events = frame.kind == Kind::Events as u8;
+            let n_events = frame.n_events + u32::from(events);
+            forged.extend(crate::frame::write(&Header { n_events, ..frame }, payload));
+        }
+        let mut copies = Copies::default();
+        copies.slot(7, 9);
+        copies.survey(&forged, &header, &Dictionaries::collect(&forged, &header));
         assert!(copies.take_slot(7, 9));
     }
 

@@ -18,6 +18,7 @@
 use crate::{
     FormatError, Reason,
     bytes::{Reader, crc32c},
+    ops::Source,
 };
 
 /// First bytes of a frame. CR LF and 0x1A make damage by text tools visible.
@@ -125,10 +126,17 @@ impl Header {
         u64::from(self.header_len) + u64::from(self.payload_len).next_multiple_of(8) + 8
     }
 
+    /// The source whose rows are inside; `None` unless exactly one known source's bit is set.
+    #[must_use]
+    pub fn source(&self) -> Option<Source> {
+        Source::ALL.into_iter().find(|s| self.sources == 1 << *s as u8)
+    }
+
     /// What kind of contents can be read; `None` for a kind that is skipped.
     ///
     /// # Errors
-    /// [`Reason::Incompatible`] for an unknown incompatible flag, by its number, or a kind in a foreign codec.
+    /// [`Reason::Incompatible`] for an unknown incompatible flag, by its number, whatever the kind, or a known kind
+    /// in a foreign codec; [`Reason::Range`] for events of anything but one known source.
     pub fn content(&self) -> Result<Option<Kind>, FormatError> {
         let unknown = self.flags & INCOMPAT_FLAGS;
         if unknown != 0 {
@@ -140,6 +148,11 @@ impl Header {
         if kind.is_some_and(|k| k.codec() as u8 != self.codec) {
             let reason = Reason::Incompatible(format!("frame kind {} in codec {}", self.kind, self.codec));
             return Err(FormatError::new(WHAT, 13, reason));
+        }
+        if kind == Some(Kind::Events) && self.source().is_none() {
+            let value = self.sources.into();
+            let reason = Reason::Range { field: "sources", value, allowed: "exactly one bit, 0 to 3" };
+            return Err(FormatError::new(WHAT, 16, reason));
         }
         Ok(kind)
     }
@@ -290,23 +303,35 @@ pub(crate) fn accept<'a>(
     Ok((header, payload))
 }
 
+/// First bytes of a zstd frame.
+const ZSTD_MAGIC: [u8; 4] = [0x28, 0xb5, 0x2f, 0xfd];
+
+/// Unpacks the one zstd frame that fills `packed` to exactly `raw_len` bytes, which the caller has bounded.
+pub(crate) fn unpack(what: &'static str, packed: &[u8], raw_len: u32) -> Result<Vec<u8>, FormatError> {
+    let refused = |text: String| FormatError::new(what, 0, Reason::Compression(text));
+    // zstd itself goes on to further frames, and takes those that it skips and those of its early versions too.
+    let whole = zstd::zstd_safe::find_frame_compressed_size(packed);
+    if !packed.starts_with(&ZSTD_MAGIC) || whole != Ok(packed.len()) {
+        return Err(refused("not exactly one zstd frame".to_owned()));
+    }
+    let raw = zstd::bulk::decompress(packed, raw_len as usize).map_err(|e| refused(e.to_string()))?;
+    if raw.len() != raw_len as usize {
+        return Err(refused(format!("{} bytes where the header says {raw_len}", raw.len())));
+    }
+    Ok(raw)
+}
+
 /// Unpacks a [`Codec::Record`] payload.
 ///
 /// # Errors
-/// [`Reason::Compression`] if it does not unpack to `raw_len` bytes, [`Reason::Range`] if that is too much.
+/// [`Reason::Compression`] if it is not one zstd frame of `raw_len` bytes, [`Reason::Range`] if that is too much.
 pub fn unpack_record(header: &Header, payload: &[u8]) -> Result<Vec<u8>, FormatError> {
     if header.raw_len > MAX_PAYLOAD_BYTES {
         let reason =
             Reason::Range { field: "raw_len", value: header.raw_len.into(), allowed: "at most 32 MiB" };
         return Err(FormatError::new("record", 0, reason));
     }
-    let compression = |text: String| FormatError::new("record", 0, Reason::Compression(text));
-    let raw =
-        zstd::bulk::decompress(payload, header.raw_len as usize).map_err(|e| compression(e.to_string()))?;
-    if raw.len() != header.raw_len as usize {
-        return Err(compression(format!("{} bytes where the header says {}", raw.len(), header.raw_len)));
-    }
-    Ok(raw)
+    unpack("record", payload, header.raw_len)
 }
 
 /// Packs a record for a [`Codec::Record`] frame.

@@ -124,10 +124,11 @@ pub struct Slot {
     pub torn: u64,
 }
 
-/// Reads a slot. `None` if it was never used.
+/// Reads a slot. `None` if it was never used: its first 32 bytes are in hand and zero.
 ///
 /// # Errors
-/// Checksum or range of its header.
+/// If fewer bytes are in hand than that, or of a used slot fewer than its header; checksum or range of the
+/// header.
 pub fn read_slot(bytes: &[u8]) -> Result<Option<Slot>, FormatError> {
     const WHAT: &str = "head slot";
     let mut r = Reader::new(WHAT, bytes);
@@ -136,15 +137,16 @@ pub fn read_slot(bytes: &[u8]) -> Result<Option<Slot>, FormatError> {
         return Ok(None);
     }
     check_crc(WHAT, fixed)?;
+    let body = Reader::new(WHAT, bytes).take(SLOT_HEADER_BYTES).map(|_| bytes.get(SLOT_HEADER_BYTES..))?;
+    let body = body.unwrap_or_default();
     let mut f = Reader::new(WHAT, fixed);
     let (generation, epoch, source) = (f.u64()?, f.u64()?, f.u8()?);
     let source = Source::from_number(source).ok_or_else(|| f.range("source", source.into(), "0 to 3"))?;
     let published = r.u64()?;
-    let capacity = (bytes.len().saturating_sub(SLOT_HEADER_BYTES) / ROW_BYTES) as u64;
+    let capacity = (body.len() / ROW_BYTES) as u64;
     if published > capacity {
         return Err(r.range("published", published, "at most the slot's rows"));
     }
-    let body = bytes.get(SLOT_HEADER_BYTES..).unwrap_or_default();
     let rows: Vec<Row> = body
         .as_chunks::<ROW_BYTES>()
         .0
@@ -202,6 +204,20 @@ mod tests {
         assert_eq!(slots[0].rows, [Row::default()]);
         bytes[slot + 33] = 200;
         assert_eq!(read(&bytes).unwrap().1, 1);
+    }
+
+    #[test]
+    fn a_slot_is_given_up_below_32_bytes_and_a_used_one_below_64() {
+        let used = slot_header(9, 3, Source::Sched);
+        for bytes in 0..=64 {
+            let unused = read_slot(&[0; 64][..bytes]);
+            assert_eq!(unused.is_err(), bytes < 32, "{bytes}");
+            assert!(unused.is_err() || unused == Ok(None));
+            assert_eq!(read_slot(&used[..bytes]).is_err(), bytes < 64, "{bytes}");
+        }
+        let mut file = Geometry { slots: 3, slot_bytes: 4096 }.to_bytes();
+        file.resize(PAGE_BYTES + 4096 + 31, 0);
+        assert_eq!(read(&file).unwrap(), (Vec::new(), 1), "the third slot does not exist in this file");
     }
 
     #[test]

@@ -318,14 +318,15 @@ ops! {
     /// arg0 pointer, arg1 stream.
     CUDA_FREE_ASYNC = 0x0833, "cudaFreeAsync", Memory;
 
-    /// An off-CPU interval: arg0 run-queue delay ns, arg1 waker tid << 32 | preemptor tid, ret task state.
+    /// An off-CPU interval: arg0 run-queue delay, ns, arg1 the waker's tid in the upper, the preemptor's in the
+    /// lower 32 bits; `ret` the task state.
     OFF_CPU = 0x2001, "off_cpu", Host;
 
     /// A process was created: arg0 parent pid.
     FORK = 0x4001, "fork", Host;
     /// A process replaced its program.
     EXEC = 0x4002, "exec", Host;
-    /// A process ended: arg0 exit code as the kernel keeps it (status << 8 | signal).
+    /// A process ended: arg0 exit code as the kernel keeps it (status in bits 8 and up, signal in bits 0 to 6).
     EXIT = 0x4003, "exit", Host;
 
     /// A thread's name from `end_ns` on: arg0 and arg1 hold its 16 bytes.

@@ -15,7 +15,7 @@ use ingero_format::{
     head::{self, Geometry},
     identity::Identity,
     manifest::{Manifest, VERSION},
-    ops::Source,
+    ops::{OPS, Source, by_number},
     row::{flags, origin},
     segment::{Anchor, Builder, Dictionaries, Footer, Header},
     state::{Account, State, Task},
@@ -207,7 +207,7 @@ fn a_frame_taken_apart_is_as_the_document_shows_it() {
     let document = document();
     let mut compressor = Compressor::new().unwrap();
     let encoded = columns::encode(&mut launches(), 1, None, &mut compressor).unwrap();
-    compare(&document, "Frame 2 of a segment with", &frame::write(&events_header(&encoded), encoded.payload));
+    compare(&document, "Four launches by pid 10", &frame::write(&events_header(&encoded), encoded.payload));
     compare(&document, "The block unpacks to 35 bytes:", &block(encoded.payload, encoded.raw_len));
 }
 
@@ -245,9 +245,69 @@ fn a_segment_with_dictionaries_is_as_the_document_shows_it() {
     );
 }
 
+// The document's table of operations, made from the list in the code and what is said there about each.
+fn operations() -> String {
+    let code = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("src/ops.rs")).unwrap();
+    let mut remarks: Vec<&str> = Vec::new();
+    let mut table = String::from("| number | name | arg0 and arg1 |\n|---|---|---|\n");
+    let list = code.split_once("\nops! {").and_then(|(_, rest)| rest.split_once("\n}")).expect("a list").0;
+    for line in list.lines().map(str::trim) {
+        if let Some(remark) = line.strip_prefix("/// ") {
+            remarks.push(remark);
+        } else if let Some((_, number)) = line.split_once(" = 0x") {
+            let op = by_number(u16::from_str_radix(&number[..4], 16).unwrap()).unwrap();
+            let remark = if op.number < 0x2000 { remarks.join(" ") } else { "below".into() };
+            table +=
+                &format!("| `{:#06x}` | `{}` | {} |\n", op.number, op.name, remark.trim_end_matches('.'));
+            remarks.clear();
+        }
+    }
+    assert_eq!(table.lines().count(), OPS.len() + 2);
+    table
+}
+
+#[test]
+fn the_table_of_operations_is_the_one_in_the_code() {
+    let table = operations();
+    assert!(document().contains(&format!("\n{table}\n")), "the document lacks\n{table}");
+}
+
+// A payload whose columns are given: id, encoding, block part, raw part.
+fn payload(columns: &[(u8, u8, &[u8], &[u8])]) -> (Vec<u8>, u32) {
+    let block: Vec<u8> = columns.iter().flat_map(|c| c.2).copied().collect();
+    let packed = zstd::bulk::compress(&block, 1).unwrap();
+    let mut out = [columns.len() as u32, packed.len() as u32].map(u32::to_le_bytes).concat();
+    for (id, encoding, block, raw) in columns {
+        out.extend([*id, *encoding, 0, 0]);
+        out.extend([block.len() as u32, raw.len() as u32].map(u32::to_le_bytes).concat());
+    }
+    out.extend(packed);
+    columns.iter().for_each(|c| out.extend(c.3));
+    (out, block.len() as u32)
+}
+
+#[test]
+fn chained_and_centred_columns_are_as_the_document_shows_them() {
+    let document = document();
+    let (durations, duration_bits) = ([0x2f, 0, 0, 2], [0x3f, 3]);
+    let (ends, end_bits) = ([0x90, 0x4e, 0x34, 0x27, 0x28, 0x28], [0x1f, 0xee, 0x12, 0x27, 0x0e]);
+    contains(&document, &durations);
+    assert!(document.contains("raw 3f 03"));
+    contains(&document, &ends);
+    contains(&document, &end_bits);
+    let (payload, raw_len) =
+        payload(&[(1, 6, &ends, &end_bits), (2, 5, &durations, &duration_bits), (3, 1, &[0, 1, 0, 1], &[])]);
+    let header =
+        frame::Header { n_events: 4, first_ns: 1_000_000, raw_len, ..frame::Header::of(Kind::Events) };
+    let decoded = columns::decode(&header, &payload, 1, &Dictionaries::default()).unwrap().rows;
+    let times: Vec<(u64, u64)> = decoded.iter().map(|r| (r.end_ns, r.dur_ns)).collect();
+    assert_eq!(times, [(1_000_000, 4_000), (1_010_919, 10_919), (1_019_838, 19_838), (1_028_757, 17_837)]);
+}
+
 #[test]
 #[ignore = "prints the examples for the document"]
 fn print_examples() {
+    println!("{}", operations());
     let show = |name: &str, bytes: &[u8]| println!("== {name}, {} bytes\n{}", bytes.len(), dump(bytes));
     let (mut builder, _) = Builder::begin(segment_header(), u64::MAX);
     show("state", &state().to_bytes().unwrap());

@@ -8,6 +8,7 @@ mod dump;
 mod sample;
 
 use std::{
+    collections::BTreeSet,
     fs,
     path::{Path, PathBuf},
 };
@@ -16,7 +17,9 @@ use ingero_format::{
     bundle::manifest_file,
     bytes::crc32c,
     frame::{self, Kind},
+    head::Geometry,
     manifest::SegmentEntry,
+    ops::Source,
     segment::{Header, Scan, Step},
 };
 use serde_json::Value;
@@ -128,11 +131,16 @@ fn samples() -> Vec<(&'static str, Vec<u8>)> {
         ("damaged-dictionary.seg", without_dictionary(sample::segment(false))),
         ("damaged-dictionary-closed.seg", without_dictionary(closed)),
         ("tick.seg", tick),
+        ("chained.seg", sample::chained(10, 1)),
+        ("chained-tick.seg", sample::chained(11, 16)),
         ("later-version.seg", later_version()),
+        ("unreadable.seg", unreadable()),
         ("refused.seg", resealed_incompatible()),
         ("forged-headers.seg", sample::forged_headers(&sample::segment_header(9, 1, 0), 180)),
         ("two-slots.head", sample::a_head()),
         ("torn-row.head", torn_head),
+        ("cut-slot.head", cut_head(2, 63)),
+        ("cut-unused-slot.head", cut_head(1, 31)),
         ("RING", sample::a_ring()),
         ("whole.ingero", bundle),
         ("cut.ingero", cut),
@@ -186,4 +194,63 @@ fn later_version() -> Vec<u8> {
     bytes.extend(frame::write(&header(13, 77, 0), b"a kind of a later version"));
     bytes.extend(frame::write(&frame::Header { codec: 9, ..header(14, 3, 0) }, &packed));
     bytes
+}
+
+// A head that ends so many bytes into a slot: the second was never used, the third is in use.
+fn cut_head(slot: usize, bytes: usize) -> Vec<u8> {
+    let mut head = sample::a_head();
+    head.truncate(Geometry::read(&head).unwrap().slot_offset(slot) + bytes);
+    head
+}
+
+// Whole frames that must not be used: of no source, of two, of one that does not exist; whose zstd frame is followed by
+// another, by one that is skipped, by a byte; of an unknown kind with an unknown incompat flag. One between them is good.
+fn unreadable() -> Vec<u8> {
+    let (mut bytes, builder) =
+        sample::segment_of(sample::segment_header(12, 1, 0), &[(Source::Cuda, sample::launches(4))], false);
+    let read = Header::read(&bytes).unwrap();
+    let events = Scan::new(&bytes, &read).find_map(|step| match step {
+        Step::Frame(_, frame, payload) if frame.kind == Kind::Events as u8 => Some((frame, payload.to_vec())),
+        _ => None,
+    });
+    let (events, columns) = events.expect("an Events frame");
+    let mut seq = builder.frames();
+    let mut put = |header: frame::Header, payload: &[u8]| {
+        bytes.extend(frame::write(&frame::Header { salt: sample::SALT, frame_seq: seq, ..header }, payload));
+        seq += 1;
+    };
+    for sources in [0, 3, 0x10, 0x11, 8] {
+        put(frame::Header { sources, ..events }, &columns);
+    }
+    let record = sample::a_state().to_bytes().unwrap();
+    let packed = frame::pack_record(&record).unwrap();
+    let state = frame::Header { raw_len: record.len() as u32, ..frame::Header::of(Kind::State) };
+    let skipped: &[u8] = &[0x50, 0x2a, 0x4d, 0x18, 0, 0, 0, 0];
+    for more in [&frame::pack_record(&[]).unwrap(), skipped, &[0], &[]] {
+        put(state, &[&packed, more].concat());
+    }
+    put(frame::Header { raw_len: 0, ..state }, skipped);
+    put(frame::Header { kind: 77, flags: 0x0100, ..state }, &packed);
+    put(frame::Header { kind: 77, flags: 0x0001, ..state }, &packed);
+    bytes
+}
+
+#[test]
+fn the_golden_files_have_every_way_of_writing_numbers() {
+    let mut found = BTreeSet::new();
+    for file in files().iter().filter(|f| f.extension().is_some_and(|e| e == "seg")) {
+        let bytes = fs::read(file).unwrap();
+        let Ok(header) = Header::read(&bytes) else { continue };
+        for step in Scan::new(&bytes, &header) {
+            if let Step::Frame(_, frame, payload) = step
+                && frame.kind == Kind::Events as u8
+            {
+                let directory = payload[8..].chunks(12).take(payload[0].into());
+                found.extend(directory.map(|entry| (entry[0], entry[1])));
+            }
+        }
+    }
+    for way in [(1, 2), (1, 6), (2, 2), (2, 5), (2, 6), (5, 4), (6, 3), (7, 4), (8, 2), (8, 6), (9, 3)] {
+        assert!(found.contains(&way), "column {} in encoding {}: {found:?}", way.0, way.1);
+    }
 }

@@ -16,7 +16,7 @@ use ingero_format::{
     ops::Source,
     segment::{Footer, Header, Scan, Step},
 };
-use sample::{copies, intervals, launches, meta};
+use sample::{copies, intervals, launches, meta, switches};
 
 fn put(target: &str, name: &str, bytes: &[u8]) -> io::Result<()> {
     let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("corpus").join(target);
@@ -93,6 +93,7 @@ fn main() -> io::Result<()> {
     put("segment", "sealed", &sample::segment(true))?;
     let ticks = sample::segment_of(sample::segment_header(6, 16, 7), &sample::frames(), true).0;
     put("segment", "ticks", &ticks)?;
+    put("segment", "chained", &sample::chained(10, 16))?;
     put("head", "three-slots", &sample::a_head())?;
     put("head", "ring-identity", &sample::a_ring())?;
     put("state", "full", &sample::a_state().to_bytes().unwrap())?;
@@ -123,6 +124,8 @@ fn main() -> io::Result<()> {
     put("columns", "meta-plain", &plain_columns(meta()))?;
     put("columns", "launches-shared", &shared_columns(launches(20), 1))?;
     put("columns", "intervals-shared-ticks", &shared_columns(intervals(12), 1_000))?;
+    put("columns", "switches-plain", &plain_columns(switches(70)))?;
+    put("columns", "switches-shared-ticks", &shared_columns(switches(70), 16))?;
     put("columns", "footer", &unpacked_footer())?;
     let rows: Vec<u8> = intervals(8).iter().flat_map(|r| r.to_bytes(0)).collect();
     put("columns", "rows", &with_mode(2, &[&rows]))

@@ -1,11 +1,15 @@
 //! Writes many small rings, whole and damaged, each with what a reader must find in it:
 //! `cargo run --release -p ingero-format --example random_ring -- --seed 1 --count 1000 --out DIR`
 //!
-//! `DIR/ring-<n>/` holds `RING`, `head`, one to three segments and sometimes a bundle; beside each file, under the
+//! `DIR/ring-<n>/` holds `RING`, `head`, one to five segments and sometimes a bundle; beside each file, under the
 //! same name with `.json` behind it, lies its dump (`tests/golden/README.md`). A decoder in another language is
 //! compared with those. The same seed gives the same rings.
+//!
+//! Two rings of three are files thrown together, which have nothing to do with each other. The third is one that a
+//! recorder could have left; `ring.json` says which copy of its rows counts.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
 
+mod coherent;
 mod damage;
 #[path = "../../tests/support/dump.rs"]
 mod dump;
@@ -18,7 +22,11 @@ mod rows;
 mod sample;
 mod segments;
 
-use std::{env, fs, io, path::PathBuf, process::ExitCode};
+use std::{
+    env, fs, io,
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
 
 use random::Random;
 
@@ -57,8 +65,21 @@ fn main() -> ExitCode {
     ExitCode::SUCCESS
 }
 
-fn ring(folder: &std::path::Path, random: &mut Random) -> io::Result<()> {
+fn ring(folder: &Path, random: &mut Random) -> io::Result<()> {
     fs::create_dir_all(folder)?;
+    if random.once_in(3) { coherent_ring(folder, random) } else { any_ring(folder, random) }
+}
+
+fn coherent_ring(folder: &Path, random: &mut Random) -> io::Result<()> {
+    let ring = coherent::ring(random);
+    for (name, bytes) in &ring.files {
+        fs::write(folder.join(name), bytes)?;
+        fs::write(folder.join(format!("{name}.json")), format!("{}\n", dump::dump(name, bytes)))?;
+    }
+    fs::write(folder.join("ring.json"), format!("{}\n", ring.counted))
+}
+
+fn any_ring(folder: &Path, random: &mut Random) -> io::Result<()> {
     let put = |name: &str, bytes: &[u8]| {
         fs::write(folder.join(name), bytes)?;
         fs::write(folder.join(format!("{name}.json")), format!("{}\n", dump::dump(name, bytes)))

@@ -52,12 +52,33 @@ impl Pool {
         Row { end_ns: self.now_ns, dur_ns, pid, tid, origin: origin(cpu as u16, self.next[cpu]), ..call }
     }
 
+    // Intervals of up to four CPUs, most of which begin where the one before on their CPU ended.
+    fn switches(&mut self, count: u64, random: &mut Random) -> Vec<Row> {
+        let mut last_ns = [self.now_ns; 4];
+        let cpus = 1 + random.below(4);
+        let spread = 1 + (any(random) >> 50);
+        let interval = |_| {
+            let cpu = random.below(cpus) as usize;
+            let row = self.likely(random);
+            self.now_ns = self.now_ns.wrapping_add(2_000 + random.below(spread));
+            let before_ns = std::mem::replace(&mut last_ns[cpu], self.now_ns);
+            let late_ns = if random.once_in(16) { any(random) } else { 0 };
+            let dur_ns = self.now_ns.wrapping_sub(before_ns).wrapping_add(late_ns);
+            let origin = origin(cpu as u16, row.origin);
+            Row { end_ns: self.now_ns, dur_ns, arg0: 600 + random.below(64), origin, ..row }
+        };
+        (0..count).map(interval).collect()
+    }
+
     /// Rows of one frame.
     pub fn rows(&mut self, random: &mut Random) -> (Source, Vec<Row>) {
         let source = Source::ALL[random.below(4) as usize];
         let most = 1 << random.below(8);
         let count = 1 + random.below(most);
         let style = random.below(8);
+        if style == 7 {
+            return (Source::Sched, self.switches(64 + count, random));
+        }
         let row = |_| match style {
             0 => absurd(random),
             1 => Row { arg0: any(random), ..self.likely(random) },

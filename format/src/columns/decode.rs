@@ -1,8 +1,11 @@
 //! Payload to rows.
 
 use super::{
-    Column, Encoding, MAX_BLOCK_BYTES, WHAT, check_row_count, compression, forecast::SeqForecast,
-    split::Split, varint::Varints,
+    Column, Encoding, MAX_BLOCK_BYTES, WHAT, check_row_count,
+    numbers::{Durations, Numbers},
+    per_cpu::{LastEnds, SeqForecast},
+    split::Split,
+    varint::Varints,
 };
 use crate::{
     FormatError, Reason, Row,
@@ -45,8 +48,7 @@ pub fn decode(
     let mut columns = Columns::default();
     columns.find(directory, &block, r.rest(), count, dictionaries)?;
     let mut out = Decoded { rows: vec![Row::default(); count], unnamed: 0 };
-    let mut clock =
-        Clock { at_ns: frame.first_ns, tick_ns: tick_ns.into(), expected: SeqForecast::default() };
+    let mut clock = Clock::new(frame.first_ns, tick_ns);
     for rows in out.rows.chunks_mut(CHUNK_ROWS) {
         columns.fill(rows, &mut clock, &mut out.unnamed)?;
     }
@@ -60,12 +62,7 @@ fn unpack(packed: &[u8], raw_len: u32) -> Result<Vec<u8>, FormatError> {
             Reason::Range { field: "block bytes", value: capacity as u64, allowed: "at most 16 MiB" };
         return Err(FormatError::new(WHAT, 0, reason));
     }
-    let block = zstd::bulk::decompress(packed, capacity).map_err(|e| compression(&e))?;
-    if block.len() != capacity {
-        let text = format!("{} bytes where the header says {capacity}", block.len());
-        return Err(FormatError::new(WHAT, 0, Reason::Compression(text)));
-    }
-    Ok(block)
+    frame::unpack(WHAT, packed, raw_len)
 }
 
 /// What carries over from one row to the next.
@@ -73,19 +70,28 @@ struct Clock {
     at_ns: u64,
     tick_ns: u64,
     expected: SeqForecast,
+    last_ends: LastEnds,
+}
+
+impl Clock {
+    fn new(first_ns: u64, tick_ns: u32) -> Self {
+        let mut last_ends = LastEnds::default();
+        last_ends.clear(first_ns);
+        Self { at_ns: first_ns, tick_ns: tick_ns.into(), expected: SeqForecast::default(), last_ends }
+    }
 }
 
 /// Where each column's values come from; a column that is missing is 0 in every row.
 #[derive(Default)]
 struct Columns<'a> {
-    end: Option<Split<'a>>,
-    duration: Option<Split<'a>>,
+    end: Option<Numbers<'a>>,
+    duration: Option<Durations<'a>>,
     cpu: Option<Varints<'a>>,
     seq: Option<Varints<'a>>,
     thread: Option<Tuples<'a, Thread>>,
     kind: Option<Tuples<'a, Kind>>,
     call: Option<Tuples<'a, Call>>,
-    arg0: Option<Split<'a>>,
+    arg0: Option<Numbers<'a>>,
     arg1: Option<Tuples<'a, Second>>,
 }
 
@@ -132,9 +138,18 @@ impl<'a> Columns<'a> {
         const SPLIT: u8 = Encoding::Split as u8;
         const OWN: u8 = Encoding::Dictionary as u8;
         const SEGMENT: u8 = Encoding::Segment as u8;
+        const CHAINED: u8 = Encoding::Chained as u8;
+        const CENTRED: u8 = Encoding::Centred as u8;
+        let split = || Numbers::split(block, raw, count);
+        let centred = || Numbers::centred(block, raw, count);
         match (column, encoding) {
-            (Column::End, SPLIT) => self.end = Some(Split::new(block, raw, count)?),
-            (Column::Duration, SPLIT) => self.duration = Some(Split::new(block, raw, count)?),
+            (Column::End, SPLIT) => self.end = Some(split()?),
+            (Column::End, CENTRED) => self.end = Some(centred()?),
+            (Column::Duration, SPLIT) => self.duration = Some(Durations::Numbers(split()?)),
+            (Column::Duration, CENTRED) => self.duration = Some(Durations::Numbers(centred()?)),
+            (Column::Duration, CHAINED) => {
+                self.duration = Some(Durations::Chained(Split::new(block, raw, count)?));
+            }
             (Column::Cpu, VARINT) => self.cpu = Some(Varints::new("cpu column", block)),
             (Column::Seq, VARINT) => self.seq = Some(Varints::new("sequence column", block)),
             (Column::Thread, OWN) => self.thread = Some(Tuples::own(block, count)?),
@@ -142,7 +157,8 @@ impl<'a> Columns<'a> {
             (Column::Kind, OWN) => self.kind = Some(Tuples::own(block, count)?),
             (Column::Call, OWN) => self.call = Some(Tuples::own(block, count)?),
             (Column::Call, SEGMENT) => self.call = Some(Tuples::shared(block, &shared.calls)),
-            (Column::Arg0, SPLIT) => self.arg0 = Some(Split::new(block, raw, count)?),
+            (Column::Arg0, SPLIT) => self.arg0 = Some(split()?),
+            (Column::Arg0, CENTRED) => self.arg0 = Some(centred()?),
             (Column::Arg1, OWN) => self.arg1 = Some(Tuples::own(block, count)?),
             (column, encoding) => return Err(unknown(column as u8, encoding)),
         }
@@ -158,10 +174,10 @@ impl<'a> Columns<'a> {
             })?,
             None => rows.iter_mut().for_each(|row| row.end_ns = clock.at_ns),
         }
-        if let Some(duration) = &mut self.duration {
-            duration.fill(rows, |row, ticks| row.dur_ns = ticks.wrapping_mul(tick_ns))?;
-        }
         self.fill_origin(rows, &mut clock.expected)?;
+        if let Some(durations) = &mut self.duration {
+            durations.fill(rows, tick_ns, &mut clock.last_ends)?;
+        }
         let mut unknown = Unknown::default();
         if let Some(thread) = &mut self.thread {
             thread.fill(rows, &mut unknown)?;

@@ -1,6 +1,12 @@
 //! Rows to payload.
 
-use super::{Column, Encoding, check_row_count, forecast::SeqForecast, pack::Packer, split};
+use super::{
+    Column, Encoding, check_row_count,
+    choose::{self, Numbers},
+    pack::Packer,
+    per_cpu::{LastEnds, SeqForecast},
+    split,
+};
 use crate::{
     FormatError, Row,
     bytes::{put_varint, zigzag},
@@ -30,6 +36,7 @@ struct Scratch {
     /// For each of the frame's own indexes, the id in the segment.
     ids: Vec<u32>,
     expected: SeqForecast,
+    last_ends: LastEnds,
     parts: Parts,
     packed: Vec<u8>,
     payload: Vec<u8>,
@@ -102,11 +109,13 @@ pub fn encode<'c>(
     sort(rows);
     let span = (rows.first().map_or(0, |r| r.end_ns), rows.last().map_or(0, |r| r.end_ns));
 
-    let Scratch { parts, expected, additions, .. } = &mut compressor.scratch;
+    let Scratch { parts, expected, last_ends, additions, .. } = &mut compressor.scratch;
     parts.clear();
     additions.clear();
-    parts.split(Column::End, steps(rows, span.0, tick));
-    parts.split(Column::Duration, rows.iter().map(|r| r.dur_ns / tick));
+    let sample = choose::sample(rows);
+    let (way, _) = choose::numbers(steps(sample, sample.first().map_or(0, |r| r.end_ns), tick));
+    parts.numbers(Column::End, steps(rows, span.0, tick), way);
+    parts.durations(rows, sample, tick, last_ends);
     parts.small_varints(rows.iter().map(|r| u64::from(r.cpu())));
     parts.end(Column::Cpu, Encoding::Varint);
     expected.clear();
@@ -165,6 +174,20 @@ fn steps(rows: &[Row], first: u64, tick: u64) -> impl Iterator<Item = u64> {
     })
 }
 
+// For each row, how far from the end of the row before on its CPU it starts, in ticks.
+pub(super) fn distances(
+    rows: &[Row],
+    tick: u64,
+    last_ends: &mut LastEnds,
+) -> impl ExactSizeIterator<Item = u64> {
+    last_ends.clear(rows.first().map_or(0, |r| r.end_ns / tick));
+    rows.iter().map(move |r| {
+        let end = r.end_ns / tick;
+        let start = end.wrapping_sub(r.dur_ns / tick);
+        zigzag(start.wrapping_sub(last_ends.replace(r.cpu(), end)).cast_signed())
+    })
+}
+
 impl Scratch {
     // True if the column names the segment's entries.
     fn threads(&mut self, rows: &[Row], ledger: Option<&Ledger>) -> bool {
@@ -176,21 +199,36 @@ impl Scratch {
     }
 
     fn calls(&mut self, rows: &[Row], ledger: Option<&Ledger>) -> bool {
-        let Self { calls, indexes, ids, parts, additions, .. } = self;
-        if !index(calls, indexes, rows, rows.len() / ROWS_PER_CALL) {
-            self.split_calls(rows);
+        let sample = choose::sample(rows);
+        let first = choose::numbers(sample.iter().map(|r| r.arg0));
+        if !index(&mut self.calls, &mut self.indexes, rows, rows.len() / ROWS_PER_CALL)
+            || self.apart(sample, first.1)
+        {
+            self.split_calls(rows, first.0);
             return false;
         }
+        let Self { calls, indexes, ids, parts, additions, .. } = self;
         let shared = ledger.is_some_and(|l| additions.calls(l, calls.tuples(), ids));
         parts.tuples(Column::Call, calls, indexes, shared.then_some(ids));
         shared
     }
 
-    fn split_calls(&mut self, rows: &[Row]) {
+    // True if first arguments are noise that takes fewer bits in a column of its own, where nothing repeats.
+    fn apart(&mut self, sample: &[Row], first: u64) -> bool {
+        let Self { calls, kinds, seconds, indexes, ids, .. } = self;
+        choose::apart(choose::sample(indexes), calls.len(), first, || {
+            index(kinds, ids, sample, sample.len());
+            let kind = choose::id_bits(ids, kinds.len());
+            index(seconds, ids, sample, sample.len());
+            kind + choose::id_bits(ids, seconds.len())
+        })
+    }
+
+    fn split_calls(&mut self, rows: &[Row], first: Numbers) {
         let Self { kinds, seconds, indexes, parts, .. } = self;
         index(kinds, indexes, rows, rows.len());
         parts.tuples(Column::Kind, kinds, indexes, None);
-        parts.split(Column::Arg0, rows.iter().map(|r| r.arg0));
+        parts.numbers(Column::Arg0, rows.iter().map(|r| r.arg0), first);
         index(seconds, indexes, rows, rows.len());
         parts.tuples(Column::Arg1, seconds, indexes, None);
     }
@@ -222,9 +260,29 @@ impl Parts {
         self.from = (0, 0);
     }
 
-    fn split(&mut self, column: Column, values: impl Iterator<Item = u64>) {
-        split::encode(values, &mut self.block, &mut self.raw);
-        self.end(column, Encoding::Split);
+    fn numbers(&mut self, column: Column, values: impl Iterator<Item = u64>, way: Numbers) {
+        match way {
+            Numbers::Plain => {
+                split::encode(values, &mut self.block, &mut self.raw);
+                self.end(column, Encoding::Split);
+            }
+            Numbers::Around(centre) => {
+                put_varint(&mut self.block, centre);
+                let distance = |v: u64| zigzag(v.wrapping_sub(centre).cast_signed());
+                split::encode(values.map(distance), &mut self.block, &mut self.raw);
+                self.end(column, Encoding::Centred);
+            }
+        }
+    }
+
+    fn durations(&mut self, rows: &[Row], sample: &[Row], tick: u64, last_ends: &mut LastEnds) {
+        let ticks = |r: &Row| r.dur_ns / tick;
+        let (way, bits) = choose::numbers(sample.iter().map(ticks));
+        if choose::chained(distances(sample, tick, last_ends), bits) {
+            split::encode(distances(rows, tick, last_ends), &mut self.block, &mut self.raw);
+            return self.end(Column::Duration, Encoding::Chained);
+        }
+        self.numbers(Column::Duration, rows.iter().map(ticks), way);
     }
 
     fn varints(&mut self, column: Column, values: impl Iterator<Item = u64>) {

@@ -15,15 +15,22 @@ pub(super) fn encode(values: impl Iterator<Item = u64>, classes: &mut Vec<u8>, r
     raw.reserve(rows * 3);
     let mut bits = BitWriter { out: raw, pending: 0, used: 0 };
     classes.extend(values.map(|value| {
-        let length = 64 - value.leading_zeros();
-        if length < 3 {
-            return value as u8;
-        }
-        let rest = length - 3;
+        let (class, rest) = class(value);
         bits.put(value & ((1 << rest) - 1), rest);
-        (4 * length - 8) as u8 + ((value >> rest) as u8 & 3)
+        class
     }));
     bits.finish();
+}
+
+/// Class of a value, and how many raw bits it has, at most 61.
+#[inline]
+pub(super) fn class(value: u64) -> (u8, u32) {
+    let length = 64 - value.leading_zeros();
+    if length < 3 {
+        return (value as u8, 0);
+    }
+    let rest = length - 3;
+    ((4 * length - 8) as u8 + ((value >> rest) as u8 & 3), rest)
 }
 
 struct BitWriter<'a> {

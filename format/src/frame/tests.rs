@@ -62,7 +62,7 @@ fn every_unknown_incompatible_flag_is_named_and_every_compatible_one_ignored() {
 fn a_kind_has_its_own_codec_and_an_unknown_kind_is_skipped() {
     for kind in 0..=u8::MAX {
         for codec in 0..=4 {
-            let header = Header { kind, codec, ..Header::default() };
+            let header = Header { kind, codec, sources: 1, ..Header::default() };
             match Kind::from_number(kind) {
                 Some(known) => assert_eq!(header.content().is_ok(), known.codec() as u8 == codec),
                 None => assert_eq!(header.content(), Ok(None)),
@@ -87,4 +87,40 @@ fn a_longer_header_of_a_later_version_is_read_if_its_length_is_a_multiple_of_8()
             assert_eq!((header.frame_bytes(), header.last_ns), (bytes.len() as u64, 6));
         }
     }
+}
+
+#[test]
+fn events_are_of_exactly_one_known_source() {
+    for sources in (0..64).chain([1 << 31, u32::MAX, 0x101]) {
+        let header = Header { sources, ..Header::of(Kind::Events) };
+        assert_eq!(header.content().is_ok(), [1, 2, 4, 8].contains(&sources), "{sources:#x}");
+        assert_eq!(header.source().is_some(), header.content().is_ok());
+        assert!(Header { sources, ..Header::of(Kind::State) }.content().is_ok());
+    }
+}
+
+#[test]
+fn an_unknown_kind_with_an_unknown_incompatible_flag_is_unreadable_not_skipped() {
+    let header = Header { kind: 77, flags: 0x0100, ..Header::default() };
+    assert!(header.content().is_err());
+    assert_eq!(Header { flags: 0x0001, ..header }.content(), Ok(None));
+}
+
+#[test]
+fn a_record_is_exactly_one_zstd_frame() {
+    let raw = [7; 100];
+    let packed = pack_record(&raw).unwrap();
+    let header = Header { raw_len: 100, ..Header::of(Kind::State) };
+    assert_eq!(unpack_record(&header, &packed).unwrap(), raw);
+    let empty = pack_record(&[]).unwrap();
+    let skippable = [0x50, 0x2a, 0x4d, 0x18, 0, 0, 0, 0];
+    for more in [&[0][..], &[0; 8], &empty, &skippable] {
+        assert!(unpack_record(&header, &[&packed, more].concat()).is_err(), "{more:?} behind it");
+        assert!(unpack_record(&header, &[more, &packed].concat()).is_err(), "{more:?} before it");
+    }
+    assert!(unpack_record(&header, &packed[..packed.len() - 1]).is_err());
+    let none = Header { raw_len: 0, ..header };
+    assert!(unpack_record(&none, &empty).unwrap().is_empty());
+    assert!(unpack_record(&none, &skippable).is_err());
+    assert!(unpack_record(&none, &[]).is_err());
 }

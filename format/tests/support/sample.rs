@@ -61,6 +61,43 @@ pub fn intervals(count: u64) -> Vec<Row> {
     (0..count).map(interval).collect()
 }
 
+/// Off-CPU intervals of three CPUs, each of two threads that hand it to each other: most begin where the one before on
+/// their CPU ended.
+pub fn switches(count: u64) -> Vec<Row> {
+    let noise = |i: u64, below: u64| (i.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 40) % below;
+    let mut last_ns = [3_000_000; 3];
+    let mut now_ns = 3_000_000;
+    let mut switch = |i: u64| {
+        let cpu = (i + noise(i, 2)) % 3;
+        now_ns += 5_000 + noise(i + 1, 250);
+        let before_ns = std::mem::replace(&mut last_ns[cpu as usize], now_ns);
+        let dur_ns = now_ns - before_ns + if i % 40 == 7 { 70_000 } else { 0 };
+        let (cpu, other) = (cpu as u16, 20 + i % 2);
+        Row {
+            end_ns: now_ns,
+            dur_ns,
+            pid: 20,
+            tid: 20 + (i % 2) as u32,
+            arg0: 610 + noise(i + 2, 40),
+            arg1: (41 - other) << 32,
+            origin: origin(cpu, i),
+            op: ops::OFF_CPU,
+            flags: flags::WOKEN | flags::STACK_SKIPPED,
+            ret: 1,
+            stack: 0,
+        }
+    };
+    (0..count).map(&mut switch).collect()
+}
+
+/// A closed segment whose columns are chained and centred.
+pub fn chained(seq: u64, tick_ns: u32) -> Vec<u8> {
+    let mut steady = launches(100);
+    steady.iter_mut().for_each(|r| r.dur_ns = 4_090 + r.dur_ns % 97);
+    let frames = [(Source::Sched, switches(130)), (Source::Cuda, steady)];
+    segment_of(segment_header(seq, tick_ns, 0), &frames, true).0
+}
+
 /// One META row of each kind.
 pub fn meta() -> Vec<Row> {
     let text = |s: &[u8; 16]| {
