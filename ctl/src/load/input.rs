@@ -153,8 +153,8 @@ fn add_bundle(path: &Path, collector: &mut Collector, progress: &Progress) -> Re
     }
     check_small_members(&bundle, collector);
     progress.begin(bytes.len() as u64, "reading");
-    bundle.of(MemberKind::Segment).for_each(|m| collector.survey(m.payload));
     bundle.of(MemberKind::Head).for_each(|m| collector.survey_head(m.payload));
+    bundle.of(MemberKind::Segment).for_each(|m| collector.survey(m.payload));
     for member in bundle.of(MemberKind::Segment) {
         let entry = promised.iter().find(|s| s.seq == member.number);
         let len = entry.map_or(member.payload.len(), |e| member.payload.len().min(e.bytes as usize));

@@ -73,6 +73,8 @@ pub(super) fn recover(earlier: &Earlier) -> Result<Recovered> {
     seqs.sort_unstable();
     let mut recovered = Recovered { next_seq: seqs.last().map_or(0, |s| s + 1), ..Recovered::default() };
     let mut scanned = Scanned::default();
+    let slots = earlier.read_head();
+    slots.iter().filter(|s| !s.rows.is_empty()).for_each(|s| scanned.copies.slot(s.epoch, s.generation));
     let mut list: Vec<SegmentInfo> = Vec::new();
     for &seq in seqs.iter().rev() {
         let newer = list.last().map_or(u64::MAX, |s| s.first_ns);
@@ -81,7 +83,6 @@ pub(super) fn recover(earlier: &Earlier) -> Result<Recovered> {
     list.reverse();
     let last = list.last().and_then(|s| earlier.storage.open(&s.path).ok());
     recovered.chain = last.and_then(|file| chain_of(&file)).unwrap_or_default();
-    let slots = earlier.read_head();
     let known = slots.iter().map(|s| s.generation).chain([scanned.newest_generation]);
     recovered.next_generation = known.max().unwrap_or(0) + 1;
     let left: Vec<Slot> = slots

@@ -54,11 +54,13 @@ impl Contents {
     pub fn of(files: &BTreeMap<PathBuf, Vec<u8>>, removed: &BTreeSet<PathBuf>) -> Self {
         let mut contents = Self::default();
         let mut copies = Copies::default();
+        for (_, bytes) in files.iter().filter(|(path, _)| path.ends_with("head")) {
+            let slots = head::read(bytes).map(|(slots, _)| slots).unwrap_or_default();
+            slots.iter().filter(|s| !s.rows.is_empty()).for_each(|s| copies.slot(s.epoch, s.generation));
+        }
         for bytes in files.values() {
             if let Ok(header) = Header::read(bytes) {
                 copies.survey(bytes, &header, &Dictionaries::collect(bytes, &header));
-            } else if let Ok((slots, _)) = head::read(bytes) {
-                slots.iter().filter(|s| !s.rows.is_empty()).for_each(|s| copies.slot(s.epoch, s.generation));
             }
         }
         let number = |path: &Path| path.file_stem()?.to_str()?.parse::<u64>().ok();
