@@ -1,6 +1,7 @@
 //! Long runs that try to break the ring, and the line each leaves in `docs/RELIABILITY.md`.
 
 pub mod daemon_kill;
+pub mod damage;
 pub mod feeder;
 pub mod kill;
 pub mod record;

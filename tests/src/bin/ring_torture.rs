@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
 use ingero_tests::torture::{
-    daemon_kill,
+    daemon_kill, damage,
     feeder::{self, Feed},
     kill,
     record::Run,
@@ -57,6 +57,14 @@ enum What {
         #[arg(long, default_value_t = 1)]
         seed: u64,
     },
+    /// R2: files cut at every byte, and every subset of the last sectors and pages written
+    Cut,
+    /// R3: every bit of a ring and a bundle flipped, then random bits together
+    Flip {
+        /// How often several bits at once
+        #[arg(long, default_value_t = 10_000)]
+        random: u64,
+    },
     /// Feeds a ring until killed; what `kill` runs
     #[command(hide = true)]
     Feed { state: PathBuf, told: PathBuf, seed: u64 },
@@ -81,6 +89,8 @@ fn main() {
             run.failures.extend(daemon_kill::run(times, seed).err());
             run.end(arguments.record)
         }
+        What::Cut => damage::cut_run().end(arguments.record),
+        What::Flip { random } => damage::flip_run(random).end(arguments.record),
         What::Feed { state, told, seed } => {
             let feed = Feed { segment_bytes: 256 << 10, max_bytes: 6 << 20, events: 0, noisy: false };
             feeder::run(&state, &told, seed, feed).inspect_err(|e| eprintln!("{e}")).is_ok()
