@@ -4,5 +4,6 @@ pub mod daemon_kill;
 pub mod damage;
 pub mod feeder;
 pub mod kill;
+pub mod lies;
 pub mod record;
 pub mod scripts;

@@ -8,9 +8,14 @@ use ingero_tests::torture::{
     daemon_kill, damage,
     feeder::{self, Feed},
     kill,
+    lies::{self, memory::Counting},
     record::Run,
     scripts,
 };
+
+/// So that `lies` can say how much memory readers take; it costs the other runs two additions an allocation.
+#[global_allocator]
+static COUNTING: Counting = Counting;
 
 #[derive(Parser)]
 #[command(version, about)]
@@ -65,6 +70,8 @@ enum What {
         #[arg(long, default_value_t = 10_000)]
         random: u64,
     },
+    /// R9: files with one lie each, through every reader
+    Lies,
     /// Feeds a ring until killed; what `kill` runs
     #[command(hide = true)]
     Feed { state: PathBuf, told: PathBuf, seed: u64 },
@@ -91,6 +98,7 @@ fn main() {
         }
         What::Cut => damage::cut_run().end(arguments.record),
         What::Flip { random } => damage::flip_run(random).end(arguments.record),
+        What::Lies => lies::run().end(arguments.record),
         What::Feed { state, told, seed } => {
             let feed = Feed { segment_bytes: 256 << 10, max_bytes: 6 << 20, events: 0, noisy: false };
             feeder::run(&state, &told, seed, feed).inspect_err(|e| eprintln!("{e}")).is_ok()
