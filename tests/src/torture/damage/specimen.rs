@@ -117,7 +117,7 @@ impl Specimen {
         let mut files = rig.disk.files(Path::new("/state/ring"));
         let identity = files.remove(Path::new("/state/ring/RING")).unwrap();
         files.retain(|path, _| is_segment(path) || path.ends_with("head"));
-        let active = files.keys().filter(|path| is_segment(path)).next_back().unwrap().clone();
+        let active = files.keys().rfind(|path| is_segment(path)).unwrap().clone();
         let places = files.iter().map(|(path, bytes)| (path.clone(), places_of(path, bytes))).collect();
         let bundle_places = in_bundle(&bundle);
         let manifest = a_manifest();

@@ -17,7 +17,7 @@ use super::{
 /// All of them.
 #[must_use]
 pub fn lies() -> Vec<Lie> {
-    [of_heads(), of_rings(), of_manifests(), of_bundles(), of_indexes(), of_messages()].concat()
+    [of_heads(), of_rings(), of_manifests(), of_bundles(), of_members(), of_indexes(), of_messages()].concat()
 }
 
 fn of_heads() -> Vec<Lie> {
@@ -195,8 +195,6 @@ fn of_bundles() -> Vec<Lie> {
     let wrong: Vec<u8> = rows(3, 0).iter().flat_map(|row| row.to_bytes(1)).collect();
     let symbols = record(&Symbols { kernel: vec![(1, "a".into(), 2)] });
     let claims = |len: u64, payload: &[u8]| bundle_with(&[member_claiming(5, 0, len, payload), end()]);
-    let (honest, segment) = (manifest().to_bytes().unwrap(), segment_around(&[]));
-    let (one, two) = (member(1, 0, &honest), member(2, 1, &segment));
     let mut magic = member(5, 0, &symbols);
     put(&mut magic, 0, b"NGMI");
     seal(&mut magic, 0, 32);
@@ -211,6 +209,44 @@ fn of_bundles() -> Vec<Lie> {
         lie("member_of_0_bytes_that_has_some".into(), claims(0, &symbols), "checksum"),
         lie("member_magic".into(), bundle_with(&[magic, end()]), "magic"),
         lie("member_header_checksum".into(), bundle_with(&[unsealed, end()]), "checksum"),
+        lie("open_rows_2_to_the_60".into(), bundle_with(&[member(4, 1 << 60, &open), end()]), "open rows"),
+        lie(
+            "open_rows_of_another_generation".into(),
+            bundle_with(&[member(4, 3, &wrong), end()]),
+            "open rows",
+        ),
+        lie(
+            "open_rows_of_no_whole_row".into(),
+            bundle_with(&[member(4, 3, &open[..100]), end()]),
+            "open rows",
+        ),
+        lie(
+            "symbols_with_bytes_left_over".into(),
+            bundle_with(&[member(5, 0, &[symbols.clone(), vec![0]].concat()), end()]),
+            "left over",
+        ),
+        lie(
+            "symbols_2_to_the_60".into(),
+            bundle_with(&[member(5, 0, &(1u64 << 60).to_le_bytes()), end()]),
+            "symbols",
+        )
+        .declaring(16 << 20),
+        lie("symbols_cut".into(), bundle_with(&[member(5, 0, &symbols[..9]), end()]), "symbols"),
+    ]);
+    lies.push(lie(
+        "100_000_members_of_nothing".into(),
+        bundle_with(&[member(9, 0, &[]).repeat(100_000), end()]),
+        "",
+    ));
+    lies
+}
+
+// Members that are what they say, but not where or how often they should be.
+fn of_members() -> Vec<Lie> {
+    let lie = |name: String, bytes, says| Lie::new(Kind::Bundle, name, bytes, says);
+    let segment = segment_around(&[]);
+    let (one, two) = (member(1, 0, &manifest().to_bytes().unwrap()), member(2, 1, &segment));
+    vec![
         lie("bundle_without_an_end".into(), bundle_with(&[]), "no end"),
         lie("bundle_with_bytes_behind_its_end".into(), [bundle_with(&[end()]), vec![7; 999]].concat(), ""),
         lie("bundle_of_an_end_alone".into(), bundle_of(&[end()]), "no manifest"),
@@ -235,41 +271,12 @@ fn of_bundles() -> Vec<Lie> {
             bundle_of(&[one.clone(), member(3, 0, &head()), member(3, 0, &head()), end()]),
             "",
         ),
-        lie("open_rows_2_to_the_60".into(), bundle_with(&[member(4, 1 << 60, &open), end()]), "open rows"),
-        lie(
-            "open_rows_of_another_generation".into(),
-            bundle_with(&[member(4, 3, &wrong), end()]),
-            "open rows",
-        ),
-        lie(
-            "open_rows_of_no_whole_row".into(),
-            bundle_with(&[member(4, 3, &open[..100]), end()]),
-            "open rows",
-        ),
-        lie(
-            "symbols_with_bytes_left_over".into(),
-            bundle_with(&[member(5, 0, &[symbols.clone(), vec![0]].concat()), end()]),
-            "left over",
-        ),
-        lie(
-            "symbols_2_to_the_60".into(),
-            bundle_with(&[member(5, 0, &(1u64 << 60).to_le_bytes()), end()]),
-            "symbols",
-        )
-        .declaring(16 << 20),
-        lie("symbols_cut".into(), bundle_with(&[member(5, 0, &symbols[..9]), end()]), "symbols"),
         lie(
             "a_bundle_inside_a_bundle".into(),
             bundle_of(&[one, member(2, 1, &bundle_with(&[end()])), end()]),
             "magic",
         ),
-    ]);
-    lies.push(lie(
-        "100_000_members_of_nothing".into(),
-        bundle_with(&[member(9, 0, &[]).repeat(100_000), end()]),
-        "",
-    ));
-    lies
+    ]
 }
 
 fn of_indexes() -> Vec<Lie> {
