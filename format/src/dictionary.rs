@@ -131,10 +131,9 @@ impl Dictionaries {
     /// # Errors
     /// If they break a rule; then nothing is taken.
     pub fn tables(&mut self, raw: &[u8]) -> Result<(), FormatError> {
-        let tables = tables::read(raw)?;
-        tables.threads.iter().for_each(|t| self.threads.learn(t.base, &t.tuples));
-        tables.calls.iter().for_each(|t| self.calls.learn(t.base, &t.tuples));
-        Ok(())
+        check_tables(raw)?;
+        let Self { threads, calls } = self;
+        tables::visit(raw, |t| threads.learn(t.base, &t.tuples), |t| calls.learn(t.base, &t.tuples))
     }
 
     /// The thread with an id, if known.
@@ -164,7 +163,7 @@ impl Dictionaries {
 
 /// Checks tables without keeping them.
 pub(crate) fn check_tables(raw: &[u8]) -> Result<(), FormatError> {
-    tables::read(raw).map(drop)
+    tables::visit(raw, drop, drop)
 }
 
 fn entry_range(at: &Reader<'_>, field: &'static str, value: u64) -> FormatError {

@@ -83,6 +83,11 @@ class Dictionary:
         """All entries of a column."""
         return self._entries[column]
 
+    def has_all(self, column: int, count: int) -> bool:
+        """Whether all ids below `count` have an entry."""
+        known = self._entries[column]
+        return len(known) >= count and all(number in known for number in range(count))
+
     def disputed(self) -> int:
         """How many ids have two different tuples."""
         return sum(len(ids) for ids in self._disputed.values())

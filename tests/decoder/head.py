@@ -83,7 +83,14 @@ def read_slot(data: bytes, index: int, start: int, end: int) -> Optional[Slot]:
     first = start + SLOT_HEADER
     found = [read_row(data, first + ROW_BYTES * i, generation) for i in range(published)]
     rows = [row for row in found if row is not None]
-    return Slot(index, generation, epoch, source, published, rows, published - len(rows))
+    torn = published - len(rows)
+    # Behind the rows that are counted: up to the first that does not verify.
+    for at in range(first + ROW_BYTES * published, end - ROW_BYTES + 1, ROW_BYTES):
+        row = read_row(data, at, generation)
+        if row is None:
+            break
+        rows.append(row)
+    return Slot(index, generation, epoch, source, published, rows, torn)
 
 
 def read_head(data: bytes) -> Head:

@@ -44,7 +44,7 @@ class Copies:
         held = {(slot.epoch, slot.generation) for slot in head.slots if slot.rows} if head is not None else set()
         complete: Set[Use] = set()
         for content, use in _uses(segments):
-            if use not in complete and has_all_entries(content):
+            if use not in complete and content.complete:
                 complete.add(use)
                 self._counts[use] = id(content)
             elif use not in self._counts:
@@ -69,11 +69,6 @@ def _uses(segments: Iterable[NamedSegment]) -> Iterator[Tuple[FrameContent, Use]
             if frame.kind == EVENTS and content.error is None and frame.head_generation:
                 assert header is not None
                 yield content, (header.epoch, frame.head_generation)
-
-
-def has_all_entries(content: FrameContent) -> bool:
-    """Whether a reader has every dictionary entry that an Events frame needs."""
-    return content.unnamed == 0
 
 
 class Whole:
@@ -177,12 +172,14 @@ def _check_link(whole: Whole, before: Optional[NamedSegment], named: NamedSegmen
 
 
 def _add_head(whole: Whole, copies: Copies, name: str) -> None:
-    """Head slots but for those whose rows are taken from a frame."""
+    """Head slots but for those without a row, and those whose rows are taken from a frame."""
     if whole.head is None:
         return
     whole.damages += [(name, damage) for damage in whole.head.damages]
     for slot in whole.head.slots:
         use = (slot.epoch, slot.generation)
+        if not slot.rows:
+            continue
         if copies.slot_counts(use):
             whole.slots.append(use)
             _add_batch(whole, Batch(slot.epoch, slot.source, slot.rows))

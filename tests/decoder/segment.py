@@ -8,8 +8,8 @@ from .checksums import crc32c
 from .columns import decode_events
 from .dictionary import CALL, THREAD, Dictionary, read_dictionary
 from .footer import Footer, next_link, read_footer
-from .frame import (DICTIONARY, EVENTS, FOOTER, MAGIC as FRAME_MAGIC, STATE, Frame, Work, WorkLimit, accept,
-                    check_readable, unpack_record)
+from .frame import (DICTIONARY, EVENTS, FOOTER, MAGIC as FRAME_MAGIC, STATE, Frame, FrameHeader, Work, WorkLimit,
+                    accept, check_readable, unpack_record)
 from .primitives import U32, Damage, DecodeError, lowest_bit
 from .rows import Row
 from .state import read_state
@@ -41,11 +41,15 @@ Step = Union[Frame, Damage]
 
 
 class FrameContent(NamedTuple):
-    """What was made of one accepted frame; `error` says why it could not be read, `chain` is the digest after it."""
+    """What was made of one accepted frame; `error` says why it could not be read, `chain` is the digest after it.
+
+    `complete` says of an Events frame that the dictionary entries up to it are all there, used or not.
+    """
 
     frame: Frame
     rows: List[Row]
     unnamed: int
+    complete: bool
     state: Optional[Dict[str, Any]]
     footer: Optional[Footer]
     error: Optional[str]
@@ -167,7 +171,12 @@ def _first_pass(frame: Frame, dictionary: Dictionary, chain: int) -> FrameConten
             dictionary.add(footer.tables)
     except DecodeError as problem:
         error = str(problem)
-    return FrameContent(frame, [], 0, state, footer, error, chain)
+    return FrameContent(frame, [], 0, True, state, footer, error, chain)
+
+
+def _has_entries(header: FrameHeader, dictionary: Dictionary) -> bool:
+    """Whether every id below the counts that an Events frame gives has an entry."""
+    return dictionary.has_all(THREAD, header.dict_threads) and dictionary.has_all(CALL, header.dict_calls)
 
 
 def read_frames(data: bytes, frames: List[Frame], header: SegmentHeader,
@@ -183,7 +192,8 @@ def read_frames(data: bytes, frames: List[Frame], header: SegmentHeader,
             continue
         try:
             rows, unnamed = decode_events(content.frame, header.tick_ns, dictionary)
-            contents[place] = content._replace(rows=rows, unnamed=unnamed)
+            contents[place] = content._replace(
+                rows=rows, unnamed=unnamed, complete=_has_entries(content.frame.header, dictionary))
         except DecodeError as problem:
             contents[place] = content._replace(error=str(problem))
     return contents

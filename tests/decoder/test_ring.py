@@ -10,12 +10,12 @@ import struct
 import sys
 import tempfile
 import unittest
-from typing import Sequence, Tuple
+from typing import Any, Dict, List, Sequence, Tuple
 
 if __package__ in (None, ""):
     sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
-from decoder import checksums, footer, head, meta, rows  # noqa: E402
+from decoder import checksums, dump, footer, head, meta, rows  # noqa: E402
 from decoder.files import read_bytes, read_path  # noqa: E402
 from decoder import test_vectors as vectors  # noqa: E402
 from decoder.test_vectors import SECTION_18, put_frame, record_frame, sealed, segment_header  # noqa: E402
@@ -149,6 +149,77 @@ class Ring(unittest.TestCase):
                 spoilt = bytearray(data)
                 spoilt[chance.randrange(len(spoilt))] = chance.choice((0, 1, 127, 128, 255, chance.randrange(256)))
                 read_bytes("segment", segment_header() + record_frame(kind, 1, bytes(spoilt)))
+
+
+class Copies(unittest.TestCase):
+    """Which copy of a slot's rows counts (section 1)."""
+
+    ENTRIES = record_frame(2, 1, vectors.hexed("05 00 01  0a 0b"))
+
+    def counted(self, *segments: bytes, slots: bytes = b"") -> Dict[str, Any]:
+        """Reads a ring of these segments and slots."""
+        with tempfile.TemporaryDirectory() as folder:
+            for number, data in enumerate(segments, 5):
+                with open(os.path.join(folder, "%020d.seg" % number), "wb") as file:
+                    file.write(segment_header(number) + data)
+            with open(os.path.join(folder, "head"), "wb") as file:
+                file.write(sealed(struct.pack("<8sHHII", head.MAGIC, 1, 0, 4, 4096), 4096) + slots)
+            return dump.counted(read_path(folder).whole)
+
+    def copy(self, seq: int, threads: int, thread: int = 0, generation: int = 7, **more: int) -> bytes:
+        """An Events frame of one row of thread number `thread`, which counts on `threads` entries."""
+        return vectors.events_frame(seq, [(5, 4, bytes([thread]), b"")], 1, 9, generation=generation,
+                                    threads=threads, **more)
+
+    def check(self, found: Dict[str, Any], frames: List[List[int]], slots: List[List[int]], unnamed: int) -> None:
+        """What counts; each copy is one row."""
+        self.assertEqual(found, {"frames": frames, "slots": slots, "unnamed": unnamed,
+                                 "rows": len(frames) + len(slots)})
+
+    def test_complete_frame_first(self) -> None:
+        slot = put_slot(7, 0, [META_ROWS[0]])
+        early = self.ENTRIES + self.copy(2, 2)
+        late = self.ENTRIES + self.copy(2, 1) + self.copy(3, 1)
+        self.check(self.counted(early, late, slots=slot), [[6, 2]], [], 0)
+        self.check(self.counted(late, early, slots=slot), [[5, 2]], [], 0)
+        self.check(self.counted(early, early), [[5, 2]], [], 0)
+        self.check(self.counted(early, early, slots=slot), [], [[3, 7]], 0)
+        self.check(self.counted(self.copy(2, 1), early), [[5, 2]], [], 1)
+
+    def test_slots_without_rows(self) -> None:
+        early = self.ENTRIES + self.copy(2, 2)
+        torn = bytearray(put_slot(7, 0, [META_ROWS[0]]))
+        torn[64] ^= 1
+        self.check(self.counted(early, slots=bytes(torn)), [[5, 2]], [], 0)
+        self.check(self.counted(early, slots=put_slot(7, 0, [])), [[5, 2]], [], 0)
+        self.check(self.counted(slots=bytes(torn)), [], [], 0)
+
+    def test_frames_that_do_not_stand_in(self) -> None:
+        slot = put_slot(7, 0, [META_ROWS[0]])
+        unreadable = self.ENTRIES + self.copy(2, 1, sources=3)
+        self.check(self.counted(unreadable, slots=slot), [], [[3, 7]], 0)
+        self.check(self.counted(self.ENTRIES + self.copy(2, 1, generation=8), slots=slot), [[5, 2]], [[3, 7]], 0)
+        loose = self.ENTRIES + self.copy(2, 1, generation=0) + self.copy(3, 1, generation=0)
+        self.check(self.counted(loose, slots=slot), [[5, 2], [5, 3]], [[3, 7]], 0)
+
+
+class MetaParts(unittest.TestCase):
+    """Parts of stacks and texts (section 14)."""
+
+    def parts(self, *given: Tuple[int, int, bytes]) -> Dict[int, str]:
+        """Texts out of (count, number, 16 bytes), all of id 6."""
+        found = meta.EpochMeta()
+        found.add_rows(rows.Row(1, 0, 0, 0, *text(value), 0, meta.TEXT_PART, count, number, 6)
+                       for count, number, value in given)
+        return found.texts()
+
+    def test_parts(self) -> None:
+        one, two = (2, 0, b"a kernel with a "), (2, 1, b"long name")
+        self.assertEqual(self.parts(two, one, two), {6: "a kernel with a long name"})
+        for more in ((3, 2, b""), (3, 0, one[2]), (2, 2, b""), (2, -1, b""), (2, 1, b"short name"), (0, 0, b"")):
+            self.assertEqual(self.parts(one, two, more), {}, more)
+        self.assertEqual(self.parts(one), {})
+        self.assertEqual(self.parts((1, 0, b"ab\0cd")), {6: "ab"})
 
 
 if __name__ == "__main__":

@@ -82,11 +82,11 @@ def segment_header(seq: int = 5, tick: int = 1, chain: int = 0, incompat: int = 
 
 
 def put_frame(kind: int, codec: int, seq: int, raw_len: int, payload: bytes, flags: int = 0, salt: int = SALT,
-              events: int = 0, sources: int = 0, first: int = 0, generation: int = 0) -> bytes:
+              events: int = 0, sources: int = 0, first: int = 0, generation: int = 0, threads: int = 0) -> bytes:
     """A frame around a payload."""
     raw = struct.pack(
         "<8sHHBBHIHHQQQQIIIIIIQQ24xI", frames.MAGIC, 128, 0, kind, codec, flags, sources, 0, 0, salt, seq, first, first,
-        events, raw_len, len(payload), 0, 0, 0, 0, generation, checksums.crc32c_table(payload))
+        events, raw_len, len(payload), threads, 0, 0, 0, generation, checksums.crc32c_table(payload))
     padded = payload + bytes(-len(payload) % 8)
     return sealed(raw, 128) + padded + struct.pack("<Q", seq ^ salt)
 
@@ -103,7 +103,7 @@ def events_frame(seq: int, parts: list, count: int, first: int, **more: int) -> 
     payload = struct.pack("<HHI", len(parts), 0, len(packed))
     payload += b"".join(struct.pack("<BBHII", c, e, 0, len(b), len(r)) for c, e, b, r in parts)
     payload += packed + b"".join(part[3] for part in parts)
-    return put_frame(1, 1, seq, len(block), payload, events=count, sources=1, first=first, **more)
+    return put_frame(1, 1, seq, len(block), payload, events=count, first=first, **{"sources": 1, **more})
 
 
 class Checksums(unittest.TestCase):
@@ -130,6 +130,24 @@ class Checksums(unittest.TestCase):
             checksums.unzstd(packed[:-1], 3, 100)
         with self.assertRaises(DecodeError):
             checksums.unzstd(b"", 0, 100)
+
+    def test_exactly_one_zstd_frame(self) -> None:
+        unsized = zstandard.ZstdCompressor(write_content_size=False)
+        summed = zstandard.ZstdCompressor(write_checksum=True)
+        skippable = hexed("50 2a 4d 18 03 00 00 00 61 62 63")
+        for raw in (b"", b"abc", bytes(300_000)):
+            nothing = zstandard.compress(b"")
+            for packed in (zstandard.compress(raw), unsized.compress(raw), summed.compress(raw)):
+                self.assertEqual(checksums.unzstd(packed, len(raw), 1 << 20), raw)
+                for bad in (packed + b"\0", packed + nothing, nothing + packed, packed + skippable,
+                            skippable + packed, packed[:-1], packed[:5], skippable):
+                    with self.assertRaises(DecodeError):
+                        checksums.unzstd(bad, len(raw), 1 << 20)
+            packed = summed.compress(raw)
+            with self.assertRaises(DecodeError):
+                checksums.unzstd(packed[:-1] + bytes([packed[-1] ^ 1]), len(raw), 1 << 20)
+        with self.assertRaises(DecodeError):
+            checksums.unzstd(zstandard.compress(b""), 1, 100)
 
 
 class Primitives(unittest.TestCase):
@@ -200,8 +218,23 @@ class HeadVectors(unittest.TestCase):
         self.assertEqual(len(cut.damages), 1)
         self.assertEqual(head.read_head(copy[:4096 + 4096]).slots, [])
         self.assertEqual(head.read_head(copy[:4096 + 4096]).damages, [])
-        for bytes_of_slot, given_up in ((1, 1), (31, 1), (32, 0), (40, 0)):
+        for bytes_of_slot, given_up in ((0, 0), (1, 1), (31, 1), (32, 0), (40, 0)):
             self.assertEqual(head.read_head(copy[:4096 + bytes_of_slot]).given_up, given_up)
+        for bytes_of_slot, given_up in ((1, 1), (32, 1), (63, 1), (64, 1), (128, 1), (192, 0)):
+            found = head.read_head(copy[:8192 + bytes_of_slot])
+            self.assertEqual((found.given_up, len(found.slots)), (given_up, 1 - given_up))
+
+    def test_what_gives_a_slot_up(self) -> None:
+        used = self.slot()
+        page = self.page(slots=2, slot_bytes=4096)
+        good = used.ljust(4096, b"\0")
+        source = sealed(used[:16] + b"\x04" + bytes(11), 32) + used[32:]
+        published = used[:32] + struct.pack("<Q", 64) + used[40:]
+        for bad in (used[:28] + bytes(4) + used[32:], source, published):
+            found = head.read_head(page + bad.ljust(4096, b"\0") + good)
+            self.assertEqual((found.given_up, [slot.place for slot in found.slots]), (1, [1]))
+        most = used[:32] + struct.pack("<Q", 63) + used[40:]
+        self.assertEqual(head.read_head(page + most.ljust(4096, b"\0") + good).slots[0].torn, 62)
 
 
 class SegmentVectors(unittest.TestCase):
@@ -242,6 +275,45 @@ class SegmentVectors(unittest.TestCase):
         self.assertEqual(columns.decode_split(arg0, 4), [4096, 8192, 12288, 16384])
         arg1 = columns.Part(9, 3, hexed("01 55 00 00 00 00"), b"")
         self.assertEqual(columns.decode_tuples(arg1, 4), [(0x55,)] * 4)
+
+    CHAINED_DURATIONS = [4_000, 10_919, 19_838, 17_837]
+
+    def test_chained(self) -> None:
+        """The example of section 7; columns before those that they need, and without a Cpu column."""
+        chained = (2, 5, hexed("2f 00 00 02"), hexed("3f 03"))
+        centred = (1, 6, hexed("90 4e 34 27 28 28"), hexed("1f ee 12 27 0e"))
+        split = (1, 2, hexed("00 31 30 30"), hexed("a7 ba d6 b5 00"))
+        cpu = (3, 1, hexed("00 01 00 01"), b"")
+        for end in (centred, split):
+            data = segment_header() + events_frame(0, [chained, cpu, end], 4, 1_000_000)
+            found = segment.read_segment(data).contents[0]
+            self.assertIsNone(found.error)
+            self.assertEqual([row.end_ns for row in found.rows], [row[0] for row in self.ROWS])
+            self.assertEqual([row.dur_ns for row in found.rows], self.CHAINED_DURATIONS)
+        one_cpu = segment.read_segment(segment_header() + events_frame(0, [split, chained], 4, 1_000_000)).contents[0]
+        self.assertEqual([row.dur_ns for row in one_cpu.rows], [4_000, 10_919, 8_919, 8_918])
+
+    def test_chained_in_ticks(self) -> None:
+        chained = (2, 5, hexed("05 00 02"), b"")  # s is -3, 0, 1
+        end = (1, 2, hexed("02 03 01"), b"")
+        data = segment_header(tick=1000) + events_frame(0, [end, chained], 3, 5_500)
+        rows_read = segment.read_segment(data).contents[0].rows
+        self.assertEqual([(row.end_ns, row.dur_ns) for row in rows_read],
+                         [(7_500, 5_000), (10_500, 3_000), (11_500, 0)])
+        wrapped = segment.read_segment(segment_header(tick=1000) + events_frame(0, [chained], 3, 0)).contents[0].rows
+        self.assertEqual([row.dur_ns for row in wrapped], [3_000, 0, (1 << 64) - 1_000])
+
+    def test_centred(self) -> None:
+        part = columns.Part(8, 6, hexed("03 00 01 05 07"), b"")
+        self.assertEqual(columns.decode_centred(part, 4), [3, 2, 0, (1 << 64) - 1])
+        part = columns.Part(8, 6, b"\xff" * 9 + hexed("01 02 01"), b"")
+        self.assertEqual(columns.decode_centred(part, 2), [0, (1 << 64) - 2])
+        for bad in (b"", b"\x80", hexed("03 00")):
+            with self.assertRaises(DecodeError):
+                columns.decode_centred(columns.Part(8, 6, bad, b""), 2)
+        parts = [(2, 6, hexed("05 04"), b""), (8, 6, hexed("05 03"), b"")]
+        row = segment.read_segment(segment_header(tick=10) + events_frame(0, parts, 1, 70)).contents[0].rows[0]
+        self.assertEqual((row.end_ns, row.dur_ns, row.arg0), (70, 70, 3))
 
     def test_split_table(self) -> None:
         block = bytes([0, 1, 2, 3, 4, 7, 8, 11, 35, 251])
@@ -298,6 +370,16 @@ class SegmentVectors(unittest.TestCase):
         self.assertEqual(content.error, "incompatible frame flag bit 10")
         compat = segment.read_segment(segment_header() + put_frame(9, 7, 0, 0, b"", flags=0x80)).contents[0]
         self.assertIsNone(compat.error)
+        unknown = segment.read_segment(segment_header() + put_frame(9, 7, 0, 0, b"", flags=0x8100)).contents[0]
+        self.assertEqual(unknown.error, "incompatible frame flag bit 8")
+        for cut in (0, 9, 10, 255):
+            self.assertIsNone(segment.read_segment(segment_header()[:cut]).header)
+
+    def test_sources(self) -> None:
+        for sources in range(32):
+            good = events_frame(0, [], 1, 7, sources=sources)
+            error = segment.read_segment(segment_header() + good).contents[0].error
+            self.assertEqual(error is None, sources in (1, 2, 4, 8), sources)
 
     def test_segment_header_example(self) -> None:
         header = segment.read_header(segment_header())
@@ -442,14 +524,17 @@ class DictionaryVectors(unittest.TestCase):
     def test_tables(self) -> None:
         self.assertEqual(dictionary.read_dictionary(self.DICTIONARY),
                          [(5, 0, [(10, 11), (10, 12)]), (7, 0, [(256, 0, 0, 0, 112, 85)])])
-        for bad in ("", "06 00 01 00", "05 00 00", "05 ff ff 03 02 01 01 01 01", "05 00 01 00"):
+        wide = dictionary.read_dictionary(hexed("05 00 01 8a 80 80 80 10 0b"))
+        self.assertEqual(wide, [(5, 0, [(10, 11)])])
+        for bad in ("", "06 00 01 00", "05 00 ff ff 03 01", "05 00 00", "05 ff ff 03 02 01 01 01 01", "05 00 01 00"):
             with self.assertRaises(DecodeError, msg=bad):
                 dictionary.read_dictionary(hexed(bad))
         self.assertEqual(dictionary.read_dictionary(hexed("05 ff ff 03 01 01 01"))[0].base, 65535)
 
     def test_columns_that_are_refused(self) -> None:
         end, call, kind = (1, 2, b"\0", b""), (7, 3, hexed("01 01 00 00 00 00 00 00"), b""), (6, 3, b"\0", b"")
-        for parts in ([end, end], [call, kind], [(10, 1, b"\0", b"")], [(8, 1, b"\0", b"")]):
+        for parts in ([end, end], [call, kind], [(10, 1, b"\0", b"")], [(8, 1, b"\0", b"")], [(1, 5, b"\0", b"")],
+                      [(8, 5, b"\0", b"")], [(4, 6, b"\0\0", b"")], [(9, 6, b"\0\0", b"")]):
             content = segment.read_segment(segment_header() + events_frame(0, parts, 1, 7)).contents[0]
             self.assertIsNotNone(content.error, parts)
         bare = segment.read_segment(segment_header() + events_frame(0, [], 2, 7)).contents[0]
@@ -476,6 +561,14 @@ class RecordVectors(unittest.TestCase):
         for bad in (data + b"\0", data[:-1], b"\x02" + data[1:]):
             with self.assertRaises(DecodeError):
                 records.read_record(bad, kind)
+
+    def test_longest_record(self) -> None:
+        longest = (1 << 24) - 8
+        data = struct.pack("<Q", longest) + bytes(longest)
+        self.assertEqual(len(records.read_record(data, "string")), longest)
+        with self.assertRaises(DecodeError):
+            records.read_record(struct.pack("<Q", longest + 1) + bytes(longest + 1), "string")
+        self.assertEqual((records.smallest(state.HANDLE), records.smallest(state.STACK)), (20, 12))
 
     def test_lists_are_checked_first(self) -> None:
         with self.assertRaises(DecodeError):
@@ -559,6 +652,13 @@ class IdentityVector(unittest.TestCase):
         older, damages = identity.read_identity(page + newer[:-1] + b"\0")
         assert later is not None and older is not None
         self.assertEqual((later.generation, older.generation, len(damages)), (3, 2, 1))
+        twin = sealed(begin[:48] + struct.pack("<I", 1), 4096)
+        first, _ = identity.read_identity(page + twin)
+        last, damages = identity.read_identity(bytes(4096) + twin)
+        cut, _ = identity.read_identity(page + newer[:-1])
+        assert first is not None and last is not None and cut is not None
+        self.assertEqual((first.holder_pid, last.holder_pid, cut.generation), (4711, 1, 2))
+        self.assertEqual(damages, [])
 
 
 if __name__ == "__main__":

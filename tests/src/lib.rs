@@ -13,6 +13,7 @@
 pub mod calls;
 pub mod lab;
 pub mod program;
+pub mod recorded;
 pub mod scene;
 pub mod simulated;
 pub mod switcher;

@@ -1,9 +1,11 @@
 //! Long runs that try to break the ring, and the line each leaves in `docs/RELIABILITY.md`.
 
 pub mod daemon_kill;
+pub mod damage;
 pub mod feeder;
 pub mod kill;
 pub mod large;
+pub mod lies;
 pub mod quota;
 pub mod record;
 pub mod scripts;

@@ -75,8 +75,8 @@ fn first_uses(trace: &Trace, threads: &Threads, known: &Known<'_>) -> Vec<(usize
         let call = trace.calls.get(position)?;
         let usual = warm.get(&(pid, call.op)).copied();
         let costly = usual.is_some_and(|ns| {
-            call.on_cpu_ns() >= ns * limits::FIRST_USE_FACTOR
-                && call.on_cpu_ns() >= ns + limits::SLOW_MARGIN_NS
+            call.on_cpu_ns() >= ns.saturating_mul(limits::FIRST_USE_FACTOR)
+                && call.on_cpu_ns() >= ns.saturating_add(limits::SLOW_MARGIN_NS)
         });
         let first_use = if recorded_from_start.contains(&pid) || known.looked_up.contains(&(pid, function)) {
             FirstUse::Certain

@@ -126,7 +126,7 @@ impl Collector {
     /// Reads a segment as far as it goes.
     pub fn segment(&mut self, bytes: &[u8]) -> Result<(), FormatError> {
         let header = segment::Header::read(bytes)?;
-        self.anchor = header.created;
+        self.anchored(&header);
         self.boot_id = header.boot_id;
         self.last_epoch = header.epoch;
         let mut previous_ns = header.created.boot_ns;
@@ -167,6 +167,17 @@ impl Collector {
             self.lost_between(previous_ns, end.max(previous_ns));
         }
         Ok(())
+    }
+
+    // Without a manifest, a segment's own clocks place its rows: the newest that can be true.
+    fn anchored(&mut self, header: &segment::Header) {
+        let created = header.created;
+        if created.boot_ns.max(created.real_ns) <= MAX_TIME_NS {
+            self.anchor = created;
+        } else if self.manifests.is_empty() {
+            let what = "its clocks read more than 73 years and are not used";
+            self.damage.push(format!("segment {}: {what}", header.seq));
+        }
     }
 
     fn lost_between(&mut self, from_ns: u64, to_ns: u64) {

@@ -43,7 +43,7 @@ impl Accounts {
         }
         for account in &state.accounts {
             let tally = self.lanes.entry((epoch, account.cpu, account.source)).or_default();
-            tally.before = Some(account.stored + account.lost);
+            tally.before = Some(account.stored.saturating_add(account.lost));
         }
     }
 
@@ -67,10 +67,10 @@ impl Accounts {
         let fresh = cpu == META_CPU
             || self.lanes.entry((epoch, cpu, source)).or_default().lost.insert((row.arg1, row.arg0));
         if cpu == META_CPU {
-            *self.anywhere.entry((epoch, source)).or_default() += row.arg0;
+            add(self.anywhere.entry((epoch, source)).or_default(), row.arg0);
         }
         if fresh {
-            *self.causes.entry((source, row.ret)).or_default() += row.arg0;
+            add(self.causes.entry((source, row.ret)).or_default(), row.arg0);
         }
     }
 
@@ -100,10 +100,10 @@ impl Accounts {
         for ((epoch, cpu, source), tally) in &self.lanes {
             let pool = anywhere.entry((*epoch, *source)).or_default();
             let lane = tally.lane((*epoch, *cpu, *source), pool);
-            total.produced += lane.produced;
-            total.stored += lane.stored;
-            total.lost += lane.lost;
-            total.evicted += lane.evicted;
+            add(&mut total.produced, lane.produced);
+            add(&mut total.stored, lane.stored);
+            add(&mut total.lost, lane.lost);
+            add(&mut total.evicted, lane.evicted);
             if !lane.holds {
                 total.holds = false;
                 let LaneReport { source, produced, stored, lost, evicted, twice, .. } = lane;
@@ -117,11 +117,16 @@ impl Accounts {
     }
 }
 
+/// Counts in a file may be any: sums of them stop at the highest there is.
+fn add(to: &mut u64, count: u64) {
+    *to = to.saturating_add(count);
+}
+
 impl Tally {
     // `anywhere` are losses of the source that may be this CPU's; what is used of them is taken.
     fn lane(&self, (epoch, cpu, source): Lane, anywhere: &mut u64) -> LaneReport {
         let (stored, evicted) = (self.stored.len(), self.before.unwrap_or(0));
-        let told: u64 = self.lost.iter().map(|(_, count)| count).sum();
+        let told = self.lost.iter().fold(0, |sum: u64, (_, count)| sum.saturating_add(*count));
         let ends = self.lost.iter().map(|(first, count)| first.saturating_add(*count));
         let produced = ends.chain(self.stored.end()).max().unwrap_or(0).max(evicted);
         let missing = produced.saturating_sub(stored.saturating_add(told).saturating_add(evicted));
@@ -168,6 +173,18 @@ mod tests {
         assert!(total.holds, "{wrong:?}");
         assert_eq!((total.produced, total.stored, total.lost, total.evicted), (160, 55, 5, 100));
         assert_eq!(accounts.losses()[0].cause, "ringbuf_full");
+    }
+
+    #[test]
+    fn counts_that_overflow_when_added_do_not_hold_and_do_not_panic() {
+        let mut accounts = Accounts::default();
+        let account = Account { cpu: 0, source: 0, stored: u64::MAX, lost: u64::MAX };
+        accounts.state(7, &State { accounts: vec![account], ..State::default() });
+        let anywhere = Row { tid: META_CPU.into(), ..loss(0, u64::MAX) };
+        accounts.rows(7, 0, &[loss(0, u64::MAX), loss(1, u64::MAX), anywhere, anywhere]);
+        let (total, _) = accounts.conservation();
+        assert_eq!((total.holds, total.lost, total.evicted), (false, u64::MAX, u64::MAX));
+        assert_eq!(accounts.losses()[0].count, u64::MAX);
     }
 
     #[test]

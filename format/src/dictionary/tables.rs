@@ -19,13 +19,6 @@ pub(super) struct Table<T> {
     pub(super) tuples: Vec<T>,
 }
 
-/// All tables of one payload.
-#[derive(Default)]
-pub(super) struct Tables {
-    pub(super) threads: Vec<Table<Thread>>,
-    pub(super) calls: Vec<Table<Call>>,
-}
-
 /// Appends a table; one with no entries is left out.
 pub(super) fn write<T: Tuple>(out: &mut Vec<u8>, column: u8, base: usize, tuples: &[T]) {
     if tuples.is_empty() {
@@ -37,18 +30,21 @@ pub(super) fn write<T: Tuple>(out: &mut Vec<u8>, column: u8, base: usize, tuples
     tuples.iter().for_each(|tuple| tuple.write(out));
 }
 
-/// Reads tables to the end of `raw`.
-pub(super) fn read(raw: &[u8]) -> Result<Tables, FormatError> {
+/// Reads tables to the end of `raw`, one after the other: all of them together may be far longer than `raw`.
+pub(super) fn visit(
+    raw: &[u8],
+    mut threads: impl FnMut(Table<Thread>),
+    mut calls: impl FnMut(Table<Call>),
+) -> Result<(), FormatError> {
     let mut r = Reader::new("dictionary table", raw);
-    let mut tables = Tables::default();
     while !r.rest().is_empty() {
         match r.u8()? {
-            THREAD => tables.threads.push(table(&mut r)?),
-            CALL => tables.calls.push(table(&mut r)?),
+            THREAD => threads(table(&mut r)?),
+            CALL => calls(table(&mut r)?),
             column => return Err(r.range("column", column.into(), "5 or 7")),
         }
     }
-    Ok(tables)
+    Ok(())
 }
 
 fn table<T: Tuple>(r: &mut Reader<'_>) -> Result<Table<T>, FormatError> {

@@ -5,12 +5,18 @@ use std::{path::PathBuf, time::Duration};
 
 use clap::{Parser, Subcommand};
 use ingero_tests::torture::{
-    daemon_kill,
+    daemon_kill, damage,
     feeder::{self, Feed},
-    kill, large, quota,
+    kill, large,
+    lies::{self, memory::Counting},
+    quota,
     record::Run,
     scripts,
 };
+
+/// So that `lies` can say how much memory readers take; it costs the other runs two additions an allocation.
+#[global_allocator]
+static COUNTING: Counting = Counting;
 
 #[derive(Parser)]
 #[command(version, about)]
@@ -69,6 +75,16 @@ enum What {
         #[arg(long, default_value_t = 4)]
         gib: u64,
     },
+    /// R2: files cut at every byte, and every subset of the last sectors and pages written
+    Cut,
+    /// R3: every bit of a ring and a bundle flipped, then random bits together
+    Flip {
+        /// How often several bits at once
+        #[arg(long, default_value_t = 10_000)]
+        random: u64,
+    },
+    /// R9: files with one lie each, through every reader
+    Lies,
     /// Feeds a ring until killed; what `kill` and `recover` run
     #[command(hide = true)]
     Feed {
@@ -100,6 +116,9 @@ fn main() {
             run.failures.extend(daemon_kill::run(times, seed).err());
             run.end(arguments.record)
         }
+        What::Cut => damage::cut_run().end(arguments.record),
+        What::Flip { random } => damage::flip_run(random).end(arguments.record),
+        What::Lies => lies::run().end(arguments.record),
         What::Quota { seconds } => quota(seconds).end(arguments.record),
         What::Recover { gib } => recover(gib).end(arguments.record),
         What::Feed { state, told, seed, large } => {

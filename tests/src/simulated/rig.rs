@@ -9,10 +9,16 @@ use std::{
     time::Duration,
 };
 
-use ingero_format::{bundle::Symbols, head::Geometry, manifest::Manifest, ops::Source};
+use ingero_format::{
+    bundle::Symbols,
+    head::Geometry,
+    manifest::Manifest,
+    ops::{LossCause, Source},
+    row::META_CPU,
+};
 use ingero_recorder::{
     discover::Registry,
-    drain::{Finding, Progress, Sink},
+    drain::{Finding, Gap, Progress, Sink},
     freeze::{bundle, links},
     ring::{self, Bounds, Flusher, Layout, SealJob, Sealer, SegmentTable, Settings, SlotPool},
     storage::Storage,
@@ -205,6 +211,15 @@ impl Rig {
         if run.progress.lost_total() > lost {
             self.oracle.refuse(key);
         }
+    }
+
+    /// Events of no known number were lost on a source: a META row tells.
+    pub fn lose(&mut self, source: Source, count: u64) {
+        let now = self.disk.state().boot_ns;
+        let Some(run) = &mut self.run else { return };
+        let (cpu, cause) = (META_CPU, LossCause::IoError);
+        run.sink.lost(&Gap { cpu, source, first_seq: 0, count, from_ns: now - 1_000, to_ns: now, cause });
+        run.sink.tell_losses();
     }
 
     /// The sealer takes what waits.
