@@ -123,8 +123,8 @@ fn main() {
         What::Recover { gib } => recover(gib).end(arguments.record),
         What::Feed { state, told, seed, large } => {
             let small = Feed {
-                segment_bytes: 256 << 10,
-                max_bytes: 6 << 20,
+                segment_bytes: 128 << 10,
+                max_bytes: 2 << 20,
                 slot_bytes: 64 << 10,
                 sync_interval: Duration::from_millis(20),
                 noisy: false,
@@ -149,14 +149,22 @@ fn power_loss(seeds: u64, first: u64) -> Run {
     let parts: Vec<_> = (0..workers)
         .map(|worker| {
             std::thread::spawn(move || {
-                let mine = (first + worker..first + seeds).step_by(workers as usize);
-                mine.filter_map(|seed| Some(format!("seed {seed}: {}", scripts::live(seed, 120).err()?)))
-                    .collect::<Vec<_>>()
+                let (mut losses, mut failures) = (0, Vec::new());
+                for seed in (first + worker..first + seeds).step_by(workers as usize) {
+                    match scripts::live(seed, 120) {
+                        Ok(count) => losses += count,
+                        Err(broken) => failures.push(format!("seed {seed}: {broken}")),
+                    }
+                }
+                (losses, failures)
             })
         })
         .collect();
-    run.failures = parts.into_iter().flat_map(|part| part.join().unwrap_or_default()).collect();
-    run.runs = seeds;
+    for part in parts {
+        let (losses, failures) = part.join().unwrap_or((0, vec!["a worker panicked".to_owned()]));
+        run.runs += losses;
+        run.failures.extend(failures);
+    }
     run
 }
 

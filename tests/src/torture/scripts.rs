@@ -5,17 +5,22 @@ use crate::simulated::{
     rig::{Rig, Sizes},
 };
 
-/// One life of a ring: steps, and at chance moments the end of a recorder in one of three ways.
+/// One life of a ring: steps, and at chance moments the end of a recorder in one of three ways. Gives the number
+/// of power losses.
 ///
 /// # Errors
 /// The promise that was broken.
 pub fn live(seed: u64, steps: u32) -> Result<u64, String> {
     let mut rig = Rig::new(seed, Sizes::default());
     rig.start()?;
+    let mut losses = 0;
     for _ in 0..steps {
         rig.step();
-        match rig.random.below(60) {
-            0 => rig.power_loss()?,
+        match rig.random.below(40) {
+            0 => {
+                rig.power_loss()?;
+                losses += 1;
+            }
             1 => rig.kill()?,
             2 => {
                 rig.stop()?;
@@ -25,7 +30,7 @@ pub fn live(seed: u64, steps: u32) -> Result<u64, String> {
         }
     }
     rig.stop()?;
-    Ok(rig.oracle.count())
+    Ok(losses)
 }
 
 /// A script of chance steps in which one call, or all from one on, fails; true if that call was reached.
