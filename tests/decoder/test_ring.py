@@ -15,7 +15,7 @@ from typing import Any, Dict, List, Sequence, Tuple
 if __package__ in (None, ""):
     sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
-from decoder import checksums, dump, footer, head, meta, rows  # noqa: E402
+from decoder import checksums, dump, footer, head, meta, ring, rows  # noqa: E402
 from decoder.files import read_bytes, read_path  # noqa: E402
 from decoder import test_vectors as vectors  # noqa: E402
 from decoder.test_vectors import SECTION_18, put_frame, record_frame, sealed, segment_header  # noqa: E402
@@ -83,7 +83,7 @@ class Ring(unittest.TestCase):
         with open(os.path.join(self.folder.name, name), "wb") as file:
             file.write(data)
 
-    def read(self):
+    def read(self) -> ring.Whole:
         """Writes the ring and reads it as a whole."""
         self.put("00000000000000000005.seg", self.first + bytes(512))
         self.put("00000000000000000006.seg", self.second)

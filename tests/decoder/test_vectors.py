@@ -233,6 +233,12 @@ class HeadVectors(unittest.TestCase):
         for bad in (used[:28] + bytes(4) + used[32:], source, published):
             found = head.read_head(page + bad.ljust(4096, b"\0") + good)
             self.assertEqual((found.given_up, [slot.place for slot in found.slots]), (1, [1]))
+        row = used[64:128]
+        for count, behind, taken, torn in ((0, row * 2, 2, 0), (1, row * 62, 63, 0), (0, RowVector.BYTES + row, 0, 0),
+                                           (1, row[:-1], 1, 0), (2, row + RowVector.BYTES + row, 2, 1)):
+            raw = used[:32] + struct.pack("<Q24x", count) + used[64:64 + 64 * count] + behind
+            slot = head.read_head(page + raw).slots[0]
+            self.assertEqual((len(slot.rows), slot.torn), (taken, torn))
         most = used[:32] + struct.pack("<Q", 63) + used[40:]
         self.assertEqual(head.read_head(page + most.ljust(4096, b"\0") + good).slots[0].torn, 62)
 
