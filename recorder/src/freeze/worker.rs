@@ -298,10 +298,14 @@ impl Freezer {
     // A window longer than the past held is granted as far as it goes, and says so. Time in which nothing
     // happened is held too: the past begins with the recorder, or with the oldest row once rows were evicted.
     fn note_window(&self, set: &FrozenSet, manifest: &mut Manifest, reached: bool) {
-        let segments = self.table.lock();
-        let linked = |seq: u64| set.segments.iter().any(|s| s.seq == seq);
-        let oldest_row = segments.list.iter().filter(|s| linked(s.seq)).map(|s| self.first_ns(s)).min();
-        let started = (segments.evicted_events == 0).then_some(self.started_ns);
+        let linked = |info: &&SegmentInfo| set.segments.iter().any(|s| s.seq == info.seq);
+        let (held, evicted): (Vec<SegmentInfo>, u64) = {
+            let segments = self.table.lock();
+            (segments.list.iter().filter(linked).cloned().collect(), segments.evicted_events)
+        };
+        // The first segment that has rows: the others are newer, and decoding one takes tens of milliseconds.
+        let oldest_row = held.iter().map(|info| self.first_ns(info)).find(|first_ns| *first_ns < u64::MAX);
+        let started = (evicted == 0).then_some(self.started_ns);
         let begun = oldest_row.into_iter().chain(started).min().unwrap_or(manifest.to_ns).min(manifest.to_ns);
         if begun > manifest.from_ns {
             let missing = show_ns(begun - manifest.from_ns);
