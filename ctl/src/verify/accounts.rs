@@ -133,6 +133,7 @@ impl Tally {
         let unplaced = missing.min(*anywhere);
         *anywhere -= unplaced;
         let lost = told.saturating_add(unplaced);
+        let sum = stored.checked_add(lost).and_then(|sum| sum.checked_add(evicted));
         LaneReport {
             epoch,
             cpu,
@@ -142,7 +143,7 @@ impl Tally {
             lost,
             evicted,
             twice: self.duplicates,
-            holds: produced == stored.saturating_add(lost).saturating_add(evicted) && self.duplicates == 0,
+            holds: sum == Some(produced) && self.duplicates == 0,
         }
     }
 }
