@@ -29,7 +29,7 @@ pub struct Contents {
     /// Stored and lost before the oldest segment left, or before a segment whose predecessor was evicted, by
     /// epoch, CPU and source.
     pub before: BTreeMap<(u64, u16, u8), u64>,
-    /// Epochs whose last segments were evicted.
+    /// Epochs whose last segments, or all, were evicted although older ones came back with a power loss.
     pub ends_evicted: BTreeSet<u64>,
     /// Places that could not be read.
     pub damage: Vec<String>,
@@ -74,7 +74,15 @@ impl Contents {
             if evicted {
                 contents.ends_evicted.extend(epoch);
             }
+            // Epochs all of whose segments lay between two that came back: only if every number there was evicted.
+            let all_evicted = last.is_some_and(|last| {
+                last + 1 < seq && (last + 1..seq).all(|n| removed.iter().any(|path| number(path) == Some(n)))
+            });
+            let before = epoch;
             epoch = contents.segment(path, bytes, evicted, &mut copies).or(epoch);
+            if let (true, Some(from), Some(to)) = (all_evicted, before, epoch) {
+                contents.ends_evicted.extend(from + 1..to);
+            }
             last = Some(seq);
         }
         for (_, bytes) in files.iter().filter(|(path, _)| path.ends_with("head")) {
