@@ -151,7 +151,7 @@ impl Header {
         }
         if kind == Some(Kind::Events) && self.source().is_none() {
             let value = self.sources.into();
-            let reason = Reason::Range { field: "sources", value, allowed: "exactly one bit, 0 to 3" };
+            let reason = Reason::Range { field: "sources", value, allowed: "exactly one bit, 0 to 4" };
             return Err(FormatError::new(WHAT, 16, reason));
         }
         Ok(kind)

@@ -142,7 +142,7 @@ pub fn read_slot(bytes: &[u8]) -> Result<Option<Slot>, FormatError> {
     let body = body.unwrap_or_default();
     let mut f = Reader::new(WHAT, fixed);
     let (generation, epoch, source) = (f.u64()?, f.u64()?, f.u8()?);
-    let source = Source::from_number(source).ok_or_else(|| f.range("source", source.into(), "0 to 3"))?;
+    let source = Source::from_number(source).ok_or_else(|| f.range("source", source.into(), "0 to 4"))?;
     let published = r.u64()?;
     let capacity = (body.len() / ROW_BYTES) as u64;
     if published > capacity {

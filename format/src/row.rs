@@ -59,6 +59,10 @@ pub mod flags {
     pub const WOKEN: u16 = 16;
     /// The call ran inside another recorded call of the same thread.
     pub const NESTED: u16 = 32;
+    /// Off-CPU: the thread came back on another CPU than it had left.
+    pub const MIGRATED: u16 = 64;
+    /// Only the call's entry was recorded, to save time: `dur_ns` and `ret` are not known.
+    pub const ENTRY_ONLY: u16 = 128;
 }
 
 impl Row {

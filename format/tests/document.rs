@@ -247,7 +247,7 @@ fn a_segment_with_dictionaries_is_as_the_document_shows_it() {
 
 // The document's table of operations, made from the list in the code and what is said there about each.
 fn operations() -> String {
-    let code = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("src/ops.rs")).unwrap();
+    let code = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("src/ops/table.rs")).unwrap();
     let mut remarks: Vec<&str> = Vec::new();
     let mut table = String::from("| number | name | arg0 and arg1 |\n|---|---|---|\n");
     let list = code.split_once("\nops! {").and_then(|(_, rest)| rest.split_once("\n}")).expect("a list").0;
@@ -256,7 +256,7 @@ fn operations() -> String {
             remarks.push(remark);
         } else if let Some((_, number)) = line.split_once(" = 0x") {
             let op = by_number(u16::from_str_radix(&number[..4], 16).unwrap()).unwrap();
-            let remark = if op.number < 0x2000 { remarks.join(" ") } else { "below".into() };
+            let remark = if op.number < 0x6000 { remarks.join(" ") } else { "below".into() };
             table +=
                 &format!("| `{:#06x}` | `{}` | {} |\n", op.number, op.name, remark.trim_end_matches('.'));
             remarks.clear();

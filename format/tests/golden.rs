@@ -219,7 +219,7 @@ fn unreadable() -> Vec<u8> {
         bytes.extend(frame::write(&frame::Header { salt: sample::SALT, frame_seq: seq, ..header }, payload));
         seq += 1;
     };
-    for sources in [0, 3, 0x10, 0x11, 8] {
+    for sources in [0, 3, 0x8000_0000, 0x11, 8] {
         put(frame::Header { sources, ..events }, &columns);
     }
     let record = sample::a_state().to_bytes().unwrap();

@@ -53,6 +53,7 @@ fn flags_sources_and_operations_have_one_number_on_both_sides() {
         (abi::Source::Sched as u8, ops::Source::Sched),
         (abi::Source::Process as u8, ops::Source::Process),
         (abi::Source::Meta as u8, ops::Source::Meta),
+        (abi::Source::Host as u8, ops::Source::Host),
     ];
     assert!(pairs.iter().all(|(number, source)| *number == *source as u8));
     assert_eq!(abi::SOURCES, ops::Source::ALL.len());

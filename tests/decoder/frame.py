@@ -129,7 +129,7 @@ def check_readable(header: FrameHeader) -> None:
     wanted = CODEC_OF.get(header.kind)
     if wanted is not None and header.codec != wanted:
         raise DecodeError("codec %d for kind %d" % (header.codec, header.kind))
-    if header.kind == EVENTS and header.sources not in (1, 2, 4, 8):
+    if header.kind == EVENTS and header.sources not in (1, 2, 4, 8, 16):
         raise DecodeError("sources %#x, not one" % header.sources)
 
 

@@ -73,7 +73,7 @@ def read_slot(data: bytes, index: int, start: int, end: int) -> Optional[Slot]:
     generation, epoch, source, crc = _SLOT.unpack_from(data, start)
     if crc32c(data[start:start + 28]) != crc:
         raise DecodeError("slot %d: wrong checksum" % index)
-    if source > 3:
+    if source > 4:
         raise DecodeError("slot %d: source %d" % (index, source))
     if end - start < SLOT_HEADER:
         raise DecodeError("slot %d: header cut off" % index)

@@ -13,7 +13,7 @@ NUMBER_MASK = (1 << 48) - 1
 RECORDER_CPU = 65535
 
 OPEN, PREEMPTED, STACK_SKIPPED, STACK_LOST, WOKEN, NESTED = 1, 2, 4, 8, 16, 32
-SOURCES = ("cuda", "sched", "process", "meta")
+SOURCES = ("cuda", "sched", "process", "meta", "host")
 META = 3
 
 

@@ -385,7 +385,7 @@ class SegmentVectors(unittest.TestCase):
         for sources in range(32):
             good = events_frame(0, [], 1, 7, sources=sources)
             error = segment.read_segment(segment_header() + good).contents[0].error
-            self.assertEqual(error is None, sources in (1, 2, 4, 8), sources)
+            self.assertEqual(error is None, sources in (1, 2, 4, 8, 16), sources)
 
     def test_segment_header_example(self) -> None:
         header = segment.read_header(segment_header())

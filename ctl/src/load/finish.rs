@@ -244,7 +244,7 @@ impl Tables {
                 cpu: row.cpu(),
                 flags: row.flags,
             }),
-            Source::Process | Source::Meta => trace.host_events.push(HostEvent {
+            Source::Process | Source::Meta | Source::Host => trace.host_events.push(HostEvent {
                 ts_ns,
                 dur_ns,
                 arg0: row.arg0,

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
+use ingero_format::ops;
 use rusqlite::{Connection, Result, params};
 use serde_json::json;
 
@@ -147,10 +148,10 @@ fn dictionaries(db: &Connection, node: i64, trace: &Trace, base: Bases) -> Resul
 fn names(db: &Connection, traces: &[Trace]) -> Result<()> {
     let calls = traces.iter().flat_map(|t| t.calls.iter().map(|c| c.op));
     let host = traces.iter().flat_map(|t| t.host_events.iter().map(|h| h.op));
-    let mut insert = db.prepare("INSERT INTO op VALUES(?,?,?)")?;
+    let mut insert = db.prepare("INSERT INTO op VALUES(?,?,?,?)")?;
     for op in calls.chain(host).collect::<BTreeSet<u16>>() {
         let (name, layer) = stats::op_name(op);
-        insert.execute(params![op, name, layer])?;
+        insert.execute(params![op, name, layer, ops::family(op)])?;
     }
     let intervals = traces.iter().flat_map(|t| &t.off_cpu);
     let states: BTreeMap<i32, &str> = intervals.map(|o| (o.state, o.state_bits_name())).collect();

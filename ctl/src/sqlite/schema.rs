@@ -11,7 +11,8 @@ CREATE TABLE process(id INTEGER PRIMARY KEY, node INTEGER NOT NULL, pid INTEGER 
   cgroup TEXT NOT NULL, libraries TEXT NOT NULL);
 CREATE TABLE task(id INTEGER PRIMARY KEY, node INTEGER NOT NULL, pid INTEGER NOT NULL,
   tid INTEGER NOT NULL, comm TEXT NOT NULL);
-CREATE TABLE op(id INTEGER PRIMARY KEY, name TEXT NOT NULL, layer TEXT NOT NULL);
+CREATE TABLE op(id INTEGER PRIMARY KEY, name TEXT NOT NULL, layer TEXT NOT NULL,
+  family TEXT NOT NULL);
 CREATE TABLE kernel(id INTEGER PRIMARY KEY, node INTEGER NOT NULL, name TEXT NOT NULL);
 CREATE TABLE task_state(bits INTEGER PRIMARY KEY, name TEXT NOT NULL);
 CREATE TABLE detail(id INTEGER PRIMARY KEY, op INTEGER NOT NULL, arg0 INTEGER NOT NULL,
@@ -70,7 +71,7 @@ CREATE VIEW off_cpu AS SELECT i.key AS id, {interval} AS ts_ns, i.dur AS dur_ns,
   JOIN task_state s ON s.bits = i.state LEFT JOIN task w ON w.id = i.waker
   LEFT JOIN task p ON p.id = i.preemptor;
 CREATE VIEW host_events AS SELECT h.key AS id, {host} AS ts_ns, h.dur AS dur_ns,
-  CASE WHEN h.op = 0x4004 THEN 'meta' ELSE 'process' END AS source, o.name AS op, t.pid, t.tid, t.comm,
+  o.family AS source, o.name AS op, t.pid, t.tid, t.comm,
   n.name AS node, h.cpu, h.arg0, h.arg1
   FROM host h JOIN op o ON o.id = h.op JOIN task t ON t.id = h.task JOIN node n ON n.id = t.node;
 CREATE VIEW losses AS SELECT l.from_ns AS ts_ns, n.name AS node, nullif(l.cpu, 65535) AS cpu,

@@ -12,10 +12,12 @@ pub enum Source {
     Process = 2,
     /// What the recorder itself adds: names, stacks, losses. Never produced in the kernel.
     Meta = 3,
+    /// Memory, disks, signals and the network, as far as they touch recorded threads.
+    Host = 4,
 }
 
 /// Number of sources that the per-CPU counters have room for.
-pub const SOURCES: usize = 4;
+pub const SOURCES: usize = 5;
 
 /// Why the kernel side could not keep an event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -11,7 +11,7 @@ use std::{
 };
 
 use aya::maps::{MapData, PerCpuArray, RingBuf};
-use ingero_ebpf_abi::{CpuCounters, LostCause};
+use ingero_ebpf_abi::{CpuCounters, LostCause, SOURCES};
 use ingero_format::ops::{LossCause, Source};
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
 
@@ -22,7 +22,7 @@ use crate::{
 };
 
 /// Sources whose counters live in the kernel.
-const KERNEL_SOURCES: [Source; 3] = [Source::Cuda, Source::Sched, Source::Process];
+const KERNEL_SOURCES: [Source; 4] = [Source::Cuda, Source::Sched, Source::Process, Source::Host];
 /// Turns between two looks at the kernel's counters: about a second.
 const TURNS_PER_ACCOUNT: u64 = 20;
 /// Turns between two clock anchors: about a minute.
@@ -58,7 +58,7 @@ pub struct Drain {
     /// What other threads may know.
     pub progress: Arc<Progress>,
     /// Of the kernel's losses, those already written as gaps, by CPU, source and cause.
-    pub told: Vec<[[u64; 2]; 4]>,
+    pub told: Vec<[[u64; 2]; SOURCES]>,
 }
 
 impl Drain {

@@ -212,7 +212,7 @@ fn answers(source: StatusSource, paths: &Paths) -> Arc<Answers> {
 // Between the earlier run's last event and now nobody counted: a hole of known place and unknown size.
 fn tell_gap(findings: &Sender<Finding>, last_event_ns: Option<u64>) {
     let Some(from_ns) = last_event_ns else { return };
-    for source in [Source::Cuda, Source::Sched, Source::Process] {
+    for source in Source::ALL.into_iter().filter(|s| *s != Source::Meta) {
         let (first_seq, count, to_ns) = (0, 0, clock::boot_ns());
         let cause = LossCause::RestartGap;
         let _ = findings.send(Finding::Lost(Gap {
