@@ -8,15 +8,16 @@ mod arguments;
 mod elf;
 mod probe;
 mod prologue;
+mod target;
 
-pub use arguments::arguments;
-pub use elf::{Function, functions, soname};
+pub use arguments::{arguments, lane};
+pub use elf::{Found, Function, functions, holds_runtime, soname};
 pub use probe::Prober;
 pub use prologue::Prologue;
 
 use ingero_format::ops::{self, Op};
 
-use crate::config::Layers;
+use crate::config::{Layers, Probes, SourceName};
 
 /// The kind of a library, by file name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -25,6 +26,10 @@ pub enum LibraryKind {
     Driver,
     /// `libcudart.so*`.
     Runtime,
+    /// A program or library with the runtime linked into it.
+    StaticRuntime,
+    /// `libnccl.so*`.
+    Nccl,
 }
 
 impl LibraryKind {
@@ -36,18 +41,27 @@ impl LibraryKind {
             Some(Self::Driver)
         } else if name.starts_with("libcudart.so") || name.starts_with("libcudart-") {
             Some(Self::Runtime)
+        } else if name.starts_with("libnccl.so") {
+            Some(Self::Nccl)
         } else {
             None
         }
     }
 
-    /// True if the configured layers include it.
+    /// True if its calls are recorded under this configuration.
     #[must_use]
-    pub fn wanted(self, layers: Layers) -> bool {
-        matches!(
-            (self, layers),
-            (_, Layers::Both) | (Self::Driver, Layers::Driver) | (Self::Runtime, Layers::Runtime)
-        )
+    pub fn calls_wanted(self, probes: &Probes) -> bool {
+        match self {
+            Self::Driver => probes.layers != Layers::Runtime,
+            Self::Runtime | Self::StaticRuntime => probes.layers != Layers::Driver,
+            Self::Nccl => probes.sources.contains(&SourceName::Nccl),
+        }
+    }
+
+    /// True if it is a CUDA runtime, which also knows the names of kernels.
+    #[must_use]
+    pub fn is_runtime(self) -> bool {
+        matches!(self, Self::Runtime | Self::StaticRuntime)
     }
 }
 
@@ -59,7 +73,11 @@ pub fn operation(symbol: &str, kind: LibraryKind) -> Option<&'static Op> {
         Some((name, digits)) if !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit()) => name,
         _ => base,
     };
-    let layer = if kind == LibraryKind::Driver { "driver" } else { "runtime" };
+    let layer = match kind {
+        LibraryKind::Driver => "driver",
+        LibraryKind::Runtime | LibraryKind::StaticRuntime => "runtime",
+        LibraryKind::Nccl => "nccl",
+    };
     ops::by_name(base).filter(|op| op.layer() == layer)
 }
 

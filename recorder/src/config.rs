@@ -31,17 +31,17 @@ pub enum SourceName {
     Sched,
     /// Process life; always recorded, since threads cannot be followed without it.
     Process,
-    /// Accepted, not recorded by this version.
+    /// Page allocations of recorded threads, reclaim they had to do, OOM kills.
     Memory,
-    /// Accepted, not recorded by this version.
+    /// Disk requests of recorded threads.
     Block,
-    /// Accepted, not recorded by this version.
+    /// Signals that stop, continue or end recorded threads.
     Signal,
-    /// Accepted, not recorded by this version.
+    /// Calls of NCCL: on request.
     Nccl,
-    /// Accepted, not recorded by this version.
+    /// TCP segments sent again, host-wide: on request.
     Tcp,
-    /// Accepted, not recorded by this version.
+    /// Page faults of recorded threads: on request.
     Faults,
 }
 
@@ -49,23 +49,29 @@ pub enum SourceName {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum UserStacks {
-    /// Not at all: all that this version does.
-    #[default]
+    /// Not at all.
     Never,
     /// For slow calls.
+    #[default]
     Slow,
     /// For every call.
     Always,
 }
 
-/// `[budget]`: accepted and checked, not acted upon by this version.
-#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+/// `[budget]`
+#[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Budget {
-    /// Most of a traced thread's time, percent.
-    pub thread_percent: Option<f64>,
-    /// Most of one core for the recorder, percent.
-    pub daemon_percent: Option<f64>,
+    /// Most of a recorded thread's time, percent; 100 means no limit.
+    pub thread_percent: f64,
+    /// Most of one core for the recorder, percent; 100 means no limit.
+    pub daemon_percent: f64,
+}
+
+impl Default for Budget {
+    fn default() -> Self {
+        Self { thread_percent: 2.0, daemon_percent: 1.0 }
+    }
 }
 
 /// A size in bytes, written like `4GiB`.
@@ -145,9 +151,16 @@ impl Default for Probes {
     fn default() -> Self {
         Self {
             layers: Layers::Driver,
-            sources: vec![SourceName::Cuda, SourceName::Sched, SourceName::Process],
+            sources: vec![
+                SourceName::Cuda,
+                SourceName::Sched,
+                SourceName::Process,
+                SourceName::Memory,
+                SourceName::Block,
+                SourceName::Signal,
+            ],
             kernel_stacks: true,
-            user_stacks: UserStacks::Never,
+            user_stacks: UserStacks::Slow,
         }
     }
 }
@@ -226,25 +239,14 @@ impl Config {
         Ok(config)
     }
 
-    /// Settings that were given and that this version does not act upon, for a warning at start.
-    #[must_use]
-    pub fn without_effect(&self) -> Vec<String> {
-        let mut found = Vec::new();
-        if self.budget != Budget::default() {
-            found.push("[budget]: the overhead is measured but not limited by this version".to_owned());
-        }
-        if self.probes.user_stacks != UserStacks::Never {
-            found.push("[probes] user_stacks: this version takes no user stacks".to_owned());
-        }
-        let recorded = [SourceName::Cuda, SourceName::Sched, SourceName::Process];
-        for source in self.probes.sources.iter().filter(|s| !recorded.contains(s)) {
-            found
-                .push(format!("[probes] sources: {source:?} is not recorded by this version").to_lowercase());
-        }
-        found
-    }
-
     fn check(&self) -> std::result::Result<(), String> {
+        for (name, percent) in
+            [("thread_percent", self.budget.thread_percent), ("daemon_percent", self.budget.daemon_percent)]
+        {
+            if !(0.01..=100.0).contains(&percent) {
+                return Err(format!("[budget] {name}: {percent} is not between 0.01 and 100"));
+            }
+        }
         let ring = &self.ring;
         let segment = ring.segment_bytes.0;
         if !(1 << 20..=1 << 30).contains(&segment) || !segment.is_multiple_of(4096) {
@@ -298,14 +300,6 @@ mod tests {
         assert_eq!(config.ring.max_bytes, Bytes(1 << 30));
         assert_eq!(config.probes.layers, Layers::Both);
         assert_eq!(config.digest.len(), 64);
-    }
-
-    #[test]
-    fn settings_of_later_versions_are_read_and_said_to_have_no_effect() {
-        let text = "[probes]\nsources = [\"cuda\", \"block\"]\nuser_stacks = \"slow\"\n[budget]\nthread_percent = 2.0\n";
-        let without = Config::parse(text).unwrap().without_effect();
-        assert_eq!(without.len(), 3, "{without:?}");
-        assert!(Config::parse("").unwrap().without_effect().is_empty());
     }
 
     #[test]

@@ -12,12 +12,47 @@ mod gaps;
 mod names;
 mod progress;
 mod sink;
+mod stacks;
 mod turn;
 
 pub use gaps::{Gap, GapTracker};
 pub use progress::{LossKey, Progress};
 pub use sink::Sink;
 pub use turn::{Drain, alarm};
+
+use ingero_ebpf_abi::{Lane, Mode};
+
+/// A launch came from a host function that nobody registered while we looked: who can name it?
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Unnamed {
+    /// Process.
+    pub pid: u32,
+    /// What the driver calls it.
+    pub handle: u64,
+    /// Address of the host function.
+    pub host_function: u64,
+}
+
+/// A step of the overhead budget.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BudgetChange {
+    /// Since when, boottime ns.
+    pub at_ns: u64,
+    /// Which calls.
+    pub lane: Lane,
+    /// How they were recorded.
+    pub from: Mode,
+    /// How they are recorded from then on.
+    pub to: Mode,
+    /// Process of the thread that paid most.
+    pub pid: u32,
+    /// That thread.
+    pub tid: u32,
+    /// Its calls a second.
+    pub calls_per_second: u64,
+    /// Its cost in millionths of its time.
+    pub cost_ppm: u64,
+}
 
 /// What other threads want written into the ring.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -42,6 +77,17 @@ pub enum Finding {
         /// The library's inode.
         inode: u64,
     },
+    /// A handle is called this.
+    HandleName {
+        /// Process.
+        pid: u32,
+        /// The handle.
+        handle: u64,
+        /// Its name.
+        name: String,
+    },
+    /// The overhead budget changed what is recorded.
+    Budget(BudgetChange),
     /// Events were lost after the drain had them, or in a time without a recorder.
     Lost(Gap),
     /// Meta rows could not be written: what names they told must be told again, and so must these losses.

@@ -4,9 +4,13 @@ pub mod btf;
 mod load;
 mod multi;
 mod offsets;
+mod placer;
 mod preflight;
+mod programs;
 
-pub use load::{Loaded, Options, load, uprobe};
+pub use load::{Loaded, Options, load};
 pub use multi::{MultiPrograms, Site};
-pub use offsets::{TaskOffsets, task_offsets};
+pub use offsets::{HostOffsets, TaskOffsets, host_offsets, task_offsets};
+pub use placer::{Placed, Placer};
 pub use preflight::{Check, preflight};
+pub use programs::CallProgram;

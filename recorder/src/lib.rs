@@ -7,6 +7,7 @@
 //! | [`kernel`] | what this kernel offers; loading the BPF programs |
 //! | [`discover`] | which processes use CUDA, and from which library files |
 //! | [`attach`] | which functions of those files are probed, and how |
+//! | [`budget`] | what recording costs, and what is left out when that is too much |
 //! | [`drain`] | out of the BPF ring buffer: numbered, counted, named |
 //! | [`ring`] | head, segments, eviction |
 //! | [`freeze`] | links, MANIFEST, bundle |
@@ -18,6 +19,7 @@
 //! hands full slots on. Encoding, disk, freezing and clients live on other threads.
 
 pub mod attach;
+pub mod budget;
 pub mod clock;
 pub mod config;
 pub mod control;

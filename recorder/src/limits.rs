@@ -27,11 +27,17 @@ pub const SEGMENTS_SYNCED: usize = 8;
 pub const HEAD_FRAMES: usize = 16;
 /// Least time between two kernel stacks of one thread, ns: at 2.3 µs a stack, 1.2 % of the thread.
 pub const STACK_GAP_NS: u64 = 200_000;
+/// Duration from which on a call is slow and gives its user stack, ns.
+pub const SLOW_NS: u64 = 1_000_000;
+/// Least time between two user stacks of one thread, ns.
+pub const USER_STACK_GAP_NS: u64 = 10_000_000;
 /// When a process is looked at after it replaced its program: a library is usually mapped by then.
 pub const RESCAN_AFTER_EXEC: [Duration; 3] =
     [Duration::from_millis(100), Duration::from_secs(1), Duration::from_secs(5)];
 /// How often every process is asked whether it grew; only those that did are read in full.
 pub const RESCAN_INTERVAL: Duration = Duration::from_secs(2);
+/// How often that is done where the kernel tells every mapping.
+pub const SWEEP_INTERVAL: Duration = Duration::from_secs(10);
 /// Longest a snapshot waits for events beyond its post-window.
 pub const FREEZE_DRAIN_TIMEOUT: Duration = Duration::from_secs(2);
 /// Longest window a snapshot may ask for, ns (past and future each).

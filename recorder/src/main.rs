@@ -30,6 +30,11 @@ struct Cli {
 
 fn main() -> ExitCode {
     ingero_recorder::service::keep_memory_small();
+    // For itself: see budget::calibrate.
+    if std::env::args().nth(1).as_deref() == Some(ingero_recorder::budget::MEASURE) {
+        ingero_recorder::budget::measure();
+        return ExitCode::SUCCESS;
+    }
     match start(Cli::parse()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(e) => {

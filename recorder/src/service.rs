@@ -34,7 +34,6 @@ pub fn run(config: Config, paths: &Paths) -> Result<()> {
     let signals = signals::Signals::install()?;
     storage::install_sigbus_handler().map_err(|e| Error::Other(format!("cannot handle SIGBUS: {e}")))?;
     let warnings = preflight()?;
-    config.without_effect().iter().for_each(|text| journal::warning(text));
     let running = start::start(config, paths, warnings)?;
     let _ = sd_notify::notify(&[NotifyState::Ready]);
     journal::info(&format!("recording into {}; ready", paths.state_dir.display()));

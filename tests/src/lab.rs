@@ -98,10 +98,10 @@ impl Lab {
         self.folder.path().join(name)
     }
 
-    /// Writes the configuration: a small ring, and `more`.
+    /// Writes the configuration: a small ring, no limit on overhead (tests count), and `more`.
     pub fn configure(&self, more: &str) {
-        let small =
-            "[ring]\nmax_bytes = \"256MiB\"\nkeep_free = \"16MiB\"\n[snapshot]\nmax_bytes = \"128MiB\"\n";
+        let small = "[ring]\nmax_bytes = \"256MiB\"\nkeep_free = \"16MiB\"\n[snapshot]\nmax_bytes = \"128MiB\"\n\
+             [budget]\nthread_percent = 100\ndaemon_percent = 100\n";
         fs::write(self.path("recorder.toml"), format!("{small}{more}")).unwrap();
     }
 

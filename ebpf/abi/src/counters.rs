@@ -47,6 +47,8 @@ pub struct CpuCounters {
     pub stacks_lost: u64,
     /// Kernel stacks not taken because the thread's last one was too recent.
     pub stacks_skipped: u64,
+    /// Names that did not fit into the ring buffer.
+    pub names_lost: u64,
 }
 
-const _: () = assert!(size_of::<CpuCounters>() == 8 * (SOURCES + SOURCES * LOST_CAUSES + 2));
+const _: () = assert!(size_of::<CpuCounters>() == 8 * (SOURCES + SOURCES * LOST_CAUSES + 3));

@@ -16,10 +16,10 @@ mod thread;
 #[cfg(feature = "user")]
 mod user;
 
-pub use cookie::{Arg, Cookie};
+pub use cookie::{Arg, Cookie, LANES, Lane, Mode, Scale};
 pub use counters::{CpuCounters, LOST_CAUSES, LostCause, SOURCES, Source};
 pub use record::{
-    COMM_LEN, Event, NameRecord, Notice, NoticeKind, OffCpuRecord, RecordKind, TEXT_LEN, TaskId, TextRecord,
-    flags, process_op,
+    COMM_LEN, Event, NameRecord, Notice, NoticeKind, OffCpuRecord, PeerRecord, RecordKind, TEXT_LEN, TaskId,
+    TextRecord, flags, host_op, process_op,
 };
-pub use thread::{MAX_NESTED_CALLS, OpenCall, ProcessRole, ThreadState};
+pub use thread::{MAX_NESTED_CALLS, OpenCall, ProcessRole, Request, ThreadState};

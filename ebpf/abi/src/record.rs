@@ -2,8 +2,9 @@
 
 /// Bytes of a task name in the kernel (`TASK_COMM_LEN` in `include/linux/sched.h`).
 pub const COMM_LEN: usize = 16;
-/// Longest kernel-function name carried whole; longer ones are cut.
-pub const TEXT_LEN: usize = 128;
+/// Longest kernel-function name carried, with its closing zero; longer ones are cut. Names of templates are
+/// long: of PyTorch's, one in twenty passes 512 bytes.
+pub const TEXT_LEN: usize = 512;
 
 /// Last word of every record: what follows the common [`Event`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -15,8 +16,14 @@ pub enum RecordKind {
     OffCpu = 2,
     /// A [`NameRecord`].
     Name = 3,
-    /// A [`TextRecord`].
+    /// A [`TextRecord`]: a handle and its name.
     Text = 4,
+    /// A [`TextRecord`]: the address of a function on the host that stands for a kernel, and the kernel's name.
+    HostFunction = 5,
+    /// An [`Event`] alone that is not counted: a launch of handle `arg0` came from host function `arg1`.
+    Launched = 6,
+    /// A [`PeerRecord`].
+    Peer = 7,
 }
 
 /// Bits of [`Event::flags`].
@@ -33,6 +40,10 @@ pub mod flags {
     pub const WOKEN: u16 = 16;
     /// The call ran inside another recorded call of the same thread.
     pub const NESTED: u16 = 32;
+    /// Off-CPU: the thread came back on another CPU than it had left.
+    pub const MIGRATED: u16 = 64;
+    /// Only the call's entry was recorded.
+    pub const ENTRY_ONLY: u16 = 128;
 }
 
 /// Numbers of process events, placed in [`Event::op`].
@@ -45,6 +56,24 @@ pub mod process_op {
     pub const EXIT: u16 = 0x4003;
     /// An off-CPU interval.
     pub const OFF_CPU: u16 = 0x2001;
+}
+
+/// Numbers of host events, placed in [`Event::op`]; their values are said in `format::ops`.
+pub mod host_op {
+    /// A thread had to free memory first.
+    pub const DIRECT_RECLAIM: u16 = 0x5001;
+    /// Page allocations of a thread since its last such event.
+    pub const PAGE_ALLOC: u16 = 0x5002;
+    /// A process was chosen to die for want of memory.
+    pub const OOM_KILL: u16 = 0x5003;
+    /// A disk request.
+    pub const BLOCK_IO: u16 = 0x5011;
+    /// A signal that stops, continues or ends.
+    pub const SIGNAL: u16 = 0x5021;
+    /// A TCP segment was sent again.
+    pub const TCP_RETRANSMIT: u16 = 0x5031;
+    /// User page faults of a thread since its last such event.
+    pub const PAGE_FAULTS: u16 = 0x5041;
 }
 
 /// One event, 64 bytes, little-endian. All times are CLOCK_BOOTTIME nanoseconds.
@@ -102,6 +131,16 @@ pub struct OffCpuRecord {
     pub preemptor: TaskId,
 }
 
+/// An event with another task that has to do with it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[repr(C)]
+pub struct PeerRecord {
+    /// The event.
+    pub event: Event,
+    /// The other: the sender of a signal.
+    pub peer: TaskId,
+}
+
 /// A thread took a name.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[repr(C)]
@@ -118,7 +157,7 @@ pub struct NameRecord {
 pub struct TextRecord {
     /// Which process, when, and the handle in `arg0`.
     pub event: Event,
-    /// The name, zero-padded, cut at [`TEXT_LEN`] - 1 bytes.
+    /// The name up to its closing zero; the record in the buffer ends there.
     pub text: [u8; TEXT_LEN],
 }
 
@@ -145,5 +184,6 @@ pub struct Notice {
 const _: () = assert!(size_of::<Event>() == 64);
 const _: () = assert!(size_of::<OffCpuRecord>() == 112);
 const _: () = assert!(size_of::<NameRecord>() == 80);
-const _: () = assert!(size_of::<TextRecord>() == 192);
+const _: () = assert!(size_of::<TextRecord>() == 64 + TEXT_LEN);
+const _: () = assert!(size_of::<PeerRecord>() == 88);
 const _: () = assert!(size_of::<Notice>() == 8);

@@ -1,6 +1,6 @@
 //! State that the kernel side keeps per recorded thread, and what user space reads at freeze.
 
-use crate::TaskId;
+use crate::{LANES, TaskId};
 
 /// Calls of one thread that may be open at once: a runtime call holding a driver call holding a
 /// callback's call, and one to spare.
@@ -57,6 +57,50 @@ pub struct ThreadState {
     pub waker: TaskId,
     /// Who took its CPU.
     pub preemptor: TaskId,
+    /// Calls that cost it a probe, by [`crate::Lane`], ever; they wrap.
+    pub calls_seen: [u32; LANES],
+    /// How often it left the CPU, ever.
+    pub switches: u32,
+    /// Stacks taken of it, ever.
+    pub stacks: u32,
+    /// The host function of a runtime launch that has not reached the driver, or 0.
+    pub host_function: u64,
+    /// When its last user stack was taken.
+    pub user_stack_ns: u64,
+    /// When the reclaim it is in began, or 0.
+    pub reclaim_ns: u64,
+    /// Bytes of pages it got since `totals_ns`.
+    pub page_bytes: u64,
+    /// Since when pages and faults are counted.
+    pub totals_ns: u64,
+    /// Allocations of pages since.
+    pub page_allocs: u32,
+    /// Page faults in user code since.
+    pub faults: u32,
+    /// Order of the allocation that the reclaim is for.
+    pub reclaim_order: u32,
+    /// Zero.
+    pub padding: u32,
+}
+
+/// A disk request under way. Value of the map `REQUESTS`, keyed by the address of the kernel's `request`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[repr(C)]
+pub struct Request {
+    /// When it went to the device.
+    pub start_ns: u64,
+    /// Process that sent it.
+    pub pid: u32,
+    /// Thread that sent it.
+    pub tid: u32,
+    /// Its bytes.
+    pub bytes: u32,
+    /// Kind of request, `REQ_OP_*`.
+    pub kind: u32,
+    /// Device number.
+    pub device: u32,
+    /// Zero.
+    pub padding: u32,
 }
 
 /// Value of the map `PROCESSES`, keyed by pid.
@@ -70,4 +114,5 @@ pub enum ProcessRole {
 }
 
 const _: () = assert!(size_of::<OpenCall>() == 56);
-const _: () = assert!(size_of::<ThreadState>() == 8 + 56 * MAX_NESTED_CALLS + 24 + 16 + 48);
+const _: () = assert!(size_of::<ThreadState>() == 8 + 56 * MAX_NESTED_CALLS + 24 + 16 + 48 + 4 * LANES + 64);
+const _: () = assert!(size_of::<Request>() == 32);

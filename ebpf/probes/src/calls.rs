@@ -1,37 +1,28 @@
-//! CUDA calls: entry is remembered per thread, return makes the event.
+//! CUDA calls: entry is remembered per thread, return makes the event. Where time is short, entry alone does.
 
 use aya_ebpf::{
     EbpfContext,
     helpers::{
-        bpf_get_current_pid_tgid, bpf_probe_read_user, bpf_probe_read_user_str_bytes,
-        generated::{bpf_get_attach_cookie, bpf_ktime_get_boot_ns},
+        bpf_get_current_pid_tgid,
+        generated::{bpf_get_attach_cookie, bpf_get_stackid, bpf_ktime_get_boot_ns},
     },
     programs::{ProbeContext, RetProbeContext},
 };
 use ingero_ebpf_abi::{
-    Arg, Cookie, Event, MAX_NESTED_CALLS, NoticeKind, OpenCall, ProcessRole, RecordKind, Source,
-    TextRecord, ThreadState, flags,
+    Cookie, Event, LANES, MAX_NESTED_CALLS, Mode, NoticeKind, OpenCall, ProcessRole, RecordKind, Source,
+    ThreadState, flags,
 };
 
-use crate::{emit, globals, maps};
+use crate::{
+    arguments::{read_u64, stack_pointer, value},
+    emit, globals, maps, names,
+};
 
-/// `offsetof(CUlaunchConfig, hStream)` (cuda.h): seven 32-bit sizes, then padding to 8.
-const CONFIG_STREAM: u64 = 32;
-
-/// Entry probe.
+/// Entry probe of a pair.
 #[inline(always)]
 pub fn enter(ctx: &ProbeContext) {
-    let id = bpf_get_current_pid_tgid();
-    let (pid, tid) = ((id >> 32) as u32, id as u32);
-    if pid == globals::self_pid() {
-        return;
-    }
-    let Some(state) = maps::thread(tid).or_else(|| first_call(pid, tid)) else {
-        emit::miss(Source::Cuda);
-        return;
-    };
-    let cookie = Cookie(unsafe { bpf_get_attach_cookie(ctx.as_ptr()) });
-    let stack_pointer = stack_pointer(ctx);
+    let Some((tid, cookie, state)) = begin(ctx, Mode::Whole, Mode::Whole) else { return };
+    let stack_pointer = stack_pointer(ctx.as_ptr());
     let depth = still_open(state, stack_pointer);
     state.depth = depth as u32;
     if depth >= MAX_NESTED_CALLS {
@@ -41,13 +32,70 @@ pub fn enter(ctx: &ProbeContext) {
     let call = &mut state.calls[depth & (MAX_NESTED_CALLS - 1)];
     call.stack_pointer = stack_pointer;
     call.cookie = cookie.0;
-    call.arg0 = value(ctx, cookie.arg0());
-    call.arg1 = value(ctx, cookie.arg1());
-    call.out_ptr = value(ctx, cookie.out());
-    call.name_ptr = value(ctx, cookie.name());
+    call.arg0 = value(ctx, cookie.arg0(), cookie.scale());
+    call.arg1 = value(ctx, cookie.arg1(), 0);
+    call.out_ptr = value(ctx, cookie.out(), 0);
+    call.name_ptr = value(ctx, cookie.name(), 0);
+    let handle = call.arg0;
     state.depth = depth as u32 + 1;
+    names::launched(state, tid, cookie, handle);
     // Last, so that the probe's own work is not counted as the call's.
-    call.start_ns = unsafe { bpf_ktime_get_boot_ns() };
+    state.calls[depth & (MAX_NESTED_CALLS - 1)].start_ns = unsafe { bpf_ktime_get_boot_ns() };
+}
+
+/// Entry probe alone: the event says when the call was made and with what.
+#[inline(always)]
+pub fn mark(ctx: &ProbeContext) {
+    let end_ns = unsafe { bpf_ktime_get_boot_ns() };
+    let Some((tid, cookie, state)) = begin(ctx, Mode::Entry, Mode::Duty) else { return };
+    let (arg0, arg1) = (value(ctx, cookie.arg0(), cookie.scale()), value(ctx, cookie.arg1(), 0));
+    names::launched(state, tid, cookie, arg0);
+    let nested = if state.depth > 0 { flags::NESTED } else { 0 };
+    let event = Event {
+        end_ns,
+        pid: state.pid,
+        tid,
+        arg0,
+        arg1,
+        op: cookie.op(),
+        flags: nested | flags::ENTRY_ONLY,
+        tail: RecordKind::Plain as u32,
+        ..zero()
+    };
+    submit(&event);
+}
+
+// What both have in common: the caller's state, and whether this program is the one to record the lane's
+// calls. While one kind of probe is replaced by the other both fire, and the lane's mode says which counts.
+#[inline(always)]
+fn begin(ctx: &ProbeContext, from: Mode, to: Mode) -> Option<(u32, Cookie, &'static mut ThreadState)> {
+    let id = bpf_get_current_pid_tgid();
+    let (pid, tid) = ((id >> 32) as u32, id as u32);
+    if pid == globals::self_pid() {
+        return None;
+    }
+    let cookie = Cookie(unsafe { bpf_get_attach_cookie(ctx.as_ptr()) });
+    let mode = maps::mode(cookie.lane());
+    if mode < from as u32 || mode > to as u32 {
+        return None;
+    }
+    let Some(state) = maps::thread(tid).or_else(|| first_call(pid, tid, cookie)) else {
+        emit::miss(Source::Cuda);
+        return None;
+    };
+    let seen = &mut state.calls_seen[cookie.lane() as usize & (LANES - 1)];
+    *seen = seen.wrapping_add(1);
+    Some((tid, cookie, state))
+}
+
+// Operation 0 is the recorder measuring what its probes cost: everything is done, nothing is kept.
+#[inline(always)]
+fn submit(event: &Event) {
+    if event.op == 0 {
+        emit::discard(|slot: *mut Event| unsafe { *slot = *event });
+        return;
+    }
+    emit::event(Source::Cuda, |slot: *mut Event, origin| unsafe { *slot = Event { origin, ..*event } });
 }
 
 // How many of the open calls can still return. A frame at or below the present stack pointer is gone: its
@@ -69,67 +117,14 @@ fn still_open(state: &ThreadState, stack_pointer: u64) -> usize {
     alive
 }
 
-#[cfg(bpf_target_arch = "x86_64")]
-#[inline(always)]
-fn stack_pointer(ctx: &ProbeContext) -> u64 {
-    unsafe { (*ctx.as_ptr().cast::<aya_ebpf::bindings::pt_regs>()).rsp }
-}
-
-// Not known here: every open call stays open until its return.
-#[cfg(not(bpf_target_arch = "x86_64"))]
-#[inline(always)]
-fn stack_pointer(_: &ProbeContext) -> u64 {
-    0
-}
-
 #[inline(never)]
-fn first_call(pid: u32, tid: u32) -> Option<&'static mut ThreadState> {
-    if !maps::is_gpu(pid) {
+fn first_call(pid: u32, tid: u32, cookie: Cookie) -> Option<&'static mut ThreadState> {
+    if cookie.op() != 0 && !maps::is_gpu(pid) {
         let role = ProcessRole::Gpu as u32;
         let _ = maps::PROCESSES.insert(pid, role, 0);
         emit::notice(NoticeKind::FirstCall, pid);
     }
     maps::enrol(pid, tid)
-}
-
-#[inline(always)]
-fn value(ctx: &ProbeContext, from: u8) -> u64 {
-    if from == Arg::None as u8 {
-        return 0;
-    }
-    if from == Arg::ConfigStream as u8 {
-        let config: u64 = ctx.arg(0).unwrap_or(0);
-        return read_u64(config + CONFIG_STREAM);
-    }
-    match from {
-        1 => ctx.arg(0).unwrap_or(0),
-        2 => ctx.arg(1).unwrap_or(0),
-        3 => ctx.arg(2).unwrap_or(0),
-        4 => ctx.arg(3).unwrap_or(0),
-        5 => ctx.arg(4).unwrap_or(0),
-        6 => ctx.arg(5).unwrap_or(0),
-        7..=9 => stack_value(ctx, from - Arg::S0 as u8),
-        _ => 0,
-    }
-}
-
-// System V AMD64 ABI 3.2.3: at entry the return address is on top, stack arguments follow.
-#[cfg(bpf_target_arch = "x86_64")]
-#[inline(always)]
-fn stack_value(ctx: &ProbeContext, index: u8) -> u64 {
-    read_u64(stack_pointer(ctx) + 8 + 8 * u64::from(index))
-}
-
-// AAPCS64 passes eight integer arguments in registers: only later ones are on the stack.
-#[cfg(not(bpf_target_arch = "x86_64"))]
-#[inline(always)]
-fn stack_value(_: &ProbeContext, _: u8) -> u64 {
-    0
-}
-
-#[inline(always)]
-fn read_u64(address: u64) -> u64 {
-    unsafe { bpf_probe_read_user(address as *const u64) }.unwrap_or(0)
 }
 
 /// Return probe.
@@ -140,7 +135,7 @@ pub fn leave(ctx: &RetProbeContext) {
     let (pid, tid) = ((id >> 32) as u32, id as u32);
     let Some(state) = maps::thread(tid) else { return };
     let cookie = unsafe { bpf_get_attach_cookie(ctx.as_ptr()) };
-    let Some(depth) = matching(state, cookie) else {
+    let Some(depth) = matching(state, cookie, stack_pointer(ctx.as_ptr())) else {
         // Entered before the probes were attached, or already counted when the entry did not fit.
         return;
     };
@@ -149,37 +144,62 @@ pub fn leave(ctx: &RetProbeContext) {
     let ret: i32 = ctx.ret();
     let op = Cookie(cookie).op();
     let arg1 = if call.out_ptr == 0 { call.arg1 } else { read_u64(call.out_ptr) };
-    let nested = if depth > 0 { flags::NESTED } else { 0 };
-
-    emit::event(Source::Cuda, |slot: *mut Event, origin| unsafe {
-        *slot = Event {
-            end_ns,
-            dur_ns: end_ns.saturating_sub(call.start_ns),
-            pid,
-            tid,
-            arg0: call.arg0,
-            arg1,
-            origin,
-            op,
-            flags: nested,
-            ret,
-            stack: 0,
-            tail: RecordKind::Plain as u32,
-        };
-    });
+    let dur_ns = end_ns.saturating_sub(call.start_ns);
+    let event = Event {
+        end_ns,
+        dur_ns,
+        pid,
+        tid,
+        arg0: call.arg0,
+        arg1,
+        op,
+        flags: if depth > 0 { flags::NESTED } else { 0 },
+        ret,
+        stack: user_stack(ctx, state, dur_ns, end_ns),
+        tail: RecordKind::Plain as u32,
+        ..zero()
+    };
+    submit(&event);
     if call.name_ptr != 0 && ret == 0 {
-        name(pid, tid, end_ns, op, arg1, call.name_ptr);
+        let named = Event { end_ns, pid, tid, arg0: arg1, op, tail: RecordKind::Text as u32, ..zero() };
+        names::text(&named, call.name_ptr);
     }
 }
 
-// Finds the entry that this return belongs to. Entries above it never returned (longjmp, a C++
-// exception): they are dropped and counted.
+// The caller's stack, from the return address on. 0 if none is wanted.
 #[inline(always)]
-fn matching(state: &mut ThreadState, cookie: u64) -> Option<usize> {
+fn user_stack(ctx: &RetProbeContext, state: &mut ThreadState, dur_ns: u64, now: u64) -> u32 {
+    let wanted = globals::user_stacks();
+    if wanted == 0 || maps::stacks_shed() {
+        return 0;
+    }
+    if wanted == 1
+        && (dur_ns < globals::slow_ns()
+            || now.saturating_sub(state.user_stack_ns) < globals::user_stack_gap_ns())
+    {
+        return 0;
+    }
+    state.user_stack_ns = now;
+    state.stacks = state.stacks.wrapping_add(1);
+    let user = u64::from(aya_ebpf::bindings::BPF_F_USER_STACK);
+    let id = unsafe { bpf_get_stackid(ctx.as_ptr(), &raw const maps::STACKS as *mut _, user) };
+    if id >= 0 {
+        return id as u32 + 1;
+    }
+    emit::count_stack(false);
+    0
+}
+
+// Finds the entry that this return belongs to, by its function and its frame. Entries above it never returned
+// (longjmp, a C++ exception): they are dropped and counted.
+#[inline(always)]
+fn matching(state: &mut ThreadState, cookie: u64, stack_pointer: u64) -> Option<usize> {
     let open = state.depth as usize;
     let mut found = None;
     for i in 0..MAX_NESTED_CALLS {
-        if i < open && state.calls[i].cookie == cookie {
+        // At return the return address has been taken off the stack.
+        let frame = stack_pointer == 0 || state.calls[i].stack_pointer + 8 == stack_pointer;
+        if i < open && frame && state.calls[i].cookie == cookie {
             found = Some(i);
         }
     }
@@ -190,15 +210,6 @@ fn matching(state: &mut ThreadState, cookie: u64) -> Option<usize> {
         }
     }
     Some(depth)
-}
-
-#[inline(always)]
-fn name(pid: u32, tid: u32, end_ns: u64, op: u16, handle: u64, from: u64) {
-    emit::record(|slot: *mut TextRecord| unsafe {
-        (*slot).event = Event { end_ns, pid, tid, arg0: handle, op, tail: RecordKind::Text as u32, ..zero() };
-        (*slot).text = [0; ingero_ebpf_abi::TEXT_LEN];
-        let _ = bpf_probe_read_user_str_bytes(from as *const u8, &mut (*slot).text);
-    });
 }
 
 /// An event with every field zero (`Default` is not const).

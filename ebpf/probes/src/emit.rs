@@ -80,6 +80,36 @@ pub fn record<T: 'static>(fill: impl FnOnce(*mut T)) -> bool {
     true
 }
 
+/// The same, kept only if `fill` says so; true if it was kept.
+#[inline(always)]
+pub fn record_if<T: 'static>(fill: impl FnOnce(*mut T) -> bool) -> bool {
+    let Some(mut entry) = EVENTS.reserve::<T>(0) else { return false };
+    let keep = fill(entry.as_mut_ptr());
+    if keep {
+        entry.submit(wake_flags(size_of::<T>()));
+    } else {
+        entry.discard(NO_WAKEUP);
+    }
+    keep
+}
+
+/// Does all that [`record`] costs and keeps nothing: for measuring.
+#[inline(always)]
+pub fn discard<T: 'static>(fill: impl FnOnce(*mut T)) {
+    if let Some(mut entry) = EVENTS.reserve::<T>(0) {
+        fill(entry.as_mut_ptr());
+        entry.discard(NO_WAKEUP);
+    }
+}
+
+/// Counts a name that was not kept.
+#[inline(always)]
+pub fn lose_name() {
+    if let Some(counters) = counters() {
+        add(&raw const counters.names_lost, 1);
+    }
+}
+
 /// The same for an event of a source, with its loss counted.
 #[inline(always)]
 pub fn event<T: 'static>(source: Source, fill: impl FnOnce(*mut T, u64)) {

@@ -39,6 +39,30 @@ globals! {
     KERNEL_STACKS, kernel_stacks: u32 = 1;
     /// Least time between two kernel stacks of one thread, ns.
     STACK_GAP_NS, stack_gap_ns: u64 = 200_000;
+    /// 1 if user stacks of slow calls are wanted, 2 of every call.
+    USER_STACKS, user_stacks: u32 = 0;
+    /// Duration from which on a call is slow, ns.
+    SLOW_NS, slow_ns: u64 = 1_000_000;
+    /// Least time between two user stacks of one thread, ns.
+    USER_STACK_GAP_NS, user_stack_gap_ns: u64 = 10_000_000;
+    /// 1 if `mark_victim` passes the victim's `task_struct` (6.8 and later), 0 if its pid.
+    VICTIM_IS_TASK, victim_is_task: u32 = 0;
+    /// Byte offset of `request.cmd_flags`.
+    REQUEST_FLAGS_OFFSET, request_flags_offset: u32 = 0;
+    /// Byte offset of `request.__data_len`.
+    REQUEST_BYTES_OFFSET, request_bytes_offset: u32 = 0;
+    /// Byte offset of `request.part`.
+    REQUEST_PART_OFFSET, request_part_offset: u32 = 0;
+    /// Byte offset of `block_device.bd_dev`.
+    PART_DEVICE_OFFSET, part_device_offset: u32 = 0;
+    /// Byte offset of `sock_common.skc_daddr`; `skc_dport`, `skc_num` and `skc_family` likewise.
+    SOCK_PEER_OFFSET, sock_peer_offset: u32 = 0;
+    /// See [`sock_peer_offset`].
+    SOCK_PEER_PORT_OFFSET, sock_peer_port_offset: u32 = 0;
+    /// See [`sock_peer_offset`].
+    SOCK_PORT_OFFSET, sock_port_offset: u32 = 0;
+    /// See [`sock_peer_offset`].
+    SOCK_FAMILY_OFFSET, sock_family_offset: u32 = 0;
     /// Bytes waiting in `EVENTS` at which the recorder is woken before its next turn.
     WAKE_BYTES, wake_bytes: u64 = 4 << 20;
 }

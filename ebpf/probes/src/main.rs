@@ -2,9 +2,12 @@
 //!
 //! | program | attached to | produces |
 //! |---|---|---|
-//! | `call_enter`, `call_return` | uprobe pair on each CUDA entry point | one event per call, at return |
+//! | `call_enter`, `call_return` | uprobe pair on each CUDA and NCCL entry point | one event per call, at return |
+//! | `call_mark` | uprobe at the same places, instead | one event per call, at entry |
+//! | `register_function`, `runtime_launch` | uprobes on the CUDA runtime | names of kernels |
 //! | `sched_switch`, `sched_waking` | raw tracepoints | one event per off-CPU interval, at switch-in |
 //! | `process_fork`, `process_exec`, `process_exit`, `task_rename` | raw tracepoints | process life, names |
+//! | those in `host` | raw tracepoints | reclaim, page totals, OOM kills, disk requests, signals, TCP |
 //!
 //! Only threads in `THREADS` produce events. Raw tracepoints hand over `task_struct` pointers; the
 //! offsets of the few fields read from them come from the kernel's BTF and arrive as globals, so no
@@ -14,10 +17,13 @@
 #![feature(core_intrinsics)]
 #![expect(internal_features, reason = "atomic add: see emit::add")]
 
+mod arguments;
 mod calls;
 mod emit;
 mod globals;
+mod host;
 mod maps;
+mod names;
 mod process;
 mod sched;
 
@@ -38,40 +44,52 @@ pub fn call_return(ctx: RetProbeContext) -> u32 {
     0
 }
 
-#[raw_tracepoint(tracepoint = "sched_switch")]
-pub fn sched_switch(ctx: RawTracePointContext) -> i32 {
-    sched::switch(&ctx);
+#[uprobe]
+pub fn call_mark(ctx: ProbeContext) -> u32 {
+    calls::mark(&ctx);
     0
 }
 
-#[raw_tracepoint(tracepoint = "sched_waking")]
-pub fn sched_waking(ctx: RawTracePointContext) -> i32 {
-    sched::waking(&ctx);
+#[uprobe]
+pub fn register_function(ctx: ProbeContext) -> u32 {
+    names::register(&ctx);
     0
 }
 
-#[raw_tracepoint(tracepoint = "sched_process_fork")]
-pub fn process_fork(ctx: RawTracePointContext) -> i32 {
-    process::fork(&ctx);
+#[uprobe]
+pub fn runtime_launch(ctx: ProbeContext) -> u32 {
+    names::runtime_launch(&ctx);
     0
 }
 
-#[raw_tracepoint(tracepoint = "sched_process_exec")]
-pub fn process_exec(ctx: RawTracePointContext) -> i32 {
-    process::exec(&ctx);
-    0
+macro_rules! tracepoints {
+    ($($program:ident, $tracepoint:literal, $body:path;)*) => {$(
+        #[raw_tracepoint(tracepoint = $tracepoint)]
+        pub fn $program(ctx: RawTracePointContext) -> i32 {
+            $body(&ctx);
+            0
+        }
+    )*};
 }
 
-#[raw_tracepoint(tracepoint = "sched_process_exit")]
-pub fn process_exit(ctx: RawTracePointContext) -> i32 {
-    process::exit(&ctx);
-    0
-}
-
-#[raw_tracepoint(tracepoint = "task_rename")]
-pub fn task_rename(ctx: RawTracePointContext) -> i32 {
-    process::rename(&ctx);
-    0
+tracepoints! {
+    sched_switch, "sched_switch", sched::switch;
+    sched_waking, "sched_waking", sched::waking;
+    process_fork, "sched_process_fork", process::fork;
+    process_exec, "sched_process_exec", process::exec;
+    process_exit, "sched_process_exit", process::exit;
+    task_rename, "task_rename", process::rename;
+    signal, "signal_generate", host::signal;
+    reclaim_begin, "mm_vmscan_direct_reclaim_begin", host::reclaim_begin;
+    reclaim_end, "mm_vmscan_direct_reclaim_end", host::reclaim_end;
+    memcg_reclaim_begin, "mm_vmscan_memcg_reclaim_begin", host::reclaim_begin;
+    memcg_reclaim_end, "mm_vmscan_memcg_reclaim_end", host::reclaim_end;
+    page_alloc, "mm_page_alloc", host::page_alloc;
+    oom_kill, "mark_victim", host::oom_kill;
+    block_issue, "block_rq_issue", host::block_issue;
+    block_complete, "block_rq_complete", host::block_complete;
+    tcp_retransmit, "tcp_retransmit_skb", host::tcp_retransmit;
+    page_fault, "page_fault_user", host::page_fault;
 }
 
 #[panic_handler]

@@ -3,9 +3,9 @@
 use aya_ebpf::{
     bindings::BPF_F_NO_PREALLOC,
     macros::map,
-    maps::{HashMap, PerCpuArray, RingBuf, StackTrace},
+    maps::{Array, HashMap, LruHashMap, PerCpuArray, RingBuf, StackTrace},
 };
-use ingero_ebpf_abi::{CpuCounters, ProcessRole, ThreadState};
+use ingero_ebpf_abi::{CpuCounters, LANES, ProcessRole, Request, ThreadState};
 
 /// Events on their way to the drain. The recorder resizes it before loading.
 #[map]
@@ -31,9 +31,23 @@ pub static STACKS: StackTrace = StackTrace::with_max_entries(8_192, 0);
 #[map]
 pub static COUNTERS: PerCpuArray<CpuCounters> = PerCpuArray::with_max_entries(1, 0);
 
-/// A zeroed state to insert from: a `ThreadState` is too large for the BPF stack.
+/// How each lane of calls is recorded, an [`ingero_ebpf_abi::Mode`] each, and behind them 1 if stacks are not to
+/// be taken; set by the recorder.
 #[map]
-static BLANK: PerCpuArray<ThreadState> = PerCpuArray::with_max_entries(1, 0);
+static MODES: Array<u32> = Array::with_max_entries(LANES as u32 + 1, 0);
+
+/// Disk requests under way, by the address of the kernel's `request`.
+#[map]
+pub static REQUESTS: HashMap<u64, Request> = HashMap::with_max_entries(16_384, BPF_F_NO_PREALLOC);
+
+/// Process and handle of launches whose host function was told already.
+#[map]
+pub static LAUNCHED: LruHashMap<[u64; 2], u64> = LruHashMap::with_max_entries(16_384, 0);
+
+/// A zeroed state to insert from: a `ThreadState` is too large for the BPF stack. Never written: a program
+/// may be preempted by another one.
+#[map]
+static BLANK: Array<ThreadState> = Array::with_max_entries(1, 0);
 
 /// The state of a recorded thread.
 #[inline(always)]
@@ -44,10 +58,22 @@ pub fn thread(tid: u32) -> Option<&'static mut ThreadState> {
 /// Begins to record a thread. `None` if the table is full.
 #[inline(always)]
 pub fn enrol(pid: u32, tid: u32) -> Option<&'static mut ThreadState> {
-    let blank = unsafe { &mut *BLANK.get_ptr_mut(0)? };
-    blank.pid = pid;
-    THREADS.insert(tid, &*blank, 0).ok()?;
-    thread(tid)
+    THREADS.insert(tid, BLANK.get(0)?, 0).ok()?;
+    let state = thread(tid)?;
+    state.pid = pid;
+    Some(state)
+}
+
+/// True if the overhead budget has no room for stacks.
+#[inline(always)]
+pub fn stacks_shed() -> bool {
+    MODES.get(LANES as u32).copied().unwrap_or(0) != 0
+}
+
+/// How a lane's calls are recorded, an [`ingero_ebpf_abi::Mode`] as a number.
+#[inline(always)]
+pub fn mode(lane: u8) -> u32 {
+    MODES.get(u32::from(lane)).copied().unwrap_or(0)
 }
 
 /// The role of a process, if it is known at all.

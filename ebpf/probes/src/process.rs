@@ -10,7 +10,7 @@ use ingero_ebpf_abi::{
     COMM_LEN, Event, NameRecord, NoticeKind, ProcessRole, RecordKind, Source, TaskId, process_op,
 };
 
-use crate::{calls, calls::zero, emit, globals, maps, sched};
+use crate::{calls, calls::zero, emit, globals, host, maps, sched};
 
 /// `sched_process_fork(task *parent, task *child)`. Threads of a recorded process are recorded from
 /// birth; a forked process inherits the mapped library, so it is too.
@@ -58,6 +58,7 @@ pub fn exit(ctx: &RawTracePointContext) {
     if let Some(state) = maps::thread(tid) {
         let now = unsafe { bpf_ktime_get_boot_ns() };
         calls::close_open(state, tid, now);
+        host::totals(state, tid, now, true);
         let _ = maps::THREADS.remove(tid);
     }
     // The process ends with its last thread, which need not be its first.

@@ -12,7 +12,7 @@ use ingero_ebpf_abi::{
     COMM_LEN, Event, OffCpuRecord, RecordKind, Source, TaskId, ThreadState, flags, process_op,
 };
 
-use crate::{emit, globals, maps};
+use crate::{emit, globals, host, maps};
 
 /// `sched_switch(bool preempt, task *prev, task *next[, unsigned int prev_state])`,
 /// include/trace/events/sched.h. `current` is still prev.
@@ -28,7 +28,7 @@ pub fn switch(ctx: &RawTracePointContext) {
     }
     let now = unsafe { bpf_ktime_get_boot_ns() };
     if let Some(state) = out {
-        switch_out(ctx, state, next, now);
+        switch_out(ctx, state, prev_tid, next, now);
     }
     if let Some(state) = back {
         switch_in(state, next_tid, prev_tid, now);
@@ -36,7 +36,7 @@ pub fn switch(ctx: &RawTracePointContext) {
 }
 
 #[inline(always)]
-fn switch_out(ctx: &RawTracePointContext, state: &mut ThreadState, next: u64, now: u64) {
+fn switch_out(ctx: &RawTracePointContext, state: &mut ThreadState, prev_tid: u32, next: u64, now: u64) {
     let preempt: u64 = ctx.arg(0);
     let task_state = if globals::switch_has_state() == 1 {
         ctx.arg::<u64>(3) as u32
@@ -59,12 +59,14 @@ fn switch_out(ctx: &RawTracePointContext, state: &mut ThreadState, next: u64, no
         take_stack(ctx, state, now);
     }
     state.out_ns = now;
+    state.switches = state.switches.wrapping_add(1);
+    host::totals(state, prev_tid, now, false);
 }
 
 // A stack costs as much as ten events, so one thread gives at most one per gap.
 #[inline(always)]
 fn take_stack(ctx: &RawTracePointContext, state: &mut ThreadState, now: u64) {
-    if globals::kernel_stacks() == 0 {
+    if globals::kernel_stacks() == 0 || maps::stacks_shed() {
         return;
     }
     if now.saturating_sub(state.stack_ns) < globals::stack_gap_ns() {
@@ -73,6 +75,7 @@ fn take_stack(ctx: &RawTracePointContext, state: &mut ThreadState, now: u64) {
         return;
     }
     state.stack_ns = now;
+    state.stacks = state.stacks.wrapping_add(1);
     let id = unsafe { bpf_get_stackid(ctx.as_ptr(), &raw const maps::STACKS as *mut _, 0) };
     if id >= 0 {
         state.stack = id as u32 + 1;
@@ -102,6 +105,9 @@ fn switch_in(state: &mut ThreadState, tid: u32, prev_tid: u32, now: u64) {
         if prev_tid != 0 {
             state.preemptor = current();
         }
+    }
+    if state.cpu != unsafe { bpf_get_smp_processor_id() } {
+        bits |= flags::MIGRATED;
     }
     let pid = state.pid;
     emit::event(Source::Sched, |slot: *mut OffCpuRecord, origin| unsafe {
@@ -137,8 +143,9 @@ pub fn waking(ctx: &RawTracePointContext) {
     state.wake_ns = unsafe { bpf_ktime_get_boot_ns() };
 }
 
+/// The running task.
 #[inline(always)]
-fn current() -> TaskId {
+pub fn current() -> TaskId {
     let id = bpf_get_current_pid_tgid();
     TaskId { pid: (id >> 32) as u32, tid: id as u32, comm: bpf_get_current_comm().unwrap_or([0; COMM_LEN]) }
 }
@@ -172,6 +179,10 @@ pub trait Zero {
 }
 
 impl Zero for u32 {
+    const ZERO: Self = 0;
+}
+
+impl Zero for u16 {
     const ZERO: Self = 0;
 }
 

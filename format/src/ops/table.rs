@@ -227,13 +227,13 @@ ops! {
     /// arg0 stream.
     CU_STREAM_DESTROY = 0x0208, "cuStreamDestroy", Context;
 
-    /// arg0 host function.
+    /// arg0 host function, arg1 stream.
     CUDA_LAUNCH_KERNEL = 0x0800, "cudaLaunchKernel", Launch;
-    /// arg0 launch configuration, arg1 host function.
+    /// arg0 host function, arg1 stream.
     CUDA_LAUNCH_KERNEL_EXC = 0x0801, "cudaLaunchKernelExC", Launch;
     /// arg0 executable graph, arg1 stream.
     CUDA_GRAPH_LAUNCH = 0x0802, "cudaGraphLaunch", Launch;
-    /// arg0 host function.
+    /// arg0 host function, arg1 stream.
     CUDA_LAUNCH_COOPERATIVE_KERNEL = 0x0803, "cudaLaunchCooperativeKernel", Launch;
     /// arg0 host function, arg1 stream.
     CUDA_LAUNCH_HOST_FUNC = 0x0804, "cudaLaunchHostFunc", Launch;
@@ -371,7 +371,7 @@ ops! {
     /// A signal that stops, continues or ends was sent to this thread: arg0 its number, arg1 the sender's pid in
     /// the upper, tid in the lower 32 bits; `ret` what became of it (`TRACE_SIGNAL_*`, 0 delivered).
     SIGNAL = 0x5021, "signal", Host;
-    /// A TCP segment was sent again: arg0 the peer's IPv4 address in network order (0: IPv6), arg1 the peer's
+    /// A TCP segment was sent again: arg0 the peer's IPv4 address, first byte lowest (0: IPv6), arg1 the peer's
     /// port in the upper, ours in the lower 16 of 32 bits.
     TCP_RETRANSMIT = 0x5031, "tcp_retransmit", Host;
     /// A thread's page faults in user code since its last such event: arg0 how many.

@@ -1,11 +1,14 @@
 //! Exported functions of a library that are worth a probe.
 
-use std::{collections::BTreeMap, fs::File};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs::File,
+};
 
 use ingero_format::ops::Op;
 use object::{
-    Endianness, Object, ObjectSegment, ObjectSymbol, ReadCache, ReadRef, SymbolKind, elf, elf::FileHeader64,
-    read::elf::FileHeader,
+    Architecture, Endianness, Object, ObjectSegment, ObjectSymbol, ReadCache, ReadRef, SymbolKind, elf,
+    elf::FileHeader64, read::elf::FileHeader,
 };
 
 use super::{LibraryKind, Prologue, operation};
@@ -14,6 +17,13 @@ use crate::{Error, limits};
 /// Largest piece of a library that is read at once: a crafted header may ask for anything, and a sparse
 /// file costs nothing to make. The driver's symbol tables take under 1 MiB.
 const MAX_READ_BYTES: u64 = 64 << 20;
+
+/// Called for each kernel when a library with CUDA code is loaded.
+const REGISTER: &str = "__cudaRegisterFunction";
+
+/// What this program itself is made for.
+const HOST: Architecture =
+    if cfg!(target_arch = "aarch64") { Architecture::Aarch64 } else { Architecture::X86_64 };
 
 /// A file that refuses large reads.
 #[derive(Clone, Copy)]
@@ -46,23 +56,41 @@ pub struct Function {
     pub prologue: Prologue,
 }
 
-/// Lists the functions of an open library that have an operation, one for each place in the file.
+/// What a library has for us.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Found {
+    /// Functions that have an operation, one for each place in the file.
+    pub calls: Vec<Function>,
+    /// Where kernels are registered: file offsets of `__cudaRegisterFunction`.
+    pub registers: Vec<u64>,
+}
+
+/// Looks through an open library.
 ///
 /// # Errors
-/// One line if the file is not ELF or its tables do not hold together.
-pub fn functions(file: File, kind: LibraryKind) -> crate::Result<Vec<Function>> {
+/// One line if the file is not ELF for this machine or its tables do not hold together.
+pub fn functions(file: File, kind: LibraryKind) -> crate::Result<Found> {
     let bad = |e: object::Error| Error::Other(format!("not a readable ELF library: {e}"));
     // Read in pieces, not mapped: a library that is replaced while we look must not raise SIGBUS.
     let cache = ReadCache::new(file);
     let elf = object::File::parse(Bounded(&cache)).map_err(bad)?;
+    if elf.architecture() != HOST {
+        let other = elf.architecture();
+        return Err(Error::Other(format!("a library for {other:?}, which does not run here")));
+    }
+    // A runtime linked into a program is not exported.
+    let inside = (kind == LibraryKind::StaticRuntime).then(|| elf.symbols());
+    let symbols = inside.into_iter().flatten().chain(elf.dynamic_symbols()).take(limits::MAX_SYMBOLS);
     let mut found: BTreeMap<u64, Function> = BTreeMap::new();
-    for symbol in elf.dynamic_symbols().take(limits::MAX_SYMBOLS) {
+    let mut registers = BTreeSet::new();
+    for symbol in symbols {
         let callable = symbol.kind() == SymbolKind::Text && !symbol.is_undefined();
-        let Some((name, op)) =
-            symbol.name().ok().filter(|_| callable).and_then(|n| Some((n, operation(n, kind)?)))
-        else {
+        let Some(name) = symbol.name().ok().filter(|_| callable) else { continue };
+        if name == REGISTER && kind.is_runtime() {
+            registers.extend(locate(&elf, symbol.address()).map(|(offset, _)| offset));
             continue;
-        };
+        }
+        let Some(op) = operation(name, kind) else { continue };
         let Some((offset, code)) = locate(&elf, symbol.address()) else { continue };
         found.entry(offset).or_insert_with(|| Function {
             symbol: name.to_owned(),
@@ -71,7 +99,16 @@ pub fn functions(file: File, kind: LibraryKind) -> crate::Result<Vec<Function>> 
             prologue: Prologue::of(&code),
         });
     }
-    Ok(found.into_values().collect())
+    Ok(Found { calls: found.into_values().collect(), registers: registers.into_iter().collect() })
+}
+
+/// True if a file that is no CUDA library has the CUDA runtime linked into it, with its symbols.
+#[must_use]
+pub fn holds_runtime(file: File) -> bool {
+    let cache = ReadCache::new(file);
+    let Ok(elf) = object::File::parse(Bounded(&cache)) else { return false };
+    let defined = |s: &object::Symbol<'_, '_, Bounded<'_>>| !s.is_undefined() && s.name() == Ok(REGISTER);
+    elf.architecture() == HOST && elf.symbols().take(limits::MAX_SYMBOLS).any(|s| defined(&s))
 }
 
 /// What a library calls itself (`DT_SONAME`), whatever its file is called. `None` if it does not say, or is

@@ -1,135 +1,152 @@
-//! Placing the probe pair on every function of a library.
+//! The probes on all libraries.
 
 use std::{
+    collections::HashMap,
     fs::File,
-    os::fd::{AsRawFd, OwnedFd},
-    path::PathBuf,
     time::{Duration, Instant},
 };
 
-use aya::{
-    Ebpf,
-    programs::{
-        ProgramError,
-        uprobe::{UProbeAttachLocation, UProbeAttachPoint, UProbeLink, UProbeScope},
-    },
-};
+use aya::maps::{Array, MapData};
+use ingero_ebpf_abi::{LANES, Lane, Mode};
 use ingero_format::manifest::LibraryProbes;
 
-use super::{Function, LibraryKind, Prologue, arguments, functions};
+use super::{LibraryKind, Prologue, functions, target::Target};
 use crate::{
     Result,
-    kernel::{MultiPrograms, Site, uprobe},
+    config::Probes,
+    kernel::{Placed, Placer},
 };
 
 /// Holds the programs and every probe placed.
 pub struct Prober {
-    ebpf: Ebpf,
-    multi: Option<MultiPrograms>,
-    /// Two for each library.
-    multi_links: Vec<OwnedFd>,
-    /// Two for each function of libraries that could not be probed as a whole.
-    links: Vec<UProbeLink>,
+    placer: Placer,
+    /// How the kernel side is to treat each lane; behind them, whether stacks are shed.
+    modes: Array<MapData, u32>,
+    wanted: Probes,
+    mode: [Mode; LANES],
+    targets: HashMap<(u64, u64), Target>,
 }
 
 impl Prober {
-    /// Takes the loaded programs.
+    /// Takes the loaded programs, the map of modes, and what is to be recorded.
     #[must_use]
-    pub fn new(ebpf: Ebpf, multi: Option<MultiPrograms>) -> Self {
-        Self { ebpf, multi, multi_links: Vec::new(), links: Vec::new() }
+    pub fn new(placer: Placer, modes: Array<MapData, u32>, wanted: Probes) -> Self {
+        Self { placer, modes, wanted, mode: [Mode::Whole; LANES], targets: HashMap::new() }
     }
 
     /// Probes every known function of an open library file. A function that cannot be probed is
     /// reported, not fatal.
     ///
     /// # Errors
-    /// If the file is no library, or the programs are gone.
-    pub fn attach(&mut self, file: File, path: &str, inode: u64, kind: LibraryKind) -> Result<LibraryProbes> {
-        // The descriptor pins the very inode that was examined, whatever happens to the path.
-        let target = PathBuf::from(format!("/proc/self/fd/{}", file.as_raw_fd()));
-        let found =
-            functions(file.try_clone().map_err(|e| crate::Error::Other(format!("{path}: {e}")))?, kind)?;
-        let mut report = LibraryProbes { path: path.to_owned(), inode, ..LibraryProbes::default() };
-        let all_at_once = self.attach_all(&found, &target);
-        for function in found {
-            match if all_at_once { Ok(()) } else { self.attach_pair(&function, &target) } {
-                Ok(()) => {
-                    report.probed += 1;
-                    if function.prologue != Prologue::Cheap {
-                        report.slow.push(function.symbol);
-                    }
-                }
-                Err(e) => report.failed.push(format!("{}: {e}", function.symbol)),
+    /// If the file is no library for this machine.
+    pub fn attach(
+        &mut self,
+        file: File,
+        path: &str,
+        id: (u64, u64),
+        kind: LibraryKind,
+    ) -> Result<LibraryProbes> {
+        let copy = file.try_clone().map_err(|e| crate::Error::Other(format!("{path}: {e}")))?;
+        let found = functions(copy, kind)?;
+        let mut report = LibraryProbes { path: path.to_owned(), inode: id.1, ..LibraryProbes::default() };
+        let mut target = Target::new(file, found.clone());
+        if kind.calls_wanted(&self.wanted) {
+            for lane in Lane::ALL {
+                let mode = self.mode.get(lane as usize).copied().unwrap_or_default();
+                let (_, refused) = target.place(&mut self.placer, lane, mode);
+                report.failed.extend(refused.into_iter().map(|(symbol, why)| format!("{symbol}: {why}")));
             }
+            let slow = found.calls.iter().filter(|f| f.prologue != Prologue::Cheap);
+            report.slow = slow.map(|f| f.symbol.clone()).collect();
+            report.probed = found.calls.len().saturating_sub(report.failed.len()) as u32;
         }
+        if kind.is_runtime() {
+            target.name_registrations(&mut self.placer);
+        }
+        self.targets.insert(id, target);
         Ok(report)
     }
 
-    /// Removes every probe; `tell` is called about once a second with how many are left.
+    /// True if this library's calls are recorded.
+    #[must_use]
+    pub fn records(&self, kind: LibraryKind) -> bool {
+        kind.calls_wanted(&self.wanted)
+    }
+
+    /// Records a lane in another way from now on, in every library. Both kinds of probe are in place while the
+    /// kernel side changes over, so that each call is recorded once.
     ///
-    /// A multi-uprobe link costs one grace period. For probes placed one by one the kernel waits for one each
-    /// (`perf_uprobe_destroy` holds a global mutex): 10 s for 104 probes, 35 s for 346. Ending the process
-    /// would wait as long.
-    pub fn remove(self, mut tell: impl FnMut(usize)) {
-        drop(self.multi_links);
-        let mut told = Instant::now();
-        let mut links = self.links;
-        while let Some(link) = links.pop() {
-            drop(link);
-            if told.elapsed() >= Duration::from_secs(1) {
-                tell(links.len());
-                told = Instant::now();
-            }
+    /// # Errors
+    /// If the kernel refuses the change; then nothing has changed.
+    pub fn set_mode(&mut self, lane: Lane, mode: Mode) -> Result<()> {
+        let before: Vec<Placed> =
+            self.targets.values_mut().map(|t| t.place(&mut self.placer, lane, mode).0).collect();
+        self.tell(lane as u32, mode as u32)?;
+        if let Some(of) = self.mode.get_mut(lane as usize) {
+            *of = mode;
         }
-    }
-
-    // False if this kernel cannot, or minds any one of the functions: then each is tried alone, so that the
-    // others are probed and the culprit is named.
-    fn attach_all(&mut self, found: &[Function], target: &std::path::Path) -> bool {
-        let site = |f: &Function| Site {
-            enter: f.offset + f.prologue.entry_offset(),
-            leave: f.offset,
-            cookie: arguments(f.op.number).0,
-        };
-        let (Some(multi), Some(path)) = (&self.multi, target.to_str()) else { return false };
-        let sites: Vec<Site> = found.iter().map(site).collect();
-        match multi.attach(path, &sites) {
-            Ok(links) if !sites.is_empty() => {
-                self.multi_links.extend(links);
-                true
-            }
-            _ => false,
-        }
-    }
-
-    // The return probe goes first: a call entered between the two then has no entry, and is not counted,
-    // rather than an entry that nobody closes.
-    fn attach_pair(&mut self, function: &Function, target: &PathBuf) -> std::result::Result<(), String> {
-        let cookie = Some(arguments(function.op.number).0);
-        for (program, offset) in [
-            ("call_return", function.offset),
-            ("call_enter", function.offset + function.prologue.entry_offset()),
-        ] {
-            let location = UProbeAttachLocation::AbsoluteOffset(offset);
-            let point = UProbeAttachPoint { location, cookie };
-            let refused = |e: ProgramError| describe(&e);
-            let program = uprobe(&mut self.ebpf, program).map_err(|e| e.to_string())?;
-            if program.fd().is_err() {
-                program.load().map_err(refused)?;
-            }
-            let id = program.attach(point, target, UProbeScope::AllProcesses).map_err(refused)?;
-            self.links.push(program.take_link(id).map_err(refused)?);
-        }
+        drop(before);
         Ok(())
     }
-}
 
-fn describe(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(inner) = source {
-        text = format!("{text}: {inner}");
-        source = inner.source();
+    /// Takes the probes of a lane off, or puts them back; the mode stays.
+    pub fn pause(&mut self, lane: Lane, paused: bool) {
+        let mode = if paused { Mode::Off } else { self.mode.get(lane as usize).copied().unwrap_or_default() };
+        for target in self.targets.values_mut() {
+            drop(target.place(&mut self.placer, lane, mode));
+        }
     }
-    text
+
+    /// Has stacks taken or not.
+    ///
+    /// # Errors
+    /// If the kernel refuses the change.
+    pub fn shed_stacks(&mut self, shed: bool) -> Result<()> {
+        self.tell(LANES as u32, u32::from(shed))
+    }
+
+    fn tell(&mut self, index: u32, value: u32) -> Result<()> {
+        self.modes.set(index, value, 0).map_err(|e| crate::Error::Other(format!("the map of modes: {e}")))
+    }
+
+    /// The share of a lane's functions whose probes are single-stepped, over all libraries.
+    #[must_use]
+    pub fn slow_share(&self, lane: Lane) -> f64 {
+        let sums = self.targets.values().map(|t| t.slow(lane)).fold((0, 0), |a, b| (a.0 + b.0, a.1 + b.1));
+        if sums.1 == 0 { 0.0 } else { sums.0 as f64 / sums.1 as f64 }
+    }
+
+    /// Launches at the runtime tell their host functions, or no longer.
+    pub fn name_launches(&mut self, open: bool) {
+        for target in self.targets.values_mut() {
+            if open {
+                target.open_window(&mut self.placer);
+            } else {
+                target.close_window();
+            }
+        }
+    }
+
+    /// Gives up libraries whose file is deleted and which `mapped` does not know.
+    pub fn release(&mut self, mapped: impl Fn(&(u64, u64)) -> bool) -> Vec<(u64, u64)> {
+        let gone: Vec<(u64, u64)> =
+            self.targets.iter().filter(|(id, t)| t.is_deleted() && !mapped(id)).map(|(id, _)| *id).collect();
+        for id in &gone {
+            self.targets.remove(id);
+        }
+        gone
+    }
+
+    /// Removes every probe; `tell` is called about once a second with how many are left.
+    pub fn remove(self, mut tell: impl FnMut(usize)) {
+        let mut told = Instant::now();
+        let mut all = Placed::default();
+        self.targets.into_values().for_each(|target| all.extend(target.into_placed()));
+        all.remove(|left| {
+            if told.elapsed() >= Duration::from_secs(1) {
+                tell(left);
+                told = Instant::now();
+            }
+        });
+    }
 }

@@ -11,6 +11,7 @@ use ingero_format::{
 };
 
 use crate::{
+    budget::BudgetReport,
     clock,
     config::Config,
     discover::Registry,
@@ -46,6 +47,8 @@ pub struct StatusSource {
     pub triggers: Triggers,
     /// What is not as it should be.
     pub warnings: Vec<String>,
+    /// What the overhead budget says.
+    pub budget: BudgetReport,
     /// (boottime, CPU time) at intervals.
     pub cpu: Mutex<VecDeque<(u64, u64)>>,
 }
@@ -117,7 +120,7 @@ impl StatusSource {
         let stacks = (lost > 0).then(|| {
             format!("{lost} kernel stacks could not be stored; what blocked there shows as unknown")
         });
-        self.warnings.iter().cloned().chain(stacks).collect()
+        self.warnings.iter().cloned().chain(stacks).chain(self.budget.get().1).collect()
     }
 
     fn events(&self, evicted: u64) -> EventCounts {
@@ -155,7 +158,7 @@ impl StatusSource {
             anonymous_bytes: anonymous_bytes(),
             bytes_per_event: bytes as f64 / events.max(1) as f64,
             ns_per_event: clock::process_cpu_ns() as f64 / stored as f64,
-            thread_percent: None,
+            thread_percent: Some(self.budget.get().0),
         }
     }
 

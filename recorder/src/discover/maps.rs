@@ -7,7 +7,7 @@ use std::{
     path::PathBuf,
 };
 
-use crate::attach::{LibraryKind, soname};
+use crate::attach::{LibraryKind, holds_runtime, soname};
 
 /// A library file, by identity.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,12 +25,19 @@ pub struct MappedLibrary {
 /// Remembers what each mapped file calls itself, so that a library under another name is found and every
 /// file is looked into once.
 #[derive(Debug, Default)]
-pub struct Sonames(HashMap<(String, u64), Option<LibraryKind>>);
+pub struct Sonames(HashMap<(String, u64), Option<LibraryKind>>, HashMap<(String, u64), bool>);
 
 /// Files remembered; beyond it the memory starts anew, which only repeats a look.
 const MAX_FILES: usize = 1 << 16;
 
 impl Sonames {
+    /// True if a file was looked into and is none of ours.
+    #[must_use]
+    pub fn knows_none(&self, (major, minor, inode): (u32, u32, u64)) -> bool {
+        let device = format!("{major:02x}:{minor:02x}");
+        self.0.get(&(device, inode)).is_some_and(Option::is_none)
+    }
+
     /// Libraries that a process maps, one entry for each inode. `None` if the process is gone.
     #[must_use]
     pub fn mapped_libraries(&mut self, pid: u32) -> Option<Vec<MappedLibrary>> {
@@ -47,7 +54,29 @@ impl Sonames {
                 found.push(MappedLibrary { id, kind, path: mapping.path.to_owned(), open });
             }
         }
+        // Only who has the driver can have a runtime inside.
+        if !found.is_empty() {
+            self.static_runtimes(pid, &maps, &mut found);
+        }
         Some(found)
+    }
+
+    fn static_runtimes(&mut self, pid: u32, maps: &str, found: &mut Vec<MappedLibrary>) {
+        for mapping in maps.lines().filter_map(Mapping::parse).filter(|m| m.executable) {
+            if found.iter().any(|known| known.path == mapping.path) {
+                continue;
+            }
+            let key = (mapping.device.to_owned(), mapping.inode);
+            let look = || mapping.opened(pid).and_then(|(_, path)| File::open(path).ok()).map(holds_runtime);
+            if !*self.1.entry(key).or_insert_with(|| look().unwrap_or(false)) {
+                continue;
+            }
+            let Some((meta, open)) = mapping.opened(pid) else { continue };
+            let (id, kind) = ((meta.dev(), meta.ino()), LibraryKind::StaticRuntime);
+            if found.iter().all(|known| known.id != id) {
+                found.push(MappedLibrary { id, kind, path: mapping.path.to_owned(), open });
+            }
+        }
     }
 
     fn kind(&mut self, pid: u32, mapping: &Mapping<'_>) -> Option<LibraryKind> {
@@ -59,6 +88,7 @@ impl Sonames {
         }
         if self.0.len() >= MAX_FILES {
             self.0.clear();
+            self.1.clear();
         }
         let look = || mapping.opened(pid).and_then(|(_, path)| soname(File::open(path).ok()?));
         let key = (mapping.device.to_owned(), mapping.inode);

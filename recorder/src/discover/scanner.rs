@@ -1,13 +1,13 @@
 //! The discovery thread: finds libraries, has them probed, enrols threads.
 
 use std::{
-    collections::{HashMap, HashSet},
+    collections::{BTreeSet, HashMap, HashSet},
     fs::File,
     os::fd::{AsRawFd, BorrowedFd},
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
-        mpsc::Sender,
+        mpsc::{Receiver, Sender},
     },
     time::{Duration, Instant},
 };
@@ -18,20 +18,24 @@ use ingero_format::manifest::LibraryProbes;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use super::{
+    Mappings, NewMapping,
     maps::{MappedLibrary, Sonames},
     processes::{self, Registry},
+    window::NameWindow,
 };
 use crate::{
-    attach::Prober,
+    attach::{LibraryKind, Prober},
+    budget::Keeper,
     clock,
-    config::Layers,
-    drain::Finding,
+    drain::{Finding, Unnamed},
     journal,
-    limits::{RESCAN_AFTER_EXEC, RESCAN_INTERVAL},
+    limits::{RESCAN_AFTER_EXEC, RESCAN_INTERVAL, SWEEP_INTERVAL},
 };
 
 /// How often a library is tried before it is given up.
 const TRIES: u32 = 3;
+/// How long mappings are gathered after the first.
+const GATHER: Duration = Duration::from_millis(10);
 /// Longest time without a look at the clock and the order to stop.
 const TURN: Duration = Duration::from_millis(500);
 
@@ -47,8 +51,8 @@ pub struct Watch {
     pub findings: Sender<Finding>,
     /// What is known, for others to read.
     pub registry: Arc<Registry>,
-    /// Which layers are probed.
-    pub layers: Layers,
+    /// Launches whose host function has no name yet.
+    pub unnamed: Receiver<Unnamed>,
 }
 
 /// State of the discovery.
@@ -64,13 +68,25 @@ pub struct Scanner {
     covered: HashSet<(u32, (u64, u64))>,
     due: Vec<(Instant, u32)>,
     sonames: Sonames,
+    keeper: Keeper,
+    mappings: Option<Mappings>,
+    window: NameWindow,
 }
 
 impl Scanner {
     /// Takes the programs and the maps.
     #[must_use]
-    pub fn new(prober: Prober, watch: Watch) -> Self {
+    pub fn new(prober: Prober, keeper: Keeper, watch: Watch) -> Self {
+        let mappings = Mappings::open();
+        if let Err(e) = &mappings {
+            journal::warning(&format!(
+                "mappings are not told by the kernel ({e}); libraries are looked for every two seconds"
+            ));
+        }
         Self {
+            keeper,
+            mappings: mappings.ok(),
+            window: NameWindow::default(),
             watch,
             prober,
             libraries: HashMap::new(),
@@ -92,17 +108,23 @@ impl Scanner {
 
     /// Follows hints and growth until told to stop; gives the probes back, which are still in place.
     pub fn run(mut self, stop: &AtomicBool) -> Prober {
-        let mut next_sweep = Instant::now() + RESCAN_INTERVAL;
+        let interval = if self.mappings.is_some() { SWEEP_INTERVAL } else { RESCAN_INTERVAL };
+        let mut next_sweep = Instant::now() + interval;
         while !stop.load(Ordering::Relaxed) {
             let next = self.due.iter().map(|(at, _)| *at).min().unwrap_or(next_sweep).min(next_sweep);
+            let next = next.min(self.keeper.due()).min(self.window.due());
             self.wait(next.saturating_duration_since(Instant::now()).min(TURN));
+            self.read_mappings();
             self.read_notices();
+            self.name_functions();
+            self.keeper.tick(&mut self.prober, &self.watch.threads);
+            self.window.tick(&mut self.prober);
             let now = Instant::now();
             let due: Vec<u32> = self.due.extract_if(.., |(at, _)| *at <= now).map(|(_, pid)| pid).collect();
             due.into_iter().for_each(|pid| self.look(pid));
             if now >= next_sweep {
                 self.sweep();
-                next_sweep = Instant::now() + RESCAN_INTERVAL;
+                next_sweep = Instant::now() + interval;
             }
         }
         self.prober
@@ -113,7 +135,37 @@ impl Scanner {
         // SAFETY: the descriptor belongs to `notices`, which outlives this borrow.
         let fd = unsafe { BorrowedFd::borrow_raw(self.watch.notices.as_raw_fd()) };
         let timeout = PollTimeout::try_from(at_most).unwrap_or(PollTimeout::ZERO);
-        let _ = poll(&mut [PollFd::new(fd, PollFlags::POLLIN)], timeout);
+        let mapped = self.mappings.iter().flat_map(Mappings::descriptors);
+        let mut fds: Vec<PollFd<'_>> =
+            mapped.chain([fd]).map(|fd| PollFd::new(fd, PollFlags::POLLIN)).collect();
+        let _ = poll(&mut fds, timeout);
+        // A program that starts maps a dozen files: one look for all of them.
+        if fds.iter().rev().skip(1).any(|fd| fd.any().unwrap_or(false)) {
+            std::thread::sleep(GATHER);
+        }
+    }
+
+    // A file that nobody has looked into yet, or a known library: its process is looked at now.
+    fn read_mappings(&mut self) {
+        let Some(news) = self.mappings.as_mut().map(Mappings::take) else { return };
+        if news.missed {
+            self.sizes.clear();
+            self.sweep();
+        }
+        let interesting = |m: &NewMapping, sonames: &Sonames| {
+            LibraryKind::of_path(&m.path).is_some() || !sonames.knows_none(m.id)
+        };
+        let pids: BTreeSet<u32> =
+            news.mapped.iter().filter(|m| interesting(m, &self.sonames)).map(|m| m.pid).collect();
+        pids.into_iter().for_each(|pid| self.look(pid));
+    }
+
+    fn name_functions(&mut self) {
+        while let Ok(Unnamed { pid, handle, host_function }) = self.watch.unnamed.try_recv() {
+            if let Some(name) = super::host_functions::name(pid, host_function) {
+                let _ = self.watch.findings.send(Finding::HandleName { pid, handle, name });
+            }
+        }
     }
 
     fn read_notices(&mut self) {
@@ -148,6 +200,10 @@ impl Scanner {
         }
         self.sizes.retain(|pid, _| pids.contains(pid));
         self.covered.retain(|(pid, _)| pids.contains(pid));
+        let covered = &self.covered;
+        for id in self.prober.release(|id| covered.iter().any(|(_, of)| of == id)) {
+            self.libraries.remove(&id);
+        }
         for process in self.watch.registry.processes() {
             if !pids.contains(&process.pid) {
                 self.watch.registry.remove(process.pid);
@@ -161,6 +217,9 @@ impl Scanner {
         }
         let libraries = self.sonames.mapped_libraries(pid).unwrap_or_default();
         for library in &libraries {
+            if library.kind.is_runtime() {
+                self.window.begin_again();
+            }
             if let Some(since) = self.probe(library)
                 && self.covered.insert((pid, library.id))
             {
@@ -171,7 +230,8 @@ impl Scanner {
 
     /// Probes a library once; gives the time since when it is, or `None` if it is not wanted.
     fn probe(&mut self, library: &MappedLibrary) -> Option<u64> {
-        if !library.kind.wanted(self.watch.layers) {
+        // Runtimes are looked into for names, whether or not their calls are recorded.
+        if !self.prober.records(library.kind) && !library.kind.is_runtime() {
             return None;
         }
         if let Some(since) = self.libraries.get(&library.id) {
@@ -179,13 +239,15 @@ impl Scanner {
         }
         let attached = File::open(&library.open)
             .map_err(|e| crate::Error::Other(e.to_string()))
-            .and_then(|file| self.prober.attach(file, &library.path, library.id.1, library.kind));
+            .and_then(|file| self.prober.attach(file, &library.path, library.id, library.kind));
         let since = clock::boot_ns();
         match attached {
             Ok(report) => {
                 let since = (report.probed > 0).then_some(since);
-                tell(&report);
-                self.watch.registry.put_library(report);
+                if self.prober.records(library.kind) {
+                    tell(&report);
+                    self.watch.registry.put_library(report);
+                }
                 self.libraries.insert(library.id, since);
                 since
             }

@@ -1,6 +1,9 @@
 //! What a task, a stack or a text was last called, so that each is written once.
 
-use std::collections::HashMap;
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+};
 
 use ingero_ebpf_abi::COMM_LEN;
 
@@ -9,14 +12,22 @@ const MAX_TASKS: usize = 1 << 14;
 /// Texts remembered, likewise.
 const MAX_TEXTS: usize = 1 << 17;
 
+/// Host functions remembered: one process of PyTorch registers 22,000.
+const MAX_HOST_FUNCTIONS: usize = 1 << 20;
+/// Generations of processes that a host function is looked for in.
+const MAX_FORKS: usize = 8;
+
 /// Memory of what has been written.
 #[derive(Debug, Default)]
 pub(super) struct Names {
     tasks: HashMap<u32, (u32, [u8; COMM_LEN])>,
     texts: HashMap<Vec<u8>, u32>,
     handles: HashMap<(u32, u64), u32>,
-    stacks: Vec<u64>,
     next_text: u32,
+    /// Kernels by process and host function. Names are shared: all processes of an engine register the same.
+    host_functions: HashMap<(u32, u64), Arc<[u8]>>,
+    host_names: HashSet<Arc<[u8]>>,
+    parents: HashMap<u32, u32>,
 }
 
 impl Names {
@@ -37,6 +48,9 @@ impl Names {
     pub(super) fn forget(&mut self, pid: u32) {
         self.tasks.retain(|_, (of, _)| *of != pid);
         self.handles.retain(|(of, _), _| *of != pid);
+        // Children that outlive it keep nothing of it: their own entries would have been made by now.
+        self.host_functions.retain(|(of, _), _| *of != pid);
+        self.parents.remove(&pid);
     }
 
     /// Id of a text, and whether it is new.
@@ -60,15 +74,47 @@ impl Names {
         self.handles.insert((pid, handle), text) != Some(text)
     }
 
-    /// True the first time a stack id is seen.
-    pub(super) fn new_stack(&mut self, id: u32) -> bool {
-        let (word, bit) = (id as usize / 64, 1u64 << (id % 64));
-        if self.stacks.len() <= word {
-            self.stacks.resize(word + 1, 0);
+    /// Remembers what a host function stands for: its kernel's name.
+    pub(super) fn host_function(&mut self, pid: u32, address: u64, name: &[u8]) {
+        if self.host_functions.len() >= MAX_HOST_FUNCTIONS {
+            self.host_functions.clear();
+            self.host_names.clear();
         }
-        let Some(word) = self.stacks.get_mut(word) else { return false };
-        let new = *word & bit == 0;
-        *word |= bit;
-        new
+        let name = match self.host_names.get(name) {
+            Some(known) => Arc::clone(known),
+            None => {
+                let new: Arc<[u8]> = name.into();
+                self.host_names.insert(Arc::clone(&new));
+                new
+            }
+        };
+        self.host_functions.insert((pid, address), name);
+    }
+
+    /// What a host function stands for, if its registration was seen, in this process or in one that it was
+    /// forked from.
+    pub(super) fn host_function_name(&self, mut pid: u32, address: u64) -> Option<Arc<[u8]>> {
+        for _ in 0..MAX_FORKS {
+            if let Some(name) = self.host_functions.get(&(pid, address)) {
+                return Some(Arc::clone(name));
+            }
+            pid = *self.parents.get(&pid)?;
+        }
+        None
+    }
+
+    /// Notes that a process was forked from another.
+    pub(super) fn forked(&mut self, pid: u32, parent: u32) {
+        if self.parents.len() >= MAX_TASKS {
+            self.parents.clear();
+        }
+        self.parents.insert(pid, parent);
+    }
+
+    /// What was written is gone and must be written again; what was only remembered stays.
+    pub(super) fn forget_written(&mut self) {
+        self.tasks.clear();
+        self.texts.clear();
+        self.handles.clear();
     }
 }

@@ -1,28 +1,38 @@
 //! One record at a time: row into the head, names and losses beside it.
 
 use std::{
-    sync::{Arc, atomic::Ordering::Relaxed, mpsc::SyncSender},
+    sync::{
+        Arc,
+        atomic::Ordering::Relaxed,
+        mpsc::{Sender, SyncSender},
+    },
     time::{Duration, Instant},
 };
 
 use aya::maps::{MapData, StackTraceMap};
-use ingero_ebpf_abi::{COMM_LEN, RecordKind, TEXT_LEN};
+use ingero_ebpf_abi::{COMM_LEN, RecordKind};
 use ingero_format::{
     Row,
     bytes::Reader,
     ops::{self, LossCause, Source},
-    row::{META_CPU, ROW_BYTES, origin},
+    row::{META_CPU, ROW_BYTES, flags::STACK_LOST, origin},
 };
 
-use super::{Finding, Gap, GapTracker, Progress, names::Names};
+use super::{
+    BudgetChange, Finding, Gap, GapTracker, Progress, Unnamed,
+    names::Names,
+    stacks::{Meaning, Stacks},
+};
 use crate::ring::{HeadWriter, SealJob};
 
 /// Where records go.
 pub struct Sink {
     head: HeadWriter,
     seal: SyncSender<SealJob>,
-    stacks: Option<StackTraceMap<MapData>>,
+    stacks: Stacks,
     names: Names,
+    /// Launches whose host function nobody has named yet.
+    unnamed: Option<Sender<Unnamed>>,
     /// Missing numbers.
     pub gaps: GapTracker,
     progress: Arc<Progress>,
@@ -46,14 +56,16 @@ impl Sink {
         head: HeadWriter,
         seal: SyncSender<SealJob>,
         stacks: Option<StackTraceMap<MapData>>,
+        unnamed: Option<Sender<Unnamed>>,
         progress: Arc<Progress>,
     ) -> Self {
         let (names, gaps) = (Names::default(), GapTracker::default());
         Self {
             head,
             seal,
-            stacks,
+            stacks: Stacks::new(stacks),
             names,
+            unnamed,
             gaps,
             progress,
             meta_seq: 0,
@@ -71,12 +83,17 @@ impl Sink {
         let kind = event.last_chunk::<4>().map_or(0, |tail| u32::from_le_bytes(*tail));
         let row = Row::from_bytes(event);
         match kind {
-            k if k == RecordKind::Plain as u32 => self.event(event, &row),
+            k if k == RecordKind::Plain as u32 => self.with_stack(event, row, row.pid, row.end_ns),
             k if k == RecordKind::OffCpu as u32 => {
                 for task in rest.as_chunks::<TASK_BYTES>().0 {
-                    self.task(task, row.end_ns.saturating_sub(row.dur_ns));
+                    self.task(task, row.start_ns());
                 }
-                self.stack(row.stack, row.end_ns);
+                self.with_stack(event, row, 0, row.start_ns());
+            }
+            k if k == RecordKind::Peer as u32 => {
+                for task in rest.as_chunks::<TASK_BYTES>().0 {
+                    self.task(task, row.end_ns);
+                }
                 self.event(event, &row);
             }
             k if k == RecordKind::Name as u32 => {
@@ -84,19 +101,21 @@ impl Sink {
                     self.name(row.pid, row.tid, *comm, row.end_ns);
                 }
             }
-            k if k == RecordKind::Text as u32 => {
-                if let Some(text) = rest.first_chunk::<TEXT_LEN>() {
-                    self.handle(&row, text);
-                }
+            k if k == RecordKind::Text as u32 => self.handle(row.pid, row.arg0, row.end_ns, text(rest)),
+            k if k == RecordKind::HostFunction as u32 => {
+                self.names.host_function(row.pid, row.arg0, text(rest));
             }
+            k if k == RecordKind::Launched as u32 => self.launched(&row),
             _ => {}
         }
     }
 
     fn event(&mut self, bytes: &[u8; ROW_BYTES], row: &Row) {
         let source = ops::source(row.op);
-        if row.op == ops::EXIT {
-            self.names.forget(row.pid);
+        match row.op {
+            ops::EXIT => self.names.forget(row.pid),
+            ops::FORK => self.names.forked(row.pid, row.arg0 as u32),
+            _ => {}
         }
         self.gaps.arrived(row, source);
         if self.push(source, bytes) {
@@ -192,22 +211,40 @@ impl Sink {
         }
     }
 
-    fn stack(&mut self, id: u32, end_ns: u64) {
-        if id == 0 || !self.names.new_stack(id) {
+    // The row as the ring has it: with an id of ours for its stack.
+    fn with_stack(&mut self, bytes: &[u8; ROW_BYTES], mut row: Row, pid: u32, taken_ns: u64) {
+        if row.stack == 0 {
+            self.event(bytes, &row);
             return;
         }
-        let Some(map) = &self.stacks else { return };
-        let Ok(trace) = map.get(&(id - 1), 0) else { return };
-        let frames: Vec<u64> = trace.frames().iter().map(|f| f.ip).collect();
-        let parts: Vec<[u64; 2]> = frames
-            .chunks(2)
-            .map(|pair| [pair.first().copied().unwrap_or(0), pair.get(1).copied().unwrap_or(0)])
-            .collect();
-        self.parts(ops::STACK_PART, id, end_ns, &parts);
+        let (id, parts) = match self.stacks.resolve(row.stack, pid, taken_ns) {
+            Meaning::Known(id) => (id, Vec::new()),
+            Meaning::New(id, frames) => (id, frames),
+            Meaning::Lost => (0, Vec::new()),
+        };
+        if !parts.is_empty() {
+            let at = |part: &[u64], i| part.get(i).copied().unwrap_or(0);
+            let pairs: Vec<[u64; 2]> = parts.chunks(2).map(|part| [at(part, 0), at(part, 1)]).collect();
+            self.parts(ops::STACK_PART, pid, id, row.end_ns, &pairs);
+        }
+        row.stack = id;
+        if id == 0 && pid == 0 {
+            row.flags |= STACK_LOST;
+        }
+        self.event(&row.to_bytes(0), &row);
     }
 
-    fn handle(&mut self, row: &Row, text: &[u8; TEXT_LEN]) {
-        let text = text.split(|b| *b == 0).next().unwrap_or_default();
+    fn launched(&mut self, row: &Row) {
+        match self.names.host_function_name(row.pid, row.arg1) {
+            Some(name) => self.handle(row.pid, row.arg0, row.end_ns, &name),
+            None => {
+                let (pid, handle, host_function) = (row.pid, row.arg0, row.arg1);
+                let _ = self.unnamed.as_ref().map(|to| to.send(Unnamed { pid, handle, host_function }));
+            }
+        }
+    }
+
+    fn handle(&mut self, pid: u32, handle: u64, end_ns: u64, text: &[u8]) {
         if text.is_empty() {
             return;
         }
@@ -221,26 +258,19 @@ impl Sink {
                     halves(&padded).into()
                 })
                 .collect();
-            self.parts(ops::TEXT_PART, id, row.end_ns, &parts);
+            self.parts(ops::TEXT_PART, 0, id, end_ns, &parts);
         }
-        if self.names.new_handle(row.pid, row.arg0, id) {
-            let named = Row {
-                end_ns: row.end_ns,
-                pid: row.pid,
-                tid: row.tid,
-                arg0: row.arg0,
-                op: ops::HANDLE_NAME,
-                stack: id,
-                ..Row::default()
-            };
-            self.meta(named);
+        if self.names.new_handle(pid, handle, id) {
+            let op = ops::HANDLE_NAME;
+            self.meta(Row { end_ns, pid, arg0: handle, op, stack: id, ..Row::default() });
         }
     }
 
-    fn parts(&mut self, op: u16, id: u32, end_ns: u64, parts: &[[u64; 2]]) {
+    fn parts(&mut self, op: u16, pid: u32, id: u32, end_ns: u64, parts: &[[u64; 2]]) {
         for (i, [arg0, arg1]) in parts.iter().enumerate() {
             let (flags, ret) = (parts.len() as u16, i as i32);
-            self.meta(Row { end_ns, arg0: *arg0, arg1: *arg1, op, flags, ret, stack: id, ..Row::default() });
+            let (arg0, arg1, stack) = (*arg0, *arg1, id);
+            self.meta(Row { end_ns, pid, arg0, arg1, op, flags, ret, stack, ..Row::default() });
         }
     }
 
@@ -258,12 +288,36 @@ impl Sink {
                 let (arg0, arg1) = (start_ns, inode);
                 self.meta(Row { end_ns: since_ns, pid, arg0, arg1, op: ops::COVERED, ..Row::default() });
             }
+            Finding::HandleName { pid, handle, name } => {
+                self.handle(pid, handle, crate::clock::boot_ns(), name.as_bytes());
+            }
+            Finding::Budget(change) => self.budget(&change),
             Finding::Lost(gap) => self.lost(&gap),
             Finding::MetaLost(gaps) => {
-                self.names = Names::default();
+                self.names.forget_written();
+                self.stacks.forget();
                 gaps.iter().for_each(|gap| self.remember(gap));
             }
         }
+    }
+
+    fn budget(&mut self, change: &BudgetChange) {
+        self.meta(Row {
+            end_ns: change.at_ns,
+            pid: change.pid,
+            tid: change.tid,
+            arg0: change.calls_per_second,
+            arg1: change.cost_ppm,
+            op: ops::BUDGET,
+            flags: 1 << change.lane as u16,
+            ret: (change.to as i32) | (change.from as i32) << 8,
+            ..Row::default()
+        });
+    }
+
+    /// Makes room where tables fill up; once a turn.
+    pub fn tidy(&mut self) {
+        self.stacks.make_room();
     }
 
     /// Counts a loss, to be written by [`Sink::tell_losses`] at the end of the turn, or before the next row.
@@ -333,6 +387,11 @@ impl Sink {
         }
         written
     }
+}
+
+// A string that ends at its first zero byte.
+fn text(bytes: &[u8]) -> &[u8] {
+    bytes.split(|b| *b == 0).next().unwrap_or_default()
 }
 
 fn halves(bytes: &[u8; 16]) -> (u64, u64) {

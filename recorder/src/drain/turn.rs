@@ -106,6 +106,7 @@ impl Drain {
         self.sink.mend_head();
         self.sink.seal_older_than(now.saturating_sub(SEAL_AGE_NS));
         self.progress.pending_gaps.store(self.sink.gaps.pending() as u64, Relaxed);
+        self.sink.tidy();
         self.sink.publish();
         self.progress.drained_through(now);
     }

@@ -2,41 +2,38 @@
 
 use aya::{
     Ebpf, EbpfLoader, include_bytes_aligned,
-    maps::{HashMap, Map, MapData, MapError, PerCpuArray, RingBuf, StackTraceMap},
-    programs::{RawTracePoint, UProbe},
+    maps::{Array, HashMap, Map, MapData, MapError, PerCpuArray, RingBuf, StackTraceMap},
+    programs::RawTracePoint,
 };
 use ingero_ebpf_abi::{CpuCounters, ThreadState};
 
-use super::{MultiPrograms, TaskOffsets, task_offsets};
-use crate::{Error, Result, limits};
+use super::{
+    HostOffsets, MultiPrograms, Placer, TaskOffsets, host_offsets, programs::TRACEPOINTS, task_offsets,
+};
+use crate::{
+    Error, Result,
+    budget::{Costs, calibrate},
+    config::{SourceName, UserStacks},
+    limits,
+};
 
 pub(super) static OBJECT: &[u8] = include_bytes_aligned!("../../../ebpf/prebuilt/ingero-probes.bpf.o");
 
-/// Tracepoint programs: program name and raw tracepoint.
-const TRACEPOINTS: [(&str, &str); 6] = [
-    ("sched_switch", "sched_switch"),
-    ("sched_waking", "sched_waking"),
-    ("process_fork", "sched_process_fork"),
-    ("process_exec", "sched_process_exec"),
-    ("process_exit", "sched_process_exit"),
-    ("task_rename", "task_rename"),
-];
-
 /// What the caller decides.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Options {
+    /// What is recorded.
+    pub sources: Vec<SourceName>,
     /// Take kernel stacks of blocked threads.
     pub kernel_stacks: bool,
-    /// Record off-CPU intervals.
-    pub sched: bool,
+    /// Take user stacks.
+    pub user_stacks: UserStacks,
 }
 
 /// The loaded programs with each map in the hands of its one user.
 pub struct Loaded {
-    /// Keeps programs and links alive.
-    pub ebpf: Ebpf,
-    /// Call programs that take a whole library at once; `None` before kernel 6.6.
-    pub multi: Option<MultiPrograms>,
+    /// Keeps programs and tracepoints alive, and places the call programs.
+    pub placer: Placer,
     /// Events, for the drain.
     pub events: RingBuf<MapData>,
     /// Hints, for the discovery.
@@ -51,6 +48,12 @@ pub struct Loaded {
     pub stacks: StackTraceMap<MapData>,
     /// Counters, for the drain.
     pub counters: PerCpuArray<MapData, CpuCounters>,
+    /// How each lane is recorded, for the budget.
+    pub modes: Array<MapData, u32>,
+    /// What probes cost on this host.
+    pub costs: Costs,
+    /// What was asked for and this kernel does not offer, in words.
+    pub missing: Vec<String>,
 }
 
 fn refused(what: &str, e: impl std::fmt::Display) -> Error {
@@ -73,42 +76,44 @@ pub fn load(options: Options) -> Result<Loaded> {
         what: format!("/sys/kernel/btf/vmlinux: {e}"),
         remedy: "report this kernel version; the recorder does not know its task_struct",
     })?;
+    let host = host_offsets(&btf).unwrap_or_default();
     drop(btf);
-    let mut ebpf = load_object(options, offsets)?;
-    for (program, tracepoint) in TRACEPOINTS {
-        let scheduling = program.starts_with("sched_");
-        // Process life is always followed: without it threads that ended would stay in the tables.
-        if options.sched || !scheduling {
-            attach_tracepoint(&mut ebpf, program, tracepoint)?;
-        }
-    }
+    let mut ebpf = load_object(&options, offsets, host)?;
     let multi = MultiPrograms::load(&ebpf).ok();
-    if multi.is_none() {
-        for name in ["call_enter", "call_return"] {
-            uprobe(&mut ebpf, name)?.load().map_err(|e| refused(&format!("the program {name}"), e))?;
-        }
-    }
-    let mut take = |name: &'static str| {
-        ebpf.take_map(name).ok_or_else(|| Error::Other(format!("the BPF object has no map {name}")))
-    };
-    let (events, notices, threads) = (take("EVENTS")?, take("NOTICES")?, take("THREADS")?);
-    let (processes, stacks, counters) = (take("PROCESSES")?, take("STACKS")?, take("COUNTERS")?);
+    let modes = ebpf.take_map("MODES");
+    let mut modes: Array<MapData, u32> =
+        modes.ok_or_else(no_map("MODES"))?.try_into().map_err(|e| refused("a map", e))?;
+    let threads = ebpf.take_map("THREADS").ok_or_else(no_map("THREADS"))?;
     let open_threads = second_handle(&threads).map_err(|e| refused("a second handle on a map", e))?;
+    let mut threads = threads.try_into().map_err(|e| refused("a map", e))?;
+    let mut placer = Placer::new(ebpf, multi);
+    // Before the tracepoints, so that the measuring process leaves no trace.
+    let costs = calibrate(&mut placer, &mut modes, &mut threads);
+    let missing = attach_tracepoints(placer.ebpf(), &options, host)?;
+    let mut take = |name: &'static str| placer.ebpf().take_map(name).ok_or_else(no_map(name));
+    let (events, notices) = (take("EVENTS")?, take("NOTICES")?);
+    let (processes, stacks, counters) = (take("PROCESSES")?, take("STACKS")?, take("COUNTERS")?);
     let map = |e: MapError| refused("a map", e);
     Ok(Loaded {
-        ebpf,
-        multi,
+        placer,
         events: events.try_into().map_err(map)?,
         notices: notices.try_into().map_err(map)?,
-        threads: threads.try_into().map_err(map)?,
+        threads,
         open_threads: open_threads.try_into().map_err(map)?,
         processes: processes.try_into().map_err(map)?,
         stacks: stacks.try_into().map_err(map)?,
         counters: counters.try_into().map_err(map)?,
+        modes,
+        costs,
+        missing,
     })
 }
 
-fn load_object(options: Options, offsets: TaskOffsets) -> Result<Ebpf> {
+fn no_map(name: &'static str) -> impl FnOnce() -> Error {
+    move || Error::Other(format!("the BPF object has no map {name}"))
+}
+
+fn load_object(options: &Options, offsets: TaskOffsets, host: HostOffsets) -> Result<Ebpf> {
     let cpus = std::thread::available_parallelism().map_or(1, |n| n.get() as u32);
     let buffer = cpus
         .saturating_mul(limits::EVENTS_BYTES_PER_CPU)
@@ -116,6 +121,9 @@ fn load_object(options: Options, offsets: TaskOffsets) -> Result<Ebpf> {
         .next_power_of_two();
     let (self_pid, wake) = (std::process::id(), u64::from(buffer / 4));
     let (stacks, has_state) = (u32::from(options.kernel_stacks), u32::from(offsets.switch_has_state));
+    let user_stacks = options.user_stacks as u32;
+    let [flags, bytes, part, device] = host.request.unwrap_or_default();
+    let [peer, peer_port, port, family] = host.sock.unwrap_or_default();
     EbpfLoader::new()
         .override_global("TASK_PID_OFFSET", &offsets.pid, true)
         .override_global("TASK_TGID_OFFSET", &offsets.tgid, true)
@@ -128,6 +136,18 @@ fn load_object(options: Options, offsets: TaskOffsets) -> Result<Ebpf> {
         .override_global("SELF_PID", &self_pid, true)
         .override_global("KERNEL_STACKS", &stacks, true)
         .override_global("STACK_GAP_NS", &limits::STACK_GAP_NS, true)
+        .override_global("USER_STACKS", &user_stacks, true)
+        .override_global("SLOW_NS", &limits::SLOW_NS, true)
+        .override_global("USER_STACK_GAP_NS", &limits::USER_STACK_GAP_NS, true)
+        .override_global("VICTIM_IS_TASK", &u32::from(host.victim_is_task), true)
+        .override_global("REQUEST_FLAGS_OFFSET", &flags, true)
+        .override_global("REQUEST_BYTES_OFFSET", &bytes, true)
+        .override_global("REQUEST_PART_OFFSET", &part, true)
+        .override_global("PART_DEVICE_OFFSET", &device, true)
+        .override_global("SOCK_PEER_OFFSET", &peer, true)
+        .override_global("SOCK_PEER_PORT_OFFSET", &peer_port, true)
+        .override_global("SOCK_PORT_OFFSET", &port, true)
+        .override_global("SOCK_FAMILY_OFFSET", &family, true)
         .override_global("WAKE_BYTES", &wake, true)
         .map_max_entries("EVENTS", buffer)
         .load(OBJECT)
@@ -137,6 +157,35 @@ fn load_object(options: Options, offsets: TaskOffsets) -> Result<Ebpf> {
 fn second_handle(map: &Map) -> std::result::Result<Map, MapError> {
     let Map::HashMap(data) = map else { return Err(MapError::InvalidMapType { map_type: 0 }) };
     Map::from_map_data(MapData::from_id(data.info()?.id())?)
+}
+
+// A source that this kernel cannot give is missing by name; only process life is needed to go on.
+fn attach_tracepoints(ebpf: &mut Ebpf, options: &Options, host: HostOffsets) -> Result<Vec<String>> {
+    let mut missing = Vec::new();
+    for wanted in TRACEPOINTS {
+        let always = wanted.source == SourceName::Process;
+        if !always && !options.sources.contains(&wanted.source) {
+            continue;
+        }
+        let fields = match wanted.source {
+            SourceName::Block => host.request.is_some(),
+            SourceName::Tcp => host.sock.is_some(),
+            _ => true,
+        };
+        let attached = if fields {
+            attach_tracepoint(ebpf, wanted.program, wanted.tracepoint)
+        } else {
+            Err(refused("its fields", "they have other names in this kernel"))
+        };
+        match attached {
+            Err(e) if always => return Err(e),
+            Err(e) if !wanted.optional => {
+                missing.push(format!("{:?} is not recorded in full: {e}", wanted.source).to_lowercase());
+            }
+            _ => {}
+        }
+    }
+    Ok(missing)
 }
 
 fn attach_tracepoint(ebpf: &mut Ebpf, program: &str, tracepoint: &str) -> Result<()> {
@@ -149,14 +198,4 @@ fn attach_tracepoint(ebpf: &mut Ebpf, program: &str, tracepoint: &str) -> Result
     found.load().map_err(|e| refused(&what, e))?;
     found.attach(tracepoint).map_err(|e| refused(&what, e))?;
     Ok(())
-}
-
-/// One of the two uprobe programs.
-///
-/// # Errors
-/// If the object lacks it.
-pub fn uprobe<'a>(ebpf: &'a mut Ebpf, name: &str) -> Result<&'a mut UProbe> {
-    ebpf.program_mut(name)
-        .and_then(|p| p.try_into().ok())
-        .ok_or_else(|| Error::Other(format!("the BPF object has no uprobe program {name}")))
 }

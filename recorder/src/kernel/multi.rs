@@ -1,4 +1,4 @@
-//! The two call programs as *multi-uprobes* (kernel 6.6 and later): one link holds every function of a
+//! The call programs as *multi-uprobes* (kernel 6.6 and later): one link holds every function of a
 //! library.
 //!
 //! A perf-event probe costs the kernel a grace period when it is removed, about 0.1 s, one after the other
@@ -11,6 +11,7 @@ use std::{
     ffi::CString,
     io,
     os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd},
+    path::Path,
 };
 
 use aya::{
@@ -19,7 +20,7 @@ use aya::{
 };
 use aya_obj::Object;
 
-use super::load::OBJECT;
+use super::{CallProgram, load::OBJECT};
 
 // enum bpf_cmd, bpf_prog_type, bpf_attach_type and flags of include/uapi/linux/bpf.h.
 const BPF_PROG_LOAD: libc::c_long = 5;
@@ -77,25 +78,22 @@ fn bpf<T>(command: libc::c_long, attr: &T) -> io::Result<OwnedFd> {
     Ok(unsafe { OwnedFd::from_raw_fd(fd) })
 }
 
-/// Entry and return program, loaded.
+/// The call programs, loaded.
 pub struct MultiPrograms {
-    enter: OwnedFd,
-    leave: OwnedFd,
+    fds: Vec<(CallProgram, OwnedFd)>,
 }
 
-/// One function: where its entry probe goes, where its return probe goes (file offsets), and its cookie.
-#[derive(Clone, Copy, Debug)]
+/// A place in a file and what the program is told there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Site {
-    /// Entry probe, possibly past the first instruction.
-    pub enter: u64,
-    /// The function's first byte.
-    pub leave: u64,
+    /// File offset of the probed instruction.
+    pub offset: u64,
     /// For `bpf_get_attach_cookie`.
     pub cookie: u64,
 }
 
 impl MultiPrograms {
-    /// Loads both programs on top of the maps of `ebpf`.
+    /// Loads the programs on top of the maps of `ebpf`.
     ///
     /// # Errors
     /// What the kernel says; before 6.6 it knows no such programs.
@@ -108,32 +106,32 @@ impl MultiPrograms {
             .filter_map(|(name, map)| Some((name, data(map)?.fd().as_fd().as_raw_fd(), maps.get(name)?)));
         object.relocate_maps(made, &texts).map_err(io::Error::other)?;
         object.relocate_calls(&texts).map_err(io::Error::other)?;
-        Ok(Self { enter: program(&object, "call_enter")?, leave: program(&object, "call_return")? })
+        let load = |p: CallProgram| Ok((p, program(&object, p.name())?));
+        Ok(Self { fds: CallProgram::ALL.into_iter().map(load).collect::<io::Result<_>>()? })
     }
 
-    /// Probes all sites of a file; the probes stay until both descriptors are closed.
+    /// Probes all sites of a file with one program; the probes stay until the descriptor is closed.
     ///
     /// # Errors
     /// What the kernel says; then none is placed. It does not say which site it minds.
-    pub fn attach(&self, path: &str, sites: &[Site]) -> io::Result<[OwnedFd; 2]> {
-        // The return probes go first: a call entered between the two then has no entry, and is not
-        // counted, rather than an entry that nobody closes.
+    pub fn attach(&self, program: CallProgram, path: &Path, sites: &[Site]) -> io::Result<OwnedFd> {
+        let missing = || io::Error::other("the program is not loaded");
+        let fd = self.fds.iter().find(|(of, _)| *of == program).map(|(_, fd)| fd).ok_or_else(missing)?;
+        let offsets: Vec<u64> = sites.iter().map(|s| s.offset).collect();
         let cookies: Vec<u64> = sites.iter().map(|s| s.cookie).collect();
-        let leave: Vec<u64> = sites.iter().map(|s| s.leave).collect();
-        let enter: Vec<u64> = sites.iter().map(|s| s.enter).collect();
-        let leave = link(&self.leave, path, &leave, &cookies, BPF_F_UPROBE_MULTI_RETURN)?;
-        Ok([leave, link(&self.enter, path, &enter, &cookies, 0)?])
+        let flags = if program == CallProgram::Return { BPF_F_UPROBE_MULTI_RETURN } else { 0 };
+        link(fd, path, &offsets, &cookies, flags)
     }
 }
 
 fn link(
     program: &OwnedFd,
-    path: &str,
+    path: &Path,
     offsets: &[u64],
     cookies: &[u64],
     multi_flags: u32,
 ) -> io::Result<OwnedFd> {
-    let path = CString::new(path)?;
+    let path = CString::new(path.as_os_str().as_encoded_bytes())?;
     let attr = LinkCreate {
         prog_fd: program.as_raw_fd().cast_unsigned(),
         attach_type: BPF_TRACE_UPROBE_MULTI,

@@ -1,4 +1,4 @@
-//! Where the kernel keeps the few fields of a task that the programs read.
+//! Where the kernel keeps the few fields that the programs read.
 
 use super::btf::{Btf, BtfError};
 
@@ -39,5 +39,47 @@ pub fn task_offsets(btf: &[u8]) -> Result<TaskOffsets, BtfError> {
         signal: field("signal")?,
         signal_live: btf.field_offset("signal_struct", "live")?,
         switch_has_state: btf.tracepoint_arguments("sched_switch").is_some_and(|n| n >= 4),
+    })
+}
+
+/// Byte offsets that the programs of source `host` need. A kernel that names a field otherwise loses that kind of
+/// event, and says so; nothing else.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct HostOffsets {
+    /// `request.cmd_flags`, `request.__data_len`, `request.part`, `block_device.bd_dev`.
+    pub request: Option<[u32; 4]>,
+    /// `sock_common.skc_daddr`, `skc_dport`, `skc_num`, `skc_family`.
+    pub sock: Option<[u32; 4]>,
+    /// `mark_victim` passes the victim itself (6.8 and later) and not its pid.
+    pub victim_is_task: bool,
+}
+
+/// Finds what there is of them.
+///
+/// # Errors
+/// [`BtfError`] if the bytes are not BTF.
+pub fn host_offsets(btf: &[u8]) -> Result<HostOffsets, BtfError> {
+    let btf = Btf::parse(btf)?;
+    let fields = |names: [(&str, &str); 4]| -> Option<[u32; 4]> {
+        let mut found = [0; 4];
+        for (to, (of, name)) in found.iter_mut().zip(names) {
+            *to = btf.field_offset(of, name).ok()?;
+        }
+        Some(found)
+    };
+    Ok(HostOffsets {
+        request: fields([
+            ("request", "cmd_flags"),
+            ("request", "__data_len"),
+            ("request", "part"),
+            ("block_device", "bd_dev"),
+        ]),
+        sock: fields([
+            ("sock_common", "skc_daddr"),
+            ("sock_common", "skc_dport"),
+            ("sock_common", "skc_num"),
+            ("sock_common", "skc_family"),
+        ]),
+        victim_is_task: btf.tracepoint_arguments("mark_victim").is_some_and(|n| n >= 2),
     })
 }

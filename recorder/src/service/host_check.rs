@@ -75,7 +75,7 @@ impl From<Check> for CheckReport {
 #[must_use]
 pub fn host_report(config: &Config) -> HostReport {
     let checks: Vec<CheckReport> = preflight().into_iter().map(CheckReport::from).collect();
-    let wanted = |l: &MappedLibrary| l.kind.wanted(config.probes.layers);
+    let wanted = |l: &MappedLibrary| l.kind.calls_wanted(&config.probes);
     let mut libraries: Vec<MappedLibrary> = known_libraries().into_iter().filter(wanted).collect();
     let (mut processes, mut sonames) = (Vec::new(), Sonames::default());
     for pid in all_pids() {
@@ -109,8 +109,13 @@ fn library_report(library: &MappedLibrary) -> LibraryReport {
     match found {
         Ok(found) => LibraryReport {
             path,
-            functions: found.len(),
-            slow: found.into_iter().filter(|f| f.prologue != Prologue::Cheap).map(|f| f.symbol).collect(),
+            functions: found.calls.len(),
+            slow: found
+                .calls
+                .into_iter()
+                .filter(|f| f.prologue != Prologue::Cheap)
+                .map(|f| f.symbol)
+                .collect(),
             error: None,
         },
         Err(e) => LibraryReport { path, functions: 0, slow: Vec::new(), error: Some(e) },

@@ -22,8 +22,9 @@ use super::{
 use crate::{
     Error, Result,
     attach::Prober,
+    budget::{BudgetReport, Keeper, Limits},
     clock,
-    config::{Config, SourceName},
+    config::{Budget, Config},
     control::{self, Answers, StatusSource},
     discover::{Registry, Scanner, Watch},
     drain::{Drain, Finding, Gap, Progress, Sink, alarm},
@@ -46,6 +47,7 @@ struct Shared {
     progress: Arc<Progress>,
     registry: Arc<Registry>,
     snapshots: Snapshots,
+    budget: BudgetReport,
     counts: Arc<Mutex<ingero_format::control::SnapshotCounts>>,
 }
 
@@ -64,11 +66,15 @@ pub(super) fn start(config: Config, paths: &Paths, warnings: Vec<String>) -> Res
         findings.clone(),
     )?;
     let loaded = kernel::load(kernel::Options {
+        sources: config.probes.sources.clone(),
         kernel_stacks: config.probes.kernel_stacks,
-        sched: config.probes.sources.contains(&SourceName::Sched),
+        user_stacks: config.probes.user_stacks,
     })?;
+    loaded.missing.iter().for_each(|text| journal::warning(text));
+    let warnings = warnings.into_iter().chain(loaded.missing).collect();
     tell_gap(&findings, opened.last_event_ns);
     let (jobs, slots) = sync_channel(SEAL_QUEUE);
+    let (unnamed, to_name) = channel();
     let alarm = alarm(&loaded.events)
         .map_err(|e| Error::Other(format!("the drain's alarm: {e}; raise LimitNOFILE=")))?;
     let drain = Drain {
@@ -76,7 +82,7 @@ pub(super) fn start(config: Config, paths: &Paths, warnings: Vec<String>) -> Res
         events: loaded.events,
         counters: loaded.counters,
         findings: found,
-        sink: Sink::new(opened.head, jobs, Some(loaded.stacks), Arc::clone(&shared.progress)),
+        sink: Sink::new(opened.head, jobs, Some(loaded.stacks), Some(unnamed), Arc::clone(&shared.progress)),
         progress: Arc::clone(&shared.progress),
         told: Vec::new(),
     };
@@ -90,14 +96,15 @@ pub(super) fn start(config: Config, paths: &Paths, warnings: Vec<String>) -> Res
     let workers = record(drain, opened.sealer, opened.flusher, slots)?;
     let freezing = Worker::spawn("freeze", move |stop| freezer.run(&asked, stop))?;
     let mut scanner = Scanner::new(
-        Prober::new(loaded.ebpf, loaded.multi),
+        Prober::new(loaded.placer, loaded.modes, config.probes.clone()),
+        Keeper::new(limits(&config.budget), loaded.costs, shared.budget.clone(), findings.clone()),
         Watch {
             notices: loaded.notices,
             threads: loaded.threads,
             processes: loaded.processes,
             findings,
             registry: Arc::clone(&shared.registry),
-            layers: config.probes.layers,
+            unnamed: to_name,
         },
     );
     scanner.first_scan();
@@ -129,6 +136,11 @@ fn record(drain: Drain, sealer: Sealer, flusher: Flusher, slots: Receiver<SealJo
         Worker::spawn("seal", move |_| sealer.run(&slots))?,
         Worker::spawn("flush", move |stop| flusher.run(stop))?,
     ])
+}
+
+fn limits(budget: &Budget) -> Limits {
+    let limit = |percent: f64| if percent >= 100.0 { f64::INFINITY } else { percent / 100.0 };
+    Limits { thread: limit(budget.thread_percent), daemon: limit(budget.daemon_percent) }
 }
 
 fn settings(config: &Config) -> Settings {
@@ -177,6 +189,7 @@ impl Shared {
             layout,
             progress: Arc::default(),
             registry: Arc::default(),
+            budget: BudgetReport::default(),
             config: Arc::new(Mutex::new(config.clone())),
             counts: Arc::default(),
         }
@@ -199,6 +212,7 @@ impl Shared {
             counts: Arc::clone(&self.counts),
             triggers: Triggers::new(requests, Arc::clone(&self.config)),
             warnings,
+            budget: self.budget.clone(),
             cpu: Mutex::default(),
         }
     }

@@ -156,7 +156,7 @@ impl Rig {
         let progress = Arc::new(Progress::default());
         self.run = Some(Run {
             epoch: self.epoch,
-            sink: Sink::new(ring.head, send, None, Arc::clone(&progress)),
+            sink: Sink::new(ring.head, send, None, None, Arc::clone(&progress)),
             progress,
             sealer: ring.sealer,
             flusher: ring.flusher,

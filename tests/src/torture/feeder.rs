@@ -90,7 +90,7 @@ pub fn run(state: &Path, told: &Path, seed: u64, feed: Feed) -> Result<std::conv
     let stop = AtomicBool::new(false);
     std::thread::spawn(move || ring.sealer.run(&jobs));
     std::thread::spawn(move || ring.flusher.run(&stop));
-    let mut sink = Sink::new(ring.head, send, None, Arc::new(Progress::default()));
+    let mut sink = Sink::new(ring.head, send, None, None, Arc::new(Progress::default()));
     println!("READY {}", std::process::id());
     let mut random = Random::new(seed);
     loop {

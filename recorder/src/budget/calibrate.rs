@@ -1,0 +1,187 @@
+//! Measuring what a probe costs: a child of this very program calls two functions of its own, without probes,
+//! with a pair, and with an entry probe alone.
+//!
+//! The probes are the real programs with operation 0, for which the kernel side does everything and keeps
+//! nothing. A child, because the recorder itself is never recorded.
+
+use std::{
+    io::{BufRead, BufReader, Write},
+    os::fd::{AsFd, BorrowedFd},
+    path::Path,
+    process::{Child, ChildStdin, Command, Stdio},
+    time::{Duration, Instant},
+};
+
+use aya::maps::{Array, HashMap, MapData};
+use ingero_ebpf_abi::{Arg, Cookie, Lane, Mode, Scale, ThreadState};
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+
+use super::Costs;
+use crate::kernel::{CallProgram, Placer, Site};
+
+/// Option under which this program measures; not for people.
+pub const MEASURE: &str = "--measure-probes";
+/// How long the child may take for one step.
+const PATIENCE: Duration = Duration::from_secs(2);
+/// Runs of which the fastest counts: what is slower was disturbed.
+const RUNS: usize = 12;
+/// Calls in a run of the emulated, and of the stepped function.
+const CALLS: [u32; 2] = [500, 60];
+
+#[cfg(target_arch = "x86_64")]
+std::arch::global_asm!(
+    ".globl ingero_measured_push",
+    ".type ingero_measured_push, @function",
+    "ingero_measured_push: push rbp",
+    "pop rbp",
+    "ret",
+    ".globl ingero_measured_step",
+    ".type ingero_measured_step, @function",
+    "ingero_measured_step: xor eax, eax",
+    "nop",
+    "ret",
+);
+
+#[cfg(target_arch = "x86_64")]
+unsafe extern "C" {
+    fn ingero_measured_push();
+    fn ingero_measured_step();
+}
+
+#[cfg(not(target_arch = "x86_64"))]
+#[inline(never)]
+extern "C" fn ingero_measured_push() {
+    std::hint::black_box(());
+}
+#[cfg(not(target_arch = "x86_64"))]
+use ingero_measured_push as ingero_measured_step;
+
+fn functions() -> [unsafe extern "C" fn(); 2] {
+    [ingero_measured_push, ingero_measured_step]
+}
+
+/// The child's part: says where its functions lie, then, for each line on its input, what they cost.
+pub fn measure() {
+    let offsets = functions().map(|f| file_offset(f as usize as u64).unwrap_or(0));
+    println!("{} {}", offsets[0], offsets[1]);
+    for line in std::io::stdin().lines() {
+        if line.is_err() {
+            return;
+        }
+        let [push, step] = [0, 1].map(|i| fastest(functions()[i], CALLS[i]));
+        println!("{push} {step}");
+    }
+}
+
+// ns a call, times 1000.
+fn fastest(function: unsafe extern "C" fn(), calls: u32) -> u64 {
+    let run = |_| {
+        let begun = Instant::now();
+        for _ in 0..calls {
+            // SAFETY: both functions take nothing, return nothing and touch only their own stack.
+            unsafe { function() };
+        }
+        begun.elapsed().as_nanos() as u64 * 1000 / u64::from(calls)
+    };
+    (0..RUNS).map(run).min().unwrap_or(0)
+}
+
+// Where an address of this program lies in its file.
+fn file_offset(address: u64) -> Option<u64> {
+    let maps = std::fs::read_to_string("/proc/self/maps").ok()?;
+    maps.lines().find_map(|line| {
+        let mut words = line.split_whitespace();
+        let (range, _, offset) = (words.next()?, words.next()?, words.next()?);
+        let (start, end) = range.split_once('-')?;
+        let number = |text| u64::from_str_radix(text, 16).ok();
+        let (start, end) = (number(start)?, number(end)?);
+        (start..end).contains(&address).then_some(number(offset)? + address - start)
+    })
+}
+
+/// The recorder's part. Leaves nothing behind, and falls back to [`Costs::default`] if anything is odd.
+pub fn calibrate(
+    placer: &mut Placer,
+    modes: &mut Array<MapData, u32>,
+    threads: &mut HashMap<MapData, u32, ThreadState>,
+) -> Costs {
+    let Some(mut child) = Measured::start() else { return Costs::default() };
+    let costs = child.costs(placer, modes);
+    let _ = modes.set(Lane::Rest as u32, Mode::Whole as u32, 0);
+    let pid = child.end();
+    let _ = threads.remove(&pid);
+    costs.unwrap_or_default()
+}
+
+struct Measured {
+    child: Child,
+    input: ChildStdin,
+    output: BufReader<std::process::ChildStdout>,
+}
+
+impl Measured {
+    fn start() -> Option<Self> {
+        let mut command = Command::new("/proc/self/exe");
+        command.arg(MEASURE).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
+        let mut child = command.spawn().ok()?;
+        let (input, output) = (child.stdin.take()?, BufReader::new(child.stdout.take()?));
+        Some(Self { child, input, output })
+    }
+
+    fn costs(&mut self, placer: &mut Placer, modes: &mut Array<MapData, u32>) -> Option<Costs> {
+        let offsets = self.answer()?;
+        let exe = format!("/proc/{}/exe", self.child.id());
+        let cookie = Cookie::new(0, Arg::A0, Arg::A1, Arg::None, Arg::None).with(Scale::One, Lane::Rest);
+        let sites = offsets.map(|offset| Site { offset, cookie: cookie.0 });
+        if offsets.contains(&0) {
+            return None;
+        }
+        let base = self.ask()?;
+        let mut with = |programs: &[CallProgram], child: &mut Self| {
+            let placed: Vec<_> = programs.iter().map(|p| placer.place(*p, Path::new(&exe), &sites)).collect();
+            let complete = placed.iter().all(|(_, refused)| refused.is_empty());
+            child.ask().filter(|_| complete)
+        };
+        let pair = with(&[CallProgram::Return, CallProgram::Enter], self)?;
+        modes.set(Lane::Rest as u32, Mode::Entry as u32, 0).ok()?;
+        let entry = with(&[CallProgram::Mark], self)?;
+        let cost = |with: u64, base: u64| with.saturating_sub(base) as f64 / 1000.0;
+        let costs = Costs {
+            entry_ns: cost(entry[0], base[0]),
+            pair_ns: cost(pair[0], base[0]),
+            stepped_entry_ns: cost(entry[1], base[1]),
+            stepped_pair_ns: cost(pair[1], base[1]),
+            measured: true,
+        };
+        // A probe that costs nothing did not fire.
+        (costs.entry_ns > 20.0 && costs.pair_ns > costs.entry_ns / 2.0).then_some(costs)
+    }
+
+    fn ask(&mut self) -> Option<[u64; 2]> {
+        self.input.write_all(b"\n").ok()?;
+        self.answer()
+    }
+
+    fn answer(&mut self) -> Option<[u64; 2]> {
+        if !readable(self.output.get_ref().as_fd()) {
+            return None;
+        }
+        let mut line = String::new();
+        self.output.read_line(&mut line).ok()?;
+        let (push, step) = line.trim().split_once(' ')?;
+        Some([push.parse().ok()?, step.parse().ok()?])
+    }
+
+    fn end(mut self) -> u32 {
+        let pid = self.child.id();
+        drop(self.input);
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        pid
+    }
+}
+
+fn readable(fd: BorrowedFd<'_>) -> bool {
+    let timeout = PollTimeout::try_from(PATIENCE).unwrap_or(PollTimeout::ZERO);
+    poll(&mut [PollFd::new(fd, PollFlags::POLLIN)], timeout).is_ok_and(|n| n > 0)
+}

@@ -1,0 +1,306 @@
+//! Decides, once a second, what is recorded at which cost. Pure: time and usage come in, changes come out.
+
+use ingero_ebpf_abi::{LANES, Lane, Mode};
+
+use super::costs::{LaneCost, STACK_NS, SWITCH_NS};
+
+/// How long a limit must be passed before something is shed, ns.
+const OVER_NS: u64 = 2_000_000_000;
+/// How long there must have been room before a step is taken back, ns.
+const UNDER_NS: u64 = 30_000_000_000;
+/// Share of the limit that must suffice after a step back.
+const ROOM: f64 = 0.7;
+/// Shortest time that a lane in [`Mode::Duty`] is on, ns.
+const ON_NS: u64 = 1_000_000_000;
+/// Least share of time that is worth it.
+const LEAST_DUTY: f64 = 0.05;
+/// A lane below this share of what the dearest thread pays is left alone.
+const NEGLIGIBLE: f64 = 0.05;
+/// Stacks are shed if they are at least this share of what the dearest thread pays.
+const STACKS_MATTER: f64 = 0.1;
+
+/// What may be spent.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Limits {
+    /// Of a recorded thread's time, 0 to 1.
+    pub thread: f64,
+    /// Of one core by the recorder, 0 to 1.
+    pub daemon: f64,
+}
+
+/// What one thread did in the last second.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Usage {
+    /// Its process.
+    pub pid: u32,
+    /// The thread.
+    pub tid: u32,
+    /// Calls a second that met a probe, by lane.
+    pub calls: [f64; LANES],
+    /// Times a second that it left the CPU.
+    pub switches: f64,
+    /// Stacks a second.
+    pub stacks: f64,
+}
+
+/// One step of leaving something out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// No stacks.
+    Stacks,
+    /// A lane in a cheaper mode.
+    Lane(Lane, Mode),
+}
+
+/// What is to be changed now.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Change {
+    /// A lane is recorded in another way: from, to, and who made it necessary.
+    Mode {
+        /// Which.
+        lane: Lane,
+        /// Before.
+        from: Mode,
+        /// From now on.
+        to: Mode,
+        /// The thread that pays most, with what it does.
+        dearest: Usage,
+        /// Its cost as a share of its time, 0 to 1.
+        share: f64,
+    },
+    /// Stacks are taken no longer (true), or again.
+    Stacks(bool),
+    /// A lane in [`Mode::Duty`] goes off (true) or on.
+    Pause(Lane, bool),
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+struct LaneState {
+    mode: Mode,
+    /// In [`Mode::Duty`]: whether it is off just now, since when, and for how long.
+    paused: bool,
+    since_ns: u64,
+    off_ns: u64,
+    /// Calls a second of the dearest thread when they were last seen.
+    seen: f64,
+}
+
+/// The state machine.
+#[derive(Debug)]
+pub struct Governor {
+    limits: Limits,
+    lanes: [LaneState; LANES],
+    stacks_shed: bool,
+    /// What the dearest thread paid for stacks a second before they were shed.
+    stacks_seen: f64,
+    steps: Vec<Step>,
+    over_since: Option<u64>,
+    under_since: Option<u64>,
+    share: f64,
+}
+
+impl Governor {
+    /// Nothing shed.
+    #[must_use]
+    pub fn new(limits: Limits) -> Self {
+        Self {
+            limits,
+            lanes: [LaneState::default(); LANES],
+            stacks_shed: false,
+            stacks_seen: 0.0,
+            steps: Vec::new(),
+            over_since: None,
+            under_since: None,
+            share: 0.0,
+        }
+    }
+
+    /// Other limits from now on.
+    pub fn set_limits(&mut self, limits: Limits) {
+        self.limits = limits;
+    }
+
+    /// What the dearest thread pays, as a share of its time.
+    #[must_use]
+    pub fn share(&self) -> f64 {
+        self.share
+    }
+
+    /// Steps in force.
+    #[must_use]
+    pub fn steps(&self) -> &[Step] {
+        &self.steps
+    }
+
+    fn lane(&self, lane: Lane) -> LaneState {
+        self.lanes.get(lane as usize).copied().unwrap_or_default()
+    }
+
+    fn lane_mut(&mut self, lane: Lane) -> Option<&mut LaneState> {
+        self.lanes.get_mut(lane as usize)
+    }
+
+    /// Takes the last second's usage and decides. `daemon` is the recorder's own share of a core.
+    pub fn tick(
+        &mut self,
+        now_ns: u64,
+        usage: &[Usage],
+        costs: &[LaneCost; LANES],
+        daemon: f64,
+    ) -> Vec<Change> {
+        let cost = |u: &Usage| self.cost(u, costs);
+        let dearest = usage.iter().max_by(|a, b| cost(a).total_cmp(&cost(b))).copied().unwrap_or_default();
+        self.share = self.cost(&dearest, costs);
+        self.remember(&dearest);
+        let over = self.share > self.limits.thread || daemon > self.limits.daemon;
+        let mut changes = self.cycle(now_ns);
+        if over {
+            self.under_since = None;
+            if now_ns.saturating_sub(*self.over_since.get_or_insert(now_ns)) >= OVER_NS {
+                self.over_since = Some(now_ns);
+                changes.extend(self.shed(now_ns, &dearest, costs));
+            }
+            return changes;
+        }
+        self.over_since = None;
+        let room = self.after_step_back(&dearest, costs) < ROOM * self.limits.thread
+            && daemon < ROOM * self.limits.daemon;
+        if self.steps.is_empty() || !room {
+            self.under_since = None;
+        } else if now_ns.saturating_sub(*self.under_since.get_or_insert(now_ns)) >= UNDER_NS {
+            self.under_since = Some(now_ns);
+            changes.extend(self.step_back(&dearest));
+        }
+        changes
+    }
+
+    // Share of a thread's time, in the present modes. A paused lane counts for what it costs on the whole.
+    fn cost(&self, usage: &Usage, costs: &[LaneCost; LANES]) -> f64 {
+        let calls: f64 = Lane::ALL.iter().map(|lane| self.lane_cost(*lane, usage, costs)).sum();
+        let stacks = if self.stacks_shed { 0.0 } else { usage.stacks * STACK_NS };
+        (calls + usage.switches * SWITCH_NS + stacks) / 1e9
+    }
+
+    fn lane_cost(&self, lane: Lane, usage: &Usage, costs: &[LaneCost; LANES]) -> f64 {
+        let state = self.lane(lane);
+        let of = costs.get(lane as usize).copied().unwrap_or_default();
+        let calls = usage.calls.get(lane as usize).copied().unwrap_or(0.0);
+        if state.mode == Mode::Duty {
+            let cycle = (ON_NS + state.off_ns) as f64;
+            return calls.max(state.seen) * of.entry_ns * ON_NS as f64 / cycle;
+        }
+        calls * of.in_mode(state.mode)
+    }
+
+    fn remember(&mut self, dearest: &Usage) {
+        for (state, calls) in self.lanes.iter_mut().zip(dearest.calls) {
+            if !state.paused && state.mode != Mode::Off {
+                state.seen = calls;
+            }
+        }
+        if !self.stacks_shed {
+            self.stacks_seen = dearest.stacks;
+        }
+    }
+
+    // Lanes on duty go on and off.
+    fn cycle(&mut self, now_ns: u64) -> Vec<Change> {
+        let mut changes = Vec::new();
+        for lane in Lane::ALL {
+            let Some(state) = self.lane_mut(lane).filter(|s| s.mode == Mode::Duty) else { continue };
+            let due = if state.paused { state.off_ns } else { ON_NS };
+            if now_ns.saturating_sub(state.since_ns) >= due {
+                state.paused = !state.paused;
+                state.since_ns = now_ns;
+                changes.push(Change::Pause(lane, state.paused));
+            }
+        }
+        changes
+    }
+
+    // The least valuable information goes first.
+    fn shed(&mut self, now_ns: u64, dearest: &Usage, costs: &[LaneCost; LANES]) -> Option<Change> {
+        let stacks = dearest.stacks * STACK_NS / 1e9;
+        if !self.stacks_shed && stacks > STACKS_MATTER * self.share {
+            self.stacks_shed = true;
+            self.steps.push(Step::Stacks);
+            return Some(Change::Stacks(true));
+        }
+        let (lane, from, to) = self.cheapest_loss(dearest, costs)?;
+        let share = self.share;
+        let limit = self.limits.thread;
+        let entry = costs.get(lane as usize).map_or(0.0, |c| c.entry_ns);
+        let state = self.lane_mut(lane)?;
+        state.mode = to;
+        state.paused = false;
+        if to == Mode::Duty {
+            let whole = (state.seen * entry / 1e9).max(1e-9);
+            let duty = (ROOM * limit / whole).clamp(LEAST_DUTY, 0.9);
+            state.since_ns = now_ns;
+            state.off_ns = (ON_NS as f64 * (1.0 / duty - 1.0)) as u64;
+        }
+        self.steps.push(Step::Lane(lane, to));
+        Some(Change::Mode { lane, from, to, dearest: *dearest, share })
+    }
+
+    // The step that saves most for what it loses.
+    fn cheapest_loss(&self, dearest: &Usage, costs: &[LaneCost; LANES]) -> Option<(Lane, Mode, Mode)> {
+        let step = |lane: Lane| {
+            let from = self.lane(lane).mode;
+            let pays = self.lane_cost(lane, dearest, costs);
+            let (to, saved) = match from {
+                Mode::Whole => (Mode::Entry, 0.5),
+                Mode::Entry => (Mode::Duty, 0.6),
+                Mode::Duty => (Mode::Off, 1.0),
+                Mode::Off => return None,
+            };
+            // The last lane holds what explains most.
+            let worth = if lane == Lane::Rest { 0.25 } else { 1.0 };
+            (pays > NEGLIGIBLE * 1e9 * self.share).then_some((pays * saved * worth, (lane, from, to)))
+        };
+        let best = Lane::ALL.into_iter().filter_map(step).max_by(|a, b| a.0.total_cmp(&b.0));
+        best.map(|(_, step)| step)
+    }
+
+    // What the dearest thread would pay if the last step were taken back.
+    fn after_step_back(&self, dearest: &Usage, costs: &[LaneCost; LANES]) -> f64 {
+        let saved = match self.steps.last() {
+            None => 0.0,
+            Some(Step::Stacks) => self.stacks_seen * STACK_NS,
+            Some(Step::Lane(lane, _)) => {
+                let (state, of) = (self.lane(*lane), costs.get(*lane as usize).copied().unwrap_or_default());
+                let calls = dearest.calls.get(*lane as usize).copied().unwrap_or(0.0).max(state.seen);
+                calls * of.in_mode(before(state.mode)) - self.lane_cost(*lane, dearest, costs)
+            }
+        };
+        self.share + saved / 1e9
+    }
+
+    fn step_back(&mut self, dearest: &Usage) -> Option<Change> {
+        match self.steps.pop()? {
+            Step::Stacks => {
+                self.stacks_shed = false;
+                Some(Change::Stacks(false))
+            }
+            Step::Lane(lane, from) => {
+                let (share, to) = (self.share, before(from));
+                let state = self.lane_mut(lane)?;
+                *state =
+                    LaneState { mode: to, off_ns: state.off_ns, seen: state.seen, ..LaneState::default() };
+                Some(Change::Mode { lane, from, to, dearest: *dearest, share })
+            }
+        }
+    }
+}
+
+// The mode from which a lane was shed into this one.
+fn before(mode: Mode) -> Mode {
+    match mode {
+        Mode::Off => Mode::Duty,
+        Mode::Duty => Mode::Entry,
+        Mode::Entry | Mode::Whole => Mode::Whole,
+    }
+}
+
+#[cfg(test)]
+mod tests;

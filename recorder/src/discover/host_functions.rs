@@ -1,0 +1,77 @@
+//! Names of host functions that were registered before anybody looked: by symbol, else by place.
+
+use std::{fs::File, os::unix::fs::FileExt, path::PathBuf};
+
+use object::{Object, ObjectSegment, ObjectSymbol, ReadCache, SymbolKind};
+
+use crate::limits;
+
+/// Largest file whose symbols are searched, bytes; libraries of machine learning pass 1 GiB.
+const MAX_FILE_BYTES: u64 = 8 << 30;
+
+/// What stands at an address of a process: a function's name, or `file+0xoffset`. `None` if nothing is mapped
+/// there, or the process is gone.
+#[must_use]
+pub fn name(pid: u32, address: u64) -> Option<String> {
+    let maps = std::fs::read_to_string(format!("/proc/{pid}/maps")).ok()?;
+    let line =
+        maps.lines().find(|line| range(line).is_some_and(|(from, to)| (from..to).contains(&address)))?;
+    let (from, _) = range(line)?;
+    let path = line.get(line.find('/')?..)?;
+    let offset = u64::from_str_radix(line.split_whitespace().nth(2)?, 16).ok()? + (address - from);
+    let words = line.split_whitespace().next()?;
+    let candidates = [format!("/proc/{pid}/map_files/{words}"), format!("/proc/{pid}/root{path}")];
+    let file = candidates.into_iter().map(PathBuf::from).find_map(|p| File::open(p).ok());
+    let file_name = path.trim_end_matches(" (deleted)").rsplit('/').next().unwrap_or(path);
+    file.and_then(|f| symbol(f, offset)).or_else(|| Some(format!("{file_name}+{offset:#x}")))
+}
+
+fn range(line: &str) -> Option<(u64, u64)> {
+    let (from, to) = line.split_once(' ')?.0.split_once('-')?;
+    Some((u64::from_str_radix(from, 16).ok()?, u64::from_str_radix(to, 16).ok()?))
+}
+
+// The function at an offset of a file.
+fn symbol(file: File, offset: u64) -> Option<String> {
+    if file.metadata().ok()?.len() > MAX_FILE_BYTES || file.read_at(&mut [0], offset).ok()? == 0 {
+        return None;
+    }
+    let cache = ReadCache::new(file);
+    let elf = object::File::parse(&cache).ok()?;
+    let segment = elf.segments().find(|s| {
+        let (start, size) = s.file_range();
+        (start..start.saturating_add(size)).contains(&offset)
+    })?;
+    let address = segment.address() + (offset - segment.file_range().0);
+    let symbols = elf.symbols().chain(elf.dynamic_symbols()).take(limits::MAX_SYMBOLS);
+    let holds = |s: &object::Symbol<'_, '_, _>| {
+        s.kind() == SymbolKind::Text
+            && !s.is_undefined()
+            && (s.address() == address
+                || (s.address()..s.address().saturating_add(s.size())).contains(&address))
+    };
+    let found = symbols.filter(holds).find_map(|s| s.name().ok().map(str::to_owned));
+    found.filter(|name| !name.is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[unsafe(no_mangle)]
+    extern "C" fn ingero_test_host_function() {
+        std::hint::black_box(1);
+    }
+
+    #[test]
+    fn a_function_is_named_by_its_symbol_and_anything_else_by_its_place() {
+        let me = std::process::id();
+        let address = ingero_test_host_function as *const () as u64;
+        assert_eq!(name(me, address).as_deref(), Some("ingero_test_host_function"));
+        assert_eq!(name(me, 0x10), None);
+        let maps = std::fs::read_to_string("/proc/self/maps").unwrap();
+        let line = maps.lines().find(|l| l.contains("libc.so") && l.contains("r--p 00000000")).unwrap();
+        let (start, _) = range(line).unwrap();
+        assert!(name(me, start).unwrap().contains("libc.so.6+0x0"), "{:?}", name(me, start));
+    }
+}
