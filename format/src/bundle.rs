@@ -8,7 +8,8 @@
 //! payload, zeros to a multiple of 8; then the next member
 //! ```
 //! MANIFEST comes first, then segments as they are, head rows, open rows and symbols; then the index
-//! with each member's SHA-256, and an empty end member. Cut anywhere, the file is readable up to the cut.
+//! with each member's SHA-256, and an empty end member. Cut anywhere, the file is readable up to the cut; behind a
+//! header that is damaged, reading goes on at the next one.
 //!
 //! A frozen set's file `MANIFEST` is a bundle with that one member, without index and end: see
 //! [`manifest_file`] and [`read_manifest_file`].
@@ -134,7 +135,7 @@ pub fn read_manifest_file(bytes: &[u8]) -> Result<Manifest, FormatError> {
             Manifest::read(m.payload).map_err(|e| e.shifted(m.offset))
         }
         _ => {
-            Err(bundle.damage.into_iter().next().unwrap_or_else(|| {
+            Err(bundle.damage.into_iter().next().map(|d| d.error).unwrap_or_else(|| {
                 FormatError::new("bundle", 0, Reason::Content("it has no manifest".into()))
             }))
         }
@@ -180,6 +181,18 @@ pub struct Member<'a> {
     pub digest_agrees: Option<bool>,
 }
 
+/// A stretch of a bundle that is not as it was written.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{error}; bytes {} to {to}", error.offset)]
+pub struct Damage {
+    /// What is wrong, and where it begins.
+    pub error: FormatError,
+    /// Where it ends.
+    pub to: u64,
+    /// The bytes are no member at all: the next one was looked for behind them.
+    pub skipped: bool,
+}
+
 /// A bundle's members, and what is wrong with it.
 #[derive(Debug, Default)]
 pub struct Bundle<'a> {
@@ -187,8 +200,8 @@ pub struct Bundle<'a> {
     pub members: Vec<Member<'a>>,
     /// True if the end member was reached.
     pub complete: bool,
-    /// Why reading stopped early, or which digest differs.
-    pub damage: Vec<FormatError>,
+    /// Which bytes are no member or not the member they should be, or which digest differs.
+    pub damage: Vec<Damage>,
 }
 
 impl<'a> Bundle<'a> {
@@ -205,33 +218,31 @@ impl<'a> Bundle<'a> {
         r.u32()?;
         refuse_unknown("bundle header", 12, r.u32()?)?;
         let mut bundle = Self::default();
-        let mut at = HEADER_BYTES;
-        while !bundle.complete {
-            match bundle.member(bytes, at) {
-                Ok(next) => at = next,
-                Err(e) => {
-                    bundle.damage.push(e.shifted(at as u64));
-                    break;
-                }
-            }
+        let mut at = Some(HEADER_BYTES);
+        while let Some(place) = at.filter(|_| !bundle.complete) {
+            at = match member_at(bytes, place) {
+                Ok(header) => bundle.member(bytes, place, &header),
+                Err(error) => bundle.skip(bytes, place, error),
+            };
         }
         Ok(bundle)
     }
 
-    fn member(&mut self, bytes: &'a [u8], at: usize) -> Result<usize, FormatError> {
-        const WHAT: &str = "bundle member";
-        let mut r = Reader::new(WHAT, bytes.get(at..).unwrap_or_default());
-        check_crc(WHAT, Reader::new(WHAT, r.rest()).take(HEADER_BYTES)?)?;
-        if r.array::<4>()? != MEMBER_MAGIC {
-            return Err(FormatError::new(WHAT, 0, Reason::Magic("bundle member")));
-        }
-        let kind = r.u16()?;
-        r.u16()?;
-        let (number, payload_len) = (r.u64()?, r.u64()?);
-        let payload_crc = r.u32()?;
-        r.u32()?;
-        let (available, offset) = (r.rest().len() as u64, (at + HEADER_BYTES) as u64);
-        let payload = r.rest().get(..payload_len.min(available) as usize).unwrap_or_default();
+    // The bytes here are no header of a member: the next one that is goes on.
+    fn skip(&mut self, bytes: &'a [u8], at: usize, error: FormatError) -> Option<usize> {
+        let cut = bytes.len().saturating_sub(at) < HEADER_BYTES;
+        let next = (at + 8..bytes.len()).step_by(8).find(|next| member_at(bytes, *next).is_ok());
+        let to = next.unwrap_or(bytes.len()).max(at) as u64;
+        self.damage.push(Damage { error: error.shifted(at as u64), to, skipped: !cut });
+        next
+    }
+
+    // Takes a member; gives where the next one begins, unless the file ends in this one.
+    fn member(&mut self, bytes: &'a [u8], at: usize, header: &MemberHeader) -> Option<usize> {
+        let MemberHeader { kind, number, payload_len, payload_crc } = *header;
+        let rest = bytes.get(at + HEADER_BYTES..).unwrap_or_default();
+        let (available, offset) = (rest.len() as u64, (at + HEADER_BYTES) as u64);
+        let payload = rest.get(..payload_len.min(available) as usize).unwrap_or_default();
         let mut damage = None;
         let mut condition = Condition::Whole;
         if payload_len > available {
@@ -256,13 +267,10 @@ impl<'a> Bundle<'a> {
             digest_agrees,
         });
         self.complete = kind == MemberKind::End as u16;
-        match (condition, damage) {
-            (Condition::Cut, Some(reason)) => Err(FormatError::new(WHAT, HEADER_BYTES as u64, reason)),
-            (_, reason) => {
-                self.damage.extend(reason.map(|r| FormatError::new(WHAT, offset, r)));
-                Ok((offset + payload_len + padding(payload_len)) as usize)
-            }
-        }
+        let to = offset + payload.len() as u64;
+        let error = |reason| FormatError::new(WHAT, offset, reason);
+        self.damage.extend(damage.map(|reason| Damage { error: error(reason), to, skipped: false }));
+        (condition != Condition::Cut).then(|| (offset + payload_len + padding(payload_len)) as usize)
     }
 
     /// Members of one kind that can be used, in file order: the last may be cut.
@@ -277,27 +285,61 @@ impl<'a> Bundle<'a> {
         let until = index.offset;
         let index: Index = match codec::decode("bundle index", index.payload) {
             Ok(index) => index,
-            Err(e) => return self.damage.push(e.shifted(until)),
+            Err(e) => {
+                let to = until + index.payload.len() as u64;
+                return self.damage.push(Damage { error: e.shifted(until), to, skipped: false });
+            }
         };
         let before = self.members.iter_mut().filter(|m| m.offset < until);
         let mut left: BTreeMap<u64, &mut Member<'a>> = before.map(|m| (m.offset, m)).collect();
         let mut wrong = Vec::new();
         for entry in &index.members {
-            let agrees = left.remove(&entry.offset).is_some_and(|member| {
-                let same = Sha256::digest(member.payload).as_slice() == entry.sha256;
-                member.digest_agrees = Some(same);
-                same
-            });
-            if !agrees {
-                wrong.push((entry.offset, "SHA-256 differs from the index"));
+            match left.remove(&entry.offset) {
+                Some(member) => {
+                    let same = Sha256::digest(member.payload).as_slice() == entry.sha256;
+                    member.digest_agrees = Some(same);
+                    if !same {
+                        let to = member.offset + member.payload.len() as u64;
+                        wrong.push((entry.offset, to, "SHA-256 differs from the index"));
+                    }
+                }
+                None => {
+                    let to = entry.offset.saturating_add(entry.bytes);
+                    wrong.push((entry.offset, to, "the index has a member here that is not there"));
+                }
             }
         }
-        wrong.extend(left.into_keys().map(|offset| (offset, "not in the index")));
-        let error = |(offset, text): (u64, &str)| {
-            FormatError::new("bundle member", offset, Reason::Content(text.to_owned()))
-        };
-        self.damage.extend(wrong.into_iter().map(error));
+        let unlisted = left.into_values().map(|m| (m.offset, m.offset + m.payload.len() as u64));
+        wrong.extend(unlisted.map(|(offset, to)| (offset, to, "not in the index")));
+        self.damage.extend(wrong.into_iter().map(|(offset, to, text)| Damage {
+            error: FormatError::new(WHAT, offset, Reason::Content(text.to_owned())),
+            to,
+            skipped: false,
+        }));
     }
+}
+
+/// What a member's header says.
+struct MemberHeader {
+    kind: u16,
+    number: u64,
+    payload_len: u64,
+    payload_crc: u32,
+}
+
+const WHAT: &str = "bundle member";
+
+// The magic first: of bytes that are looked through for it, few come to a checksum.
+fn member_at(bytes: &[u8], at: usize) -> Result<MemberHeader, FormatError> {
+    let mut r = Reader::new(WHAT, bytes.get(at..).unwrap_or_default());
+    let header = Reader::new(WHAT, r.rest()).take(HEADER_BYTES)?;
+    if r.array::<4>()? != MEMBER_MAGIC {
+        return Err(FormatError::new(WHAT, 0, Reason::Magic("bundle member")));
+    }
+    check_crc(WHAT, header)?;
+    let kind = r.u16()?;
+    r.u16()?;
+    Ok(MemberHeader { kind, number: r.u64()?, payload_len: r.u64()?, payload_crc: r.u32()? })
 }
 
 #[cfg(test)]

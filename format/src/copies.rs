@@ -3,6 +3,7 @@
 //! The rows of one use of a head slot may stand in several places: in the head, in a frame, and in a second frame
 //! if a recorder that started could not read the first, or found that its dictionary entries had gone with the
 //! power. Exactly one copy counts: the first complete frame; else the slot; else the first frame that can be read.
+//! Generation 0 names no use of a slot: what has it has no copies.
 
 use std::collections::BTreeSet;
 
@@ -35,6 +36,9 @@ impl Copies {
                 && matches!(frame.content(), Ok(Some(Kind::Events)))
             {
                 frames += 1;
+                if frame.head_generation == 0 {
+                    continue;
+                }
                 let of = (header.epoch, frame.head_generation);
                 let readable = || columns::decode(&frame, payload, header.tick_ns, dictionaries).is_ok();
                 if dictionaries.cover(&frame) && (!self.slots.contains(&of) || readable()) {
@@ -75,7 +79,7 @@ impl Copies {
 
     /// Second pass, after all frames: true if the rows in this slot count.
     pub fn take_slot(&mut self, epoch: u64, generation: u64) -> bool {
-        !self.is_complete(epoch, generation) && self.taken.insert((epoch, generation))
+        generation == 0 || !self.is_complete(epoch, generation) && self.taken.insert((epoch, generation))
     }
 }
 
@@ -158,6 +162,22 @@ mod tests {
         copies.slot(7, 9);
         copies.survey(&forged, &header, &Dictionaries::collect(&forged, &header));
         assert!(copies.take_slot(7, 9));
+    }
+
+    // A slot of generation 0 once gave way to any frame without a generation.
+    #[test]
+    fn frames_and_slots_of_generation_0_have_no_copies() {
+        let header = segment::Header::default();
+        let (mut builder, mut bytes) = Builder::begin(header, 1 << 20);
+        let mut compressor = Compressor::new().unwrap();
+        for _ in 0..2 {
+            bytes.extend(builder.events(&mut rows(), Source::Cuda, 0, 0, &mut compressor).unwrap().unwrap());
+        }
+        let mut copies = Copies::default();
+        copies.slot(0, 0);
+        copies.survey(&bytes, &header, &Dictionaries::collect(&bytes, &header));
+        assert_eq!(look(&bytes, &header, &mut copies), [true, true]);
+        assert!(copies.take_slot(0, 0) && copies.take_slot(0, 0));
     }
 
     #[test]

@@ -22,7 +22,7 @@ pub use tuple::{Call, Thread};
 pub(crate) use tuple::{Kind, Second, Tuple};
 
 use crate::{
-    FormatError,
+    FormatError, Reason,
     bytes::Reader,
     frame,
     segment::{self, Footer, Scan, Step},
@@ -30,7 +30,8 @@ use crate::{
 
 /// Most entries of one column's dictionary.
 pub const MAX_ENTRIES: usize = 1 << 16;
-/// Most bytes of tables, unpacked, that a writer puts into one segment's Dictionary frames.
+/// Most bytes of tables, unpacked, in all of a segment's Dictionary frames together, and once more in its Footer.
+/// Without it, a table said again and again would keep a reader busy for seconds with a few KiB.
 pub const MAX_TABLE_BYTES: usize = 512 << 10;
 
 /// What a reader knows of one id.
@@ -89,6 +90,10 @@ impl<T: Tuple> Entries<T> {
 pub struct Dictionaries {
     pub(crate) threads: Entries<Thread>,
     pub(crate) calls: Entries<Call>,
+    /// Unpacked bytes of the Dictionary frames so far.
+    table_bytes: usize,
+    /// A Footer has been met.
+    footer: bool,
 }
 
 impl Dictionaries {
@@ -105,13 +110,14 @@ impl Dictionaries {
         all
     }
 
-    /// Takes what a frame brings; frames of other kinds bring nothing.
+    /// Takes what a segment's next frame brings; frames of other kinds bring nothing.
     ///
     /// # Errors
     /// If it is an unreadable Dictionary frame or Footer; then nothing is taken from it.
     pub fn frame(&mut self, header: &frame::Header, payload: &[u8]) -> Result<(), FormatError> {
         match header.content()? {
             Some(frame::Kind::Dictionary) => {
+                self.admit(header.raw_len)?;
                 let raw = frame::unpack_record(header, payload)?;
                 if raw.is_empty() {
                     return Err(Reader::new("dictionary table", &raw).range("tables", 0, "at least 1"));
@@ -119,11 +125,27 @@ impl Dictionaries {
                 self.tables(&raw)
             }
             Some(frame::Kind::Footer) => {
+                if std::mem::replace(&mut self.footer, true) {
+                    let reason = Reason::Content("another Footer stands before it".into());
+                    return Err(FormatError::new("footer", 0, reason));
+                }
                 let raw = frame::unpack_record(header, payload)?;
                 self.tables(Footer::split(&raw)?.1)
             }
             _ => Ok(()),
         }
+    }
+
+    // By the length that the frame declares, so before it is unpacked.
+    fn admit(&mut self, raw_len: u32) -> Result<(), FormatError> {
+        let together = self.table_bytes.saturating_add(raw_len as usize);
+        if together > MAX_TABLE_BYTES {
+            let (value, allowed) = (together as u64, "at most 512 KiB");
+            let reason = Reason::Range { field: "raw_len of all dictionary frames", value, allowed };
+            return Err(FormatError::new("dictionary", 0, reason));
+        }
+        self.table_bytes = together;
+        Ok(())
     }
 
     /// Takes unpacked tables: those of a Dictionary frame, or of a Footer, which may have none.
@@ -132,7 +154,7 @@ impl Dictionaries {
     /// If they break a rule; then nothing is taken.
     pub fn tables(&mut self, raw: &[u8]) -> Result<(), FormatError> {
         check_tables(raw)?;
-        let Self { threads, calls } = self;
+        let Self { threads, calls, .. } = self;
         tables::visit(raw, |t| threads.learn(t.base, &t.tuples), |t| calls.learn(t.base, &t.tuples))
     }
 
@@ -163,6 +185,10 @@ impl Dictionaries {
 
 /// Checks tables without keeping them.
 pub(crate) fn check_tables(raw: &[u8]) -> Result<(), FormatError> {
+    if raw.len() > MAX_TABLE_BYTES {
+        let bytes = raw.len() as u64;
+        return Err(Reader::new("dictionary table", raw).range("bytes of tables", bytes, "at most 512 KiB"));
+    }
     tables::visit(raw, drop, drop)
 }
 

@@ -20,7 +20,7 @@ use ingero_format::{
     head::Geometry,
     manifest::SegmentEntry,
     ops::Source,
-    segment::{Header, Scan, Step},
+    segment::{Footer, Header, Scan, Step},
 };
 use serde_json::Value;
 
@@ -121,6 +121,8 @@ fn samples() -> Vec<(&'static str, Vec<u8>)> {
     let bundle = sample::a_bundle();
     let mut damaged_bundle = bundle.clone();
     damaged_bundle[100] ^= 1;
+    let mut headless = bundle.clone();
+    headless[second_member(&bundle)] ^= 1;
     let mut torn_head = sample::a_head();
     torn_head[4096 + 64 + 5 * 64 + 9] ^= 4;
     let cut = bundle[..bundle.len() - 100].to_vec();
@@ -135,6 +137,8 @@ fn samples() -> Vec<(&'static str, Vec<u8>)> {
         ("chained-tick.seg", sample::chained(11, 16)),
         ("later-version.seg", later_version()),
         ("unreadable.seg", unreadable()),
+        ("much-said.seg", much_said()),
+        ("two-footers.seg", two_footers()),
         ("refused.seg", resealed_incompatible()),
         ("forged-headers.seg", sample::forged_headers(&sample::segment_header(9, 1, 0), 180)),
         ("two-slots.head", sample::a_head()),
@@ -145,8 +149,15 @@ fn samples() -> Vec<(&'static str, Vec<u8>)> {
         ("whole.ingero", bundle),
         ("cut.ingero", cut),
         ("damaged-manifest.ingero", damaged_bundle),
+        ("damaged-member-header.ingero", headless),
         ("MANIFEST", manifest_file(&manifest).unwrap()),
     ]
+}
+
+// Where the header of the first segment stands: right behind the manifest.
+fn second_member(bundle: &[u8]) -> usize {
+    let manifest = u64::from_le_bytes(bundle[48..56].try_into().unwrap()) as usize;
+    64 + manifest.next_multiple_of(8)
 }
 
 // One bit of the first Dictionary frame's payload is another one.
@@ -232,6 +243,49 @@ fn unreadable() -> Vec<u8> {
     put(frame::Header { raw_len: 0, ..state }, skipped);
     put(frame::Header { kind: 77, flags: 0x0100, ..state }, &packed);
     put(frame::Header { kind: 77, flags: 0x0001, ..state }, &packed);
+    bytes
+}
+
+// More tables than a segment may have, and more Footers: what is beyond is unreadable, the rest is used.
+fn much_said() -> Vec<u8> {
+    let (mut bytes, builder) =
+        sample::segment_of(sample::segment_header(13, 1, 0), &[(Source::Cuda, sample::launches(4))], false);
+    let mut seq = builder.frames();
+    let mut put = |kind, raw: &[u8]| {
+        let header = frame::Header {
+            salt: sample::SALT,
+            frame_seq: seq,
+            raw_len: raw.len() as u32,
+            ..frame::Header::of(kind)
+        };
+        bytes.extend(frame::write(&header, &frame::pack_record(raw).unwrap()));
+        seq += 1;
+    };
+    let thread = |id: u8, bytes: usize| [5, id, 1, id, id].repeat(bytes / 5);
+    put(Kind::Dictionary, &thread(100, 400_000));
+    put(Kind::Dictionary, &thread(101, 200_000));
+    put(Kind::Dictionary, &[thread(102, 100_000), vec![9]].concat());
+    put(Kind::Dictionary, &thread(103, 20_000));
+    put(Kind::Dictionary, &thread(104, 20_000));
+    let footer =
+        |chain, tables: &[u8]| [Footer { frames: vec![], chain }.to_bytes(), tables.to_vec()].concat();
+    put(Kind::Footer, &footer(1, &thread(105, 524_290)));
+    put(Kind::Footer, &footer(2, &thread(106, 5)));
+    bytes
+}
+
+// The first Footer counts, whatever the second says.
+fn two_footers() -> Vec<u8> {
+    let frames = [(Source::Cuda, sample::launches(4))];
+    let (mut bytes, builder) = sample::segment_of(sample::segment_header(14, 1, 0), &frames, true);
+    let raw = [Footer { frames: vec![], chain: 7 }.to_bytes(), vec![5, 0, 1, 9, 9]].concat();
+    let header = frame::Header {
+        salt: sample::SALT,
+        frame_seq: builder.frames(),
+        raw_len: raw.len() as u32,
+        ..frame::Header::of(Kind::Footer)
+    };
+    bytes.extend(frame::write(&header, &frame::pack_record(&raw).unwrap()));
     bytes
 }
 

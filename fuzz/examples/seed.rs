@@ -83,6 +83,13 @@ fn unpacked_footer() -> Vec<u8> {
     with_mode(4, &[&footer, &[5, 0, 2, 10, 11, 10, 12, 7, 3, 1, 1, 0, 0, 0, 8, 9]])
 }
 
+fn two_footers() -> Vec<u8> {
+    let (mut bytes, mut builder) =
+        sample::segment_of(sample::segment_header(5, 1, 0), &sample::frames()[..2], true);
+    bytes.extend(builder.footer().unwrap());
+    bytes
+}
+
 fn main() -> io::Result<()> {
     put("frame", "events", &frame(Kind::Events, launches(60), false))?;
     put("frame", "events-split-arguments", &frame(Kind::Events, copies(20), false))?;
@@ -93,6 +100,7 @@ fn main() -> io::Result<()> {
     put("segment", "sealed", &sample::segment(true))?;
     let ticks = sample::segment_of(sample::segment_header(6, 16, 7), &sample::frames(), true).0;
     put("segment", "ticks", &ticks)?;
+    put("segment", "two-footers", &two_footers())?;
     put("segment", "chained", &sample::chained(10, 16))?;
     put("head", "three-slots", &sample::a_head())?;
     put("head", "ring-identity", &sample::a_ring())?;
@@ -107,6 +115,11 @@ fn main() -> io::Result<()> {
     let whole = sample::a_bundle();
     put("bundle", "whole", &whole)?;
     put("bundle", "cut", &whole[..whole.len() - 100])?;
+    // Right behind the manifest stands the header of the first segment.
+    let mut headless = whole.clone();
+    let manifest_bytes = u64::from_le_bytes(whole[48..56].try_into().unwrap()) as usize;
+    headless[64 + manifest_bytes.next_multiple_of(8)] ^= 1;
+    put("bundle", "damaged-member-header", &headless)?;
     let snapshot =
         Request::Snapshot { last_ns: 60_000_000_000, after_ns: 5_000_000_000, reason: "slow".into() };
     put("control", "request-snapshot", &to_wire(&snapshot).unwrap())?;

@@ -191,6 +191,9 @@ fn one_bundle(data: &[u8]) {
     let Ok(mut bundle) = Bundle::read(data) else { return };
     bundle.check_digests();
     assert!(bundle.complete || !bundle.damage.is_empty(), "neither complete nor damaged");
+    for damage in &bundle.damage {
+        assert!(!damage.skipped || (damage.error.offset < damage.to && damage.to <= data.len() as u64));
+    }
     let mut end = ingero_format::bundle::HEADER_BYTES as u64;
     for member in &bundle.members {
         assert_eq!(member.offset % 8, 0);

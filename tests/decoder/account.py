@@ -1,7 +1,7 @@
 """The conservation account: numbers issued = rows stored + declared lost + evicted (FORMAT.md section 14)."""
 from __future__ import annotations
 
-from typing import Any, Dict, Iterable, List, Optional, Tuple
+from typing import Any, Dict, Iterable, List, Optional, Set, Tuple
 
 from .meta import UNKNOWN_CPU, Loss
 from .rows import META, Row
@@ -12,16 +12,23 @@ Lane = Tuple[int, int, int]  # epoch, cpu, source
 class LaneAccount:
     """One sequence of numbers."""
 
-    __slots__ = ("evicted", "rows", "lost", "issued")
+    __slots__ = ("evicted", "numbers", "twice", "told", "lost", "issued")
 
     def __init__(self) -> None:
         self.evicted = 0
-        self.rows = 0
+        self.numbers: Set[int] = set()
+        self.twice = 0  # rows whose number stands in another row
+        self.told: Set[Tuple[int, int]] = set()  # losses, by first number and count
         self.lost = 0
         self.issued = 0  # one more than the highest number that is known of
 
+    @property
+    def rows(self) -> int:
+        """How many numbers are stored."""
+        return len(self.numbers)
+
     def balance(self) -> int:
-        """Numbers that nothing accounts for; 0 is as it should be, below 0 something stands twice."""
+        """Numbers that nothing accounts for; 0 is as it should be, below 0 more is told than there was."""
         return self.issued - self.evicted - self.rows - self.lost
 
 
@@ -75,7 +82,8 @@ class Accounts:
             return
         for row in rows:
             account = self._lane((epoch, row.cpu, source))
-            account.rows += 1
+            account.twice += row.number in account.numbers
+            account.numbers.add(row.number)
             account.issued = max(account.issued, row.number + 1)
 
     def add_losses(self, epoch: int, losses: Iterable[Loss]) -> None:
@@ -88,5 +96,8 @@ class Accounts:
                 self.unattributed[key] = self.unattributed.get(key, 0) + loss.missing
             else:
                 account = self._lane((epoch, loss.cpu, loss.source))
+                if (loss.first, loss.missing) in account.told:
+                    continue
+                account.told.add((loss.first, loss.missing))
                 account.lost += loss.missing
                 account.issued = max(account.issued, loss.first + loss.missing)

@@ -3,12 +3,12 @@ from __future__ import annotations
 
 import hashlib
 import struct
-from typing import Any, Dict, List, NamedTuple, Optional
+from typing import Any, Dict, List, NamedTuple, Optional, Tuple
 
 from .checksums import crc32c
 from .head import Head, read_head
 from .manifest import read_manifest
-from .primitives import Damage, DecodeError, lowest_bit
+from .primitives import U32, Damage, DecodeError, lowest_bit
 from .records import BytesOf, ListOf, Record, TupleOf, read_record
 from .rows import ROW_BYTES, Row, read_row
 from .segment import Segment, read_segment
@@ -58,6 +58,7 @@ class Bundle(NamedTuple):
     damages: List[Damage]
     complete: bool
     notes: List[str]
+    skipped: List[Tuple[int, int]]
 
     def first(self, kind: int) -> Optional[Member]:
         """The first member of a kind that is not damaged."""
@@ -134,6 +135,17 @@ def _read_member(data: bytes, at: int) -> Member:
     return Member(kind, number, start, length, payload_crc, have, condition, content, error)
 
 
+def _next_member(data: bytes, at: int) -> Optional[int]:
+    """Where the next header of a member stands, in steps of 8 bytes from `at`, where there is none."""
+    place = data.find(MEMBER_MAGIC, at + 1)
+    while place >= 0:
+        if (place - at) % 8 == 0 and len(data) - place >= HEADER_BYTES and crc32c(
+                data[place:place + 28]) == U32.unpack_from(data, place + 28)[0]:
+            return place
+        place = data.find(MEMBER_MAGIC, place + 1)
+    return None
+
+
 def _inner_damages(member: Member) -> List[Damage]:
     """Damage inside a member, at its place in the bundle."""
     content = member.content
@@ -171,26 +183,32 @@ def _check_index(data: bytes, bundle: Bundle) -> List[str]:
 
 
 def read_bundle(data: bytes) -> Bundle:
-    """Reads members up to End, to the end of the file, or to a member header that is not one."""
+    """Reads members up to End or to the end of the file, past bytes that are none."""
     try:
         header = read_file_header(data)
     except DecodeError as error:
-        return Bundle(None, [], [Damage(0, len(data), str(error))], False, [])
+        return Bundle(None, [], [Damage(0, len(data), str(error))], False, [], [])
     members: List[Member] = []
     damages: List[Damage] = []
+    skipped: List[Tuple[int, int]] = []
     at = HEADER_BYTES
     complete = False
     while at < len(data) and not complete:
         try:
             member = _read_member(data, at)
         except DecodeError as error:
-            damages.append(Damage(at, len(data), str(error)))
-            break
+            found = _next_member(data, at)
+            end = len(data) if found is None else found
+            damages.append(Damage(at, end, str(error)))
+            if len(data) - at >= HEADER_BYTES:
+                skipped.append((at, end))
+            at = end
+            continue
         members.append(member)
         if member.error is not None:
             damages.append(Damage(member.offset, member.offset + member.have, member.error))
         damages += _inner_damages(member)
         complete = member.kind == END
         at = member.offset + (member.length + 7) // 8 * 8
-    bundle = Bundle(header, members, damages, complete, [])
+    bundle = Bundle(header, members, damages, complete, [], skipped)
     return bundle._replace(notes=_check_index(data, bundle))

@@ -8,6 +8,7 @@ from .primitives import Cursor, DecodeError
 THREAD, CALL = 5, 7
 WIDTHS = {THREAD: (32, 32), CALL: (16, 16, 32, 32, 64, 64)}
 MAX_ENTRIES = 65536
+MAX_TABLE_BYTES = 524288
 Entry = Tuple[int, ...]
 
 
@@ -32,6 +33,8 @@ def read_tuples(cursor: Cursor, count: int, widths: Tuple[int, ...]) -> List[Ent
 
 def read_tables(cursor: Cursor) -> List[Table]:
     """Tables up to the end of the bytes."""
+    if cursor.left() > MAX_TABLE_BYTES:
+        raise DecodeError("tables of %d bytes" % cursor.left())
     tables: List[Table] = []
     while cursor.left():
         column = cursor.number(1)

@@ -153,6 +153,7 @@ def bundle(value: Bundle, data: bytes) -> Dump:
         "kind": "bundle",
         "members": members,
         "complete": value.complete,
+        "skipped": [list(stretch) for stretch in value.skipped],
         "manifest": plain(contents[MANIFEST]),
         "segments": [segment(member.content) for member in value.members if member.kind == SEGMENT],
         "head": None if contents[HEAD] is None else head(contents[HEAD]),
@@ -171,7 +172,7 @@ def whole(value: Whole, files: Dict[str, Any]) -> Dump:
     """A ring or frozen set as a whole."""
     lanes = [
         {"epoch": lane[0], "cpu": lane[1], "source": lane[2], "issued": account.issued, "evicted": account.evicted,
-         "rows": account.rows, "lost": account.lost, "balance": account.balance()}
+         "rows": account.rows, "twice": account.twice, "lost": account.lost, "balance": account.balance()}
         for lane, account in sorted(value.accounts.lanes.items())
     ]
     return {

@@ -6,7 +6,7 @@ from typing import Any, Dict, List, NamedTuple, Optional, Set, Tuple, Union
 
 from .checksums import crc32c
 from .columns import decode_events
-from .dictionary import CALL, THREAD, Dictionary, read_dictionary
+from .dictionary import CALL, MAX_TABLE_BYTES, THREAD, Dictionary, read_dictionary
 from .footer import Footer, next_link, read_footer
 from .frame import (DICTIONARY, EVENTS, FOOTER, MAGIC as FRAME_MAGIC, STATE, Frame, FrameHeader, Work, WorkLimit,
                     accept, check_readable, unpack_record)
@@ -84,9 +84,9 @@ class Segment(NamedTuple):
 
     @property
     def footer(self) -> Optional[Footer]:
-        """The last footer."""
+        """The footer; only one can be readable."""
         found = [content.footer for content in self.contents if content.footer is not None]
-        return found[-1] if found else None
+        return found[0] if found else None
 
 
 def read_header(data: bytes) -> SegmentHeader:
@@ -154,7 +154,27 @@ def scan(data: bytes, header: SegmentHeader) -> Tuple[List[Step], int]:
     return steps, at
 
 
-def _first_pass(frame: Frame, dictionary: Dictionary, chain: int) -> FrameContent:
+class Allowance:
+    """What a segment may still bring: so many bytes of tables in Dictionary frames, and one Footer (section 7, 10)."""
+
+    def __init__(self) -> None:
+        self.table_bytes = MAX_TABLE_BYTES
+        self.footer = True
+
+    def dictionary(self, header: FrameHeader) -> None:
+        """The next Dictionary frame; one that has no room left takes none."""
+        if header.raw_len > self.table_bytes:
+            raise DecodeError("dictionary frames of more than %d bytes together" % MAX_TABLE_BYTES)
+        self.table_bytes -= header.raw_len
+
+    def first_footer(self) -> None:
+        """The next Footer."""
+        if not self.footer:
+            raise DecodeError("another Footer stands before it")
+        self.footer = False
+
+
+def _first_pass(frame: Frame, dictionary: Dictionary, allowance: Allowance, chain: int) -> FrameContent:
     """Reads every kind but Events; collects the dictionary."""
     state: Optional[Dict[str, Any]] = None
     footer: Optional[Footer] = None
@@ -165,8 +185,10 @@ def _first_pass(frame: Frame, dictionary: Dictionary, chain: int) -> FrameConten
         if kind == STATE:
             state = read_state(unpack_record(frame))
         elif kind == DICTIONARY:
+            allowance.dictionary(frame.header)
             dictionary.add(read_dictionary(unpack_record(frame)))
         elif kind == FOOTER:
+            allowance.first_footer()
             footer = read_footer(unpack_record(frame))
             dictionary.add(footer.tables)
     except DecodeError as problem:
@@ -183,10 +205,11 @@ def read_frames(data: bytes, frames: List[Frame], header: SegmentHeader,
                 dictionary: Dictionary) -> List[FrameContent]:
     """What the frames say. The dictionary is collected from all of them before Events are read."""
     contents: List[FrameContent] = []
+    allowance = Allowance()
     chain = header.chain_before
     for frame in frames:
         chain = next_link(chain, data[frame.offset:frame.end])
-        contents.append(_first_pass(frame, dictionary, chain))
+        contents.append(_first_pass(frame, dictionary, allowance, chain))
     for place, content in enumerate(contents):
         if content.frame.header.kind != EVENTS or content.error is not None:
             continue

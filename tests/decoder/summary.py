@@ -85,7 +85,8 @@ def _whole(whole: Whole) -> List[str]:
     for (epoch, cpu, source), account in sorted(whole.accounts.lanes.items()):
         lines.append("account epoch %d cpu %d source %d: %d issued = %d rows + %d lost + %d evicted%s" % (
             epoch, cpu, source, account.issued, account.rows, account.lost, account.evicted,
-            "" if account.balance() == 0 else ", %d UNACCOUNTED" % account.balance()))
+            ("" if account.balance() == 0 else ", %d UNACCOUNTED" % account.balance())
+            + (", %d TWICE" % account.twice if account.twice else "")))
     for (epoch, source), count in sorted(whole.accounts.unattributed.items()):
         lines.append("lost on an unknown CPU, epoch %d source %d: %d" % (epoch, source, count))
     return lines + ["note: " + note for note in whole.notes + whole.accounts.notes]

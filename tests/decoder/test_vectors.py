@@ -131,6 +131,16 @@ class Checksums(unittest.TestCase):
         with self.assertRaises(DecodeError):
             checksums.unzstd(b"", 0, 100)
 
+    def test_dictionary_id_of_a_zstd_frame_is_0(self) -> None:
+        """One byte of it: a raw block of three bytes behind."""
+        for number, good in ((0, True), (1, False)):
+            data = b"\x28\xb5\x2f\xfd\x21" + bytes([number]) + b"\x03\x19\x00\x00abc"
+            if good:
+                self.assertEqual(checksums.unzstd(data, 3, 100), b"abc")
+            else:
+                with self.assertRaises(DecodeError):
+                    checksums.unzstd(data, 3, 100)
+
     def test_exactly_one_zstd_frame(self) -> None:
         unsized = zstandard.ZstdCompressor(write_content_size=False)
         summed = zstandard.ZstdCompressor(write_checksum=True)

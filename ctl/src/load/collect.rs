@@ -12,11 +12,11 @@ use ingero_format::{
     manifest::Manifest,
     ops::{self, LossCause},
     row::flags,
-    segment::{self, Anchor, Dictionaries, Scan, Step},
+    segment::{self, Dictionaries, Scan, Step},
     state::State,
 };
 
-use super::dictionary::Dictionary;
+use super::{boots::Boots, dictionary::Dictionary};
 use crate::model::{ANY_SOURCE, Call};
 
 /// No plausible clock reads more: 2^61 ns are 73 years.
@@ -40,7 +40,7 @@ pub(super) struct Missing {
     pub source: u8,
 }
 
-/// Everything read so far; boottime throughout.
+/// Everything read so far; boottime throughout, of the earliest boot ([`Boots`]).
 #[derive(Debug, Default)]
 pub(super) struct Collector {
     pub manifests: Vec<Manifest>,
@@ -50,7 +50,7 @@ pub(super) struct Collector {
     pub missing: Vec<Missing>,
     pub names: Dictionary,
     pub symbols: Symbols,
-    pub anchor: Anchor,
+    pub boots: Boots,
     pub boot_id: [u8; 16],
     /// Functions launched before the window, as far as the segments reach.
     pub launched_before: HashSet<(u32, u64)>,
@@ -61,6 +61,8 @@ pub(super) struct Collector {
     /// Which copy of a head slot's rows counts.
     copies: Copies,
     last_epoch: u64,
+    /// Added to the times of what is being read.
+    shift_ns: u64,
     implausible: u64,
     seen: Option<HashSet<(u64, u8, u64)>>,
 }
@@ -110,6 +112,9 @@ impl Collector {
     /// Looks over a segment before any is read.
     pub fn survey(&mut self, bytes: &[u8]) {
         if let Ok(header) = segment::Header::read(bytes) {
+            if plausible(&header) {
+                self.boots.learn(&header);
+            }
             self.copies.survey(bytes, &header, &Dictionaries::collect(bytes, &header));
         }
     }
@@ -127,9 +132,11 @@ impl Collector {
     pub fn segment(&mut self, bytes: &[u8]) -> Result<(), FormatError> {
         let header = segment::Header::read(bytes)?;
         self.anchored(&header);
-        self.boot_id = header.boot_id;
         self.last_epoch = header.epoch;
-        let mut previous_ns = header.created.boot_ns;
+        let mut previous_ns = self.begun_ns(&header);
+        if self.boot_id != header.boot_id {
+            self.new_boot(header.boot_id, previous_ns);
+        }
         let mut hole = false;
         let dictionaries = Dictionaries::collect(bytes, &header);
         let mut unnamed = 0;
@@ -137,16 +144,16 @@ impl Collector {
             match step {
                 Step::Frame(at, frame, payload) => {
                     if std::mem::take(&mut hole) {
-                        self.lost_between(previous_ns, frame.first_ns.max(previous_ns));
+                        self.lost_between(previous_ns, self.shifted(frame.first_ns).max(previous_ns));
                     }
                     match self.frame(&header, &frame, payload, &dictionaries) {
                         Ok(without) => {
                             unnamed += without;
-                            previous_ns = previous_ns.max(frame.last_ns);
+                            previous_ns = previous_ns.max(self.shifted(frame.last_ns));
                         }
                         Err(e) => {
                             self.damage.push(format!("segment {}: {}", header.seq, e.shifted(at)));
-                            self.lost_between(frame.first_ns, frame.last_ns);
+                            self.lost_between(self.shifted(frame.first_ns), self.shifted(frame.last_ns));
                         }
                     }
                 }
@@ -169,18 +176,42 @@ impl Collector {
         Ok(())
     }
 
-    // Without a manifest, a segment's own clocks place its rows: the newest that can be true.
+    // Without a manifest, the segments' own clocks place their rows.
     fn anchored(&mut self, header: &segment::Header) {
-        let created = header.created;
-        if created.boot_ns.max(created.real_ns) <= MAX_TIME_NS {
-            self.anchor = created;
+        if plausible(header) {
+            self.boots.learn(header);
         } else if self.manifests.is_empty() {
             let what = "its clocks read more than 73 years and are not used";
             self.damage.push(format!("segment {}: {what}", header.seq));
         }
+        self.place(header.epoch);
     }
 
-    fn lost_between(&mut self, from_ns: u64, to_ns: u64) {
+    // From here on, rows of this epoch are read. What a manifest describes is of one boot.
+    fn place(&mut self, epoch: u64) {
+        self.shift_ns = if self.manifests.is_empty() { self.boots.shift_ns(epoch) } else { 0 };
+    }
+
+    fn shifted(&self, boot_ns: u64) -> u64 {
+        boot_ns.saturating_add(self.shift_ns)
+    }
+
+    fn begun_ns(&self, header: &segment::Header) -> u64 {
+        if plausible(header) { self.shifted(header.created.boot_ns) } else { self.newest_ns }
+    }
+
+    // While the machine was down and until the recorder ran again nothing was recorded.
+    fn new_boot(&mut self, boot_id: [u8; 16], begun_ns: u64) {
+        let before = std::mem::replace(&mut self.boot_id, boot_id);
+        if before != [0; 16] && self.newest_ns < begun_ns && self.manifests.is_empty() {
+            let (from_ns, cause) = (self.newest_ns, LossCause::RestartGap as i32);
+            let (cpu, source) = (u16::MAX, ANY_SOURCE);
+            self.missing.push(Missing { from_ns, to_ns: begun_ns, count: 0, cause, cpu, source });
+        }
+    }
+
+    /// Nobody knows how many events of a time are missing.
+    pub fn lost_between(&mut self, from_ns: u64, to_ns: u64) {
         let (cause, cpu) = (LossCause::Corrupt as i32, u16::MAX);
         self.missing.push(Missing { from_ns, to_ns, count: 0, cause, cpu, source: ANY_SOURCE });
     }
@@ -197,7 +228,13 @@ impl Collector {
         match header.content()? {
             Some(Kind::State) => {
                 let raw = frame::unpack_record(header, payload)?;
-                self.names.state(epoch, &State::read(&raw)?);
+                let mut state = State::read(&raw)?;
+                state.tasks.iter_mut().for_each(|t| t.since_ns = self.shifted(t.since_ns));
+                for process in &mut state.processes {
+                    process.start_ns = self.shifted(process.start_ns);
+                    process.covered_ns = self.shifted(process.covered_ns);
+                }
+                self.names.state(epoch, self.shift_ns, &state);
                 Ok(0)
             }
             Some(Kind::Events) => {
@@ -226,6 +263,7 @@ impl Collector {
                     if slot.torn > 0 {
                         self.damage.push(format!("head: {} torn rows", slot.torn));
                     }
+                    self.place(slot.epoch);
                     slot.rows.iter().for_each(|row| self.row(slot.epoch, row));
                 }
             }
@@ -260,14 +298,18 @@ impl Collector {
             self.implausible += 1;
             return;
         }
-        match row.op {
-            ops::LOSS => return self.loss(row),
-            ops::TASK_NAME..=ops::ANCHOR => return self.names.meta(epoch, row),
-            _ => {}
-        }
-        self.newest_ns = self.newest_ns.max(row.end_ns);
         let mut row = *row;
         row.dur_ns = row.dur_ns.min(row.end_ns);
+        row.end_ns = self.shifted(row.end_ns);
+        match row.op {
+            ops::LOSS => return self.loss(&row),
+            ops::COVERED => row.arg0 = self.shifted(row.arg0),
+            _ => {}
+        }
+        if (ops::TASK_NAME..=ops::ANCHOR).contains(&row.op) {
+            return self.names.meta(epoch, &row);
+        }
+        self.newest_ns = self.newest_ns.max(row.end_ns);
         self.note_functions(&row);
         if let Some((from, to)) = self.window()
             && (row.start_ns() >= to || row.end_ns < from || (row.end_ns == from && row.dur_ns > 0))
@@ -319,6 +361,10 @@ impl Collector {
             source: u8::try_from(row.flags).unwrap_or(ANY_SOURCE),
         });
     }
+}
+
+fn plausible(header: &segment::Header) -> bool {
+    header.created.boot_ns.max(header.created.real_ns) <= MAX_TIME_NS
 }
 
 /// The function that a row launches, if it is a launch.

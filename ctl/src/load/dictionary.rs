@@ -4,8 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use ingero_format::{Row, ops, state};
 
-/// More parts than any stack or text has; a longer one is damage.
-const MAX_PARTS: usize = 512;
+use super::parts::Parts;
 
 /// A handle's name: written out, or the id of a text that may still be incomplete.
 #[derive(Clone, Debug)]
@@ -19,21 +18,21 @@ pub(super) enum HandleName {
 pub(super) struct Dictionary {
     /// By thread: since when, process, name.
     pub tasks: BTreeMap<u32, Vec<(u64, u32, String)>>,
-    /// By epoch and id: frames, innermost first.
-    pub stacks: HashMap<(u64, u32), Vec<u64>>,
+    /// By epoch and id, as state records have them: frames, innermost first.
+    stacks: HashMap<(u64, u32), Vec<u64>>,
     /// By process and handle: since when, name.
     pub handles: HashMap<(u32, u64), Vec<(u64, HandleName)>>,
     /// By process and function: the kernel it was made from.
     pub aliases: HashMap<(u32, u64), u64>,
     /// By pid and start.
     pub processes: BTreeMap<(u32, u64), state::Process>,
-    stack_parts: HashMap<(u64, u32), Vec<[u64; 2]>>,
-    text_parts: HashMap<(u64, u32), Vec<[u8; 16]>>,
+    stack_parts: Parts,
+    text_parts: Parts,
 }
 
 impl Dictionary {
-    /// Takes a state record.
-    pub fn state(&mut self, epoch: u64, state: &state::State) {
+    /// Takes a state record of a boot that began at `begun_ns`.
+    pub fn state(&mut self, epoch: u64, begun_ns: u64, state: &state::State) {
         for task in &state.tasks {
             self.task(task.tid, task.since_ns, task.pid, task.comm.clone());
         }
@@ -41,7 +40,7 @@ impl Dictionary {
             self.stacks.insert((epoch, stack.id), stack.frames.clone());
         }
         for handle in &state.handles {
-            self.handle(handle.pid, handle.handle, 0, HandleName::Known(handle.name.clone()));
+            self.handle(handle.pid, handle.handle, begun_ns, HandleName::Known(handle.name.clone()));
         }
         state.processes.iter().for_each(|p| self.process(p));
     }
@@ -73,33 +72,26 @@ impl Dictionary {
 
     /// Takes a row that the recorder added itself.
     pub fn meta(&mut self, epoch: u64, row: &Row) {
-        let bytes = || {
-            let mut bytes = [0; 16];
-            let values = row.arg0.to_le_bytes().into_iter().chain(row.arg1.to_le_bytes());
-            bytes.iter_mut().zip(values).for_each(|(to, from)| *to = from);
-            bytes
-        };
-        let place = usize::try_from(row.ret).ok().filter(|part| *part < MAX_PARTS);
-        match (row.op, place) {
-            (ops::TASK_NAME, _) => self.task(row.tid, row.end_ns, row.pid, text(&bytes())),
-            (ops::STACK_PART, Some(part)) => {
-                let parts = self.stack_parts.entry((epoch, row.stack)).or_default();
-                put(parts, part, [row.arg0, row.arg1]);
-                let complete = parts.len() >= usize::from(row.flags);
-                if complete {
-                    let frames = parts.iter().flatten().copied().filter(|a| *a != 0).collect();
-                    self.stacks.insert((epoch, row.stack), frames);
-                }
-            }
-            (ops::TEXT_PART, Some(part)) => {
-                put(self.text_parts.entry((epoch, row.stack)).or_default(), part, bytes());
-            }
-            (ops::HANDLE_NAME, _) => {
+        match row.op {
+            ops::TASK_NAME => self.task(row.tid, row.end_ns, row.pid, text(&[row.arg0, row.arg1])),
+            ops::STACK_PART => self.stack_parts.add(epoch, row),
+            ops::TEXT_PART => self.text_parts.add(epoch, row),
+            ops::HANDLE_NAME => {
                 self.handle(row.pid, row.arg0, row.end_ns, HandleName::Text(epoch, row.stack));
             }
-            (ops::COVERED, _) => self.seen(row),
+            ops::COVERED => self.seen(row),
             _ => {}
         }
+    }
+
+    /// A kernel stack, innermost frame first: what its own rows say goes before what a state record repeats.
+    pub fn stack(&self, epoch: u64, id: u32) -> Option<Vec<u64>> {
+        let Some(mut frames) = self.stack_parts.whole(epoch, id) else {
+            return self.stacks.get(&(epoch, id)).cloned();
+        };
+        // The last part may have room for one frame more than there are.
+        frames.pop_if(|last| *last == 0);
+        Some(frames)
     }
 
     /// A handle's name at a time: the newest given before it, else the earliest known.
@@ -112,10 +104,7 @@ impl Dictionary {
         let name = known(handle).or_else(|| known(*self.aliases.get(&(pid, handle))?))?;
         match name {
             HandleName::Known(name) => Some(name.clone()),
-            HandleName::Text(epoch, id) => {
-                let parts = self.text_parts.get(&(*epoch, *id))?;
-                Some(text(parts.as_flattened()))
-            }
+            HandleName::Text(epoch, id) => self.text_parts.whole(*epoch, *id).map(|words| text(&words)),
         }
     }
 
@@ -132,17 +121,8 @@ impl Dictionary {
     }
 }
 
-fn put<T: Default + Clone>(parts: &mut Vec<T>, place: usize, value: T) {
-    if parts.len() <= place {
-        parts.resize(place + 1, T::default());
-    }
-    if let Some(part) = parts.get_mut(place) {
-        *part = value;
-    }
-}
-
 /// Bytes up to the first zero, as text.
-fn text(bytes: &[u8]) -> String {
-    let end = bytes.iter().position(|b| *b == 0).unwrap_or(bytes.len());
-    String::from_utf8_lossy(bytes.get(..end).unwrap_or_default()).into_owned()
+fn text(words: &[u64]) -> String {
+    let bytes: Vec<u8> = words.iter().flat_map(|word| word.to_le_bytes()).take_while(|b| *b != 0).collect();
+    String::from_utf8_lossy(&bytes).into_owned()
 }

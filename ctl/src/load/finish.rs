@@ -48,7 +48,7 @@ impl Collector {
     /// # Errors
     /// If nothing that was read says what time the window covers.
     pub fn finish(mut self, path: &Path) -> Result<Trace, Error> {
-        let anchor = self.manifests.first().map_or(self.anchor, |m| m.anchor);
+        let anchor = self.manifests.first().map_or_else(|| self.boots.earliest(), |m| m.anchor);
         let clock =
             Clock { offset_ns: anchor.real_ns.cast_signed().wrapping_sub(anchor.boot_ns.cast_signed()) };
         let (from, to) = self.span().ok_or_else(|| {
@@ -284,7 +284,7 @@ impl StackTable {
         if let Some(id) = self.by_id.get(&key) {
             return *id;
         }
-        let id = match from.names.stacks.get(&key) {
+        let id = match from.names.stack(event.epoch, event.row.stack) {
             Some(addresses) => {
                 let frames: Vec<Frame> = addresses.iter().map(|a| self.frame(*a)).collect();
                 let frames = frames.into_iter().skip_while(is_probe).collect();

@@ -1,6 +1,7 @@
 //! Which kind of thing a path is, and how its parts reach the [`Collector`].
 
 use std::{
+    collections::BTreeMap,
     fs::{self, File},
     io::Read,
     path::{Path, PathBuf},
@@ -10,7 +11,7 @@ use ingero_format::{
     FormatError, Row,
     bundle::{self, Bundle, Index, MemberKind, Symbols},
     codec,
-    manifest::Manifest,
+    manifest::{Manifest, SegmentEntry},
     row::ROW_BYTES,
     segment,
 };
@@ -163,11 +164,7 @@ fn add_bundle(path: &Path, collector: &mut Collector, progress: &Progress) -> Re
         }
         progress.at(member.offset + member.payload.len() as u64);
     }
-    for entry in &promised {
-        if !bundle.of(MemberKind::Segment).any(|m| m.number == entry.seq) {
-            collector.damage(format!("segment {} is missing", entry.seq));
-        }
-    }
+    missing_segments(&bundle, &promised, collector);
     for member in bundle.of(MemberKind::Head) {
         collector.head(member.payload);
     }
@@ -186,6 +183,24 @@ fn add_bundle(path: &Path, collector: &mut Collector, progress: &Progress) -> Re
     Ok(())
 }
 
+/// What a missing segment held lies between the begins of its neighbours.
+fn missing_segments(bundle: &Bundle<'_>, promised: &[SegmentEntry], collector: &mut Collector) {
+    let begin =
+        |m: &bundle::Member<'_>| Some((m.number, segment::Header::read(m.payload).ok()?.created.boot_ns));
+    let there: BTreeMap<u64, u64> = bundle.of(MemberKind::Segment).filter_map(begin).collect();
+    for seq in promised.iter().map(|entry| entry.seq) {
+        if bundle.of(MemberKind::Segment).any(|m| m.number == seq) {
+            continue;
+        }
+        collector.damage(format!("segment {seq} is missing"));
+        // Behind the last one that is there, the cut is told.
+        if let Some((_, to)) = there.range(seq..).next() {
+            let from = there.range(..seq).next_back().map_or(0, |(_, from)| *from);
+            collector.lost_between(from, *to);
+        }
+    }
+}
+
 /// Compares what carries no checksum of its own with the index. Segments do: their frames are checked.
 fn check_small_members(bundle: &Bundle<'_>, collector: &mut Collector) {
     let index =
@@ -197,9 +212,12 @@ fn check_small_members(bundle: &Bundle<'_>, collector: &mut Collector) {
     };
     for entry in index.members.iter().filter(|e| e.kind != MemberKind::Segment as u16) {
         let member = bundle.members.iter().find(|m| m.offset == entry.offset);
-        if member.is_none_or(|m| Sha256::digest(m.payload).as_slice() != entry.sha256) {
-            collector.damage(format!("member at byte {}: SHA-256 differs from the index", entry.offset));
-        }
+        let wrong = match member {
+            Some(m) if Sha256::digest(m.payload).as_slice() == entry.sha256 => continue,
+            Some(_) => "SHA-256 differs from the index",
+            None => "it is in the index and not there",
+        };
+        collector.damage(format!("member at byte {}: {wrong}", entry.offset));
     }
 }
 

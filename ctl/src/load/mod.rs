@@ -3,11 +3,13 @@
 //! Reading never stops at damage: what can be read is read, and [`crate::model::Facts::damage`] says
 //! what could not. Files are told apart by their first bytes, never by their names.
 
+mod boots;
 mod collect;
 mod dictionary;
 mod finish;
 mod input;
 mod names;
+mod parts;
 
 pub use input::{Kind, kind_of, open, open_all};
 

@@ -78,7 +78,11 @@ impl Draft {
     }
 
     fn segment(&self) -> Vec<u8> {
-        let header = segment::Header { salt: SALT, seq: 3, epoch: self.epoch, ..segment::Header::default() };
+        self.segment_of(segment::Header { seq: 3, ..segment::Header::default() })
+    }
+
+    fn segment_of(&self, header: segment::Header) -> Vec<u8> {
+        let header = segment::Header { salt: SALT, epoch: self.epoch, ..header };
         let (mut builder, mut bytes) = segment::Builder::begin(header, u64::MAX);
         bytes.extend(builder.state(&self.state).unwrap());
         let mut compressor = columns::Compressor::new().unwrap();
@@ -336,6 +340,74 @@ fn a_folder_of_segments_and_one_segment_read_like_their_bundle() {
     assert_eq!((frozen.calls, frozen.from_ns, frozen.node), (bundle.calls, bundle.from_ns, bundle.node));
     let one = open(&set.join("00000000000000000003.seg"), &Progress::none()).unwrap();
     assert_eq!(one.calls.len(), 2);
+}
+
+// Rows of the earlier boot once got times as if the later boot's clock had run then.
+#[test]
+fn a_ring_over_two_boots_is_placed_by_the_clocks_of_each() {
+    const HOUR: u64 = 3_600_000_000_000;
+    let folder = TempDir::new().unwrap();
+    let real_ns = BEGIN + OFFSET.unsigned_abs();
+    let boot = |boot: u8, seq, boot_ns, real_ns| {
+        let mut draft = Draft { epoch: u64::from(boot), ..Draft::new(1) };
+        draft.frames.push((vec![launch(seq, seq * 10, 5, 0xf1)], seq));
+        draft.slots.push((seq + 100, Source::Cuda, vec![launch(seq, seq * 10 + 1_000, 5, 0xf1)]));
+        let created = Anchor { boot_ns, real_ns, uncertainty_ns: 0 };
+        let header = segment::Header { seq, boot_id: [boot; 16], created, ..segment::Header::default() };
+        fs::write(folder.path().join(format!("{seq:020}.seg")), draft.segment_of(header)).unwrap();
+        draft
+    };
+    boot(1, 1, BEGIN, real_ns);
+    // A step of the wall clock within a boot moves nothing: the newest anchor of a boot places all of it.
+    boot(1, 2, BEGIN + 100, real_ns + 100);
+    let late = boot(2, 3, BEGIN, real_ns + HOUR);
+    fs::write(folder.path().join("head"), late.head()).unwrap();
+    let trace = open(folder.path(), &Progress::none()).unwrap();
+    let begin = real_ns.cast_signed();
+    let later = begin + HOUR.cast_signed();
+    let times: Vec<i64> = trace.calls.iter().map(|c| c.ts_ns).collect();
+    assert_eq!(times, [begin + 10, begin + 20, later + 30, later + 1_030]);
+    assert!(trace.calls.iter().all(|c| trace.task(c.task).unwrap().label() == "engine/100"));
+    let starts: Vec<i64> = trace.processes.iter().map(|p| p.start_ns - begin + BEGIN as i64).collect();
+    assert_eq!(starts, [1, 1 + HOUR as i64]);
+    let gap = trace.losses.iter().find(|l| l.cause == LossCause::RestartGap as i32).unwrap();
+    assert!(gap.from_ns <= begin + 40 && gap.to_ns == later, "{gap:?}");
+}
+
+// Behind a damaged member header nothing was read, and of a segment lost in the middle no hole was told.
+#[test]
+fn a_segment_whose_member_header_is_damaged_is_a_hole_between_its_neighbours() {
+    let folder = TempDir::new().unwrap();
+    let mut draft = Draft::new(10);
+    draft.manifest.segments = (1..4).map(|seq| SegmentEntry { seq, bytes: u64::MAX }).collect();
+    let mut out = bundle::file_header();
+    bundle::append_member(&mut out, MemberKind::Manifest, 0, &draft.manifest.to_bytes().unwrap());
+    let mut middle = 0;
+    for seq in 1..4 {
+        draft.frames = vec![(vec![launch(seq, seq * 1_000, 5, 0xf1)], seq)];
+        let created = Anchor { boot_ns: BEGIN + seq * 1_000, real_ns: 1, uncertainty_ns: 0 };
+        let header = segment::Header { seq, created, ..segment::Header::default() };
+        middle = if seq == 2 { out.len() } else { middle };
+        bundle::append_member(&mut out, MemberKind::Segment, seq, &draft.segment_of(header));
+    }
+    bundle::append_member(&mut out, MemberKind::End, 0, &[]);
+    out[middle + 9] ^= 4;
+    let path = folder.path().join("x.ingero");
+    fs::write(&path, out).unwrap();
+    let trace = open(&path, &Progress::none()).unwrap();
+    let times: Vec<i64> = trace.calls.iter().map(|c| c.ts_ns - trace.from_ns).collect();
+    assert_eq!(times, [1_000, 3_000]);
+    let hole = trace.losses.iter().find(|l| l.cause == LossCause::Corrupt as i32).unwrap();
+    assert_eq!((hole.from_ns - trace.from_ns, hole.to_ns - trace.from_ns), (1_000, 3_000));
+    let damage = trace.facts.damage.join("; ");
+    assert!(
+        damage.contains("segment 2 is missing") && damage.contains(&format!("bytes {middle} to ")),
+        "{damage}"
+    );
+    let report = crate::verify::verify(&path).unwrap();
+    let named =
+        report.damaged.iter().any(|d| d.place == "bundle" && d.offset == middle as u64 && d.to > d.offset);
+    assert!(named && !report.ok, "{:?}", report.damaged);
 }
 
 #[test]

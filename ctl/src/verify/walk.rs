@@ -108,8 +108,10 @@ impl Walk {
             Err(e) => return self.damage("bundle", &e),
         };
         bundle.check_digests();
-        for e in &bundle.damage {
-            self.damage("bundle", e);
+        for found in &bundle.damage {
+            let (offset, to) = (found.error.offset, found.to);
+            let reason = format!("{}: {}", found.error.what, found.error.reason);
+            self.report.damaged.push(Damage { place: "bundle".to_owned(), offset, to, reason });
         }
         let manifest = bundle.of(MemberKind::Manifest).next().map(|m| Manifest::read(m.payload));
         if let Some(Err(e)) = &manifest {
@@ -175,7 +177,7 @@ impl Walk {
         if let Some(text) = tampered {
             self.damage(place, &FormatError::new("digest chain", 0, Reason::Content(text)));
         }
-        let (mut frames, mut whole) = (0, true);
+        let (mut frames, mut whole, mut names) = (0, true, Dictionaries::default());
         let dictionaries = Dictionaries::collect(bytes, &header);
         for step in Scan::new(bytes, &header) {
             let (offset, frame, payload) = match step {
@@ -188,10 +190,10 @@ impl Walk {
                 }
             };
             self.report.frames += 1;
-            let read = match frame.content() {
+            let read = names.frame(&frame, payload).and_then(|()| match frame.content() {
                 Ok(Some(Kind::Footer)) => footer(&frame, payload, whole.then_some(frames)),
                 _ => self.frame(&header, &frame, payload, &dictionaries),
-            };
+            });
             if let Err(e) = read {
                 self.damage(place, &e.shifted(offset));
             }
@@ -223,7 +225,6 @@ impl Walk {
                     return Err(FormatError::new("frame", 0, Reason::Content(text)));
                 }
             }
-            Some(Kind::Dictionary) => Dictionaries::default().frame(frame, payload)?,
             _ => {}
         }
         Ok(())

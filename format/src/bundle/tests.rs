@@ -61,6 +61,38 @@ fn a_changed_payload_is_found_by_its_checksum_and_left_out() {
     assert_eq!((bundle.damage.len(), bundle.members[0].digest_agrees), (2, Some(false)));
 }
 
+// A flipped bit in a header once cost every member behind it.
+#[test]
+fn a_damaged_member_header_costs_that_member_alone_and_the_range_is_named() {
+    let whole = sample();
+    let places: Vec<(usize, usize)> = {
+        let members = Bundle::read(&whole).unwrap().members;
+        members
+            .iter()
+            .map(|m| (m.offset as usize - HEADER_BYTES, m.payload.len().next_multiple_of(8)))
+            .collect()
+    };
+    for (i, (at, len)) in places.iter().enumerate() {
+        for bit in 0..HEADER_BYTES * 8 {
+            let mut bytes = whole.clone();
+            bytes[at + bit / 8] ^= 1 << (bit % 8);
+            let mut bundle = Bundle::read(&bytes).unwrap();
+            let last = i + 1 == places.len();
+            assert_eq!(
+                (bundle.members.len(), bundle.complete),
+                (places.len() - 1, !last),
+                "bit {bit} at {at}"
+            );
+            let found = &bundle.damage[0];
+            let end = (at + HEADER_BYTES + len) as u64;
+            assert_eq!((found.error.offset, found.to, found.skipped), (*at as u64, end, true));
+            assert!(found.to_string().ends_with(&format!("; bytes {at} to {end}")), "{found}");
+            bundle.check_digests();
+            assert!(bundle.members.iter().all(|m| m.digest_agrees != Some(false)));
+        }
+    }
+}
+
 #[test]
 fn a_changed_segment_is_found_by_its_digest_alone() {
     let mut bytes = sample();

@@ -100,3 +100,36 @@ fn a_digest_is_the_checksum_of_all_tables_in_order() {
     ledger.write_all(&mut all);
     assert!(all.len() <= ledger.bytes_with(0));
 }
+
+fn frame_of(kind: frame::Kind, raw: &[u8]) -> (frame::Header, Vec<u8>) {
+    let header = frame::Header { raw_len: raw.len() as u32, ..frame::Header::of(kind) };
+    (header, frame::pack_record(raw).unwrap())
+}
+
+// Frames of 1 KiB that unpack to 32 MiB of one table, again and again, each once cost a reader half a second.
+#[test]
+fn tables_said_again_and_again_are_read_up_to_512_kib_in_dictionary_frames_and_512_in_the_footer() {
+    let often = |bytes: usize| table(5, 0, 1, &[1, 2]).repeat(bytes / 5);
+    let mut all = Dictionaries::default();
+    let mut take = |kind, raw: &[u8]| {
+        let (header, payload) = frame_of(kind, raw);
+        all.frame(&header, &payload).is_ok()
+    };
+    use frame::Kind::{Dictionary, Footer as Index};
+    assert!(take(Dictionary, &often(300_000)));
+    assert!(!take(Dictionary, &often(300_000)), "together too long");
+    assert!(!take(Dictionary, &[often(200_000), vec![9]].concat()), "a broken one counts too");
+    assert!(take(Dictionary, &often(20_000)), "one that fits is taken");
+    assert!(!take(Dictionary, &often(10_000)));
+    let mut unpacked = frame_of(Dictionary, &[]).0;
+    unpacked.raw_len = u32::MAX;
+    assert!(all.frame(&unpacked, &[]).is_err());
+    let footer = |tables: &[u8]| [Footer::default().to_bytes(), tables.to_vec()].concat();
+    assert!(Footer::read(&footer(&often(MAX_TABLE_BYTES))).is_ok());
+    assert!(Footer::read(&footer(&often(MAX_TABLE_BYTES + 5))).is_err());
+    let (header, payload) = frame_of(Index, &footer(&table(5, 1, 1, &[3, 4])));
+    assert!(all.frame(&header, &payload).is_ok());
+    let (header, payload) = frame_of(Index, &footer(&table(5, 2, 1, &[5, 6])));
+    assert!(all.frame(&header, &payload).is_err(), "a second Footer");
+    assert_eq!(all.counts(), (2, 0));
+}

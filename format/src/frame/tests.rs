@@ -124,3 +124,11 @@ fn a_record_is_exactly_one_zstd_frame() {
     assert!(unpack_record(&none, &skippable).is_err());
     assert!(unpack_record(&none, &[]).is_err());
 }
+
+#[test]
+fn a_zstd_frame_may_name_dictionary_0_and_no_other() {
+    for (number, good) in [(0, true), (1, false)] {
+        let packed = [&[0x28, 0xb5, 0x2f, 0xfd, 0x21, number, 3, 0x19, 0, 0][..], b"abc"].concat();
+        assert_eq!(unpack("record", &packed, 3).ok(), good.then(|| b"abc".to_vec()));
+    }
+}

@@ -126,7 +126,9 @@ impl Builder {
         lost_before: u64,
         compressor: &mut Compressor,
     ) -> Result<Option<Vec<u8>>, FormatError> {
-        let encoded = columns::encode(rows, self.header.tick_ns, Some(&self.ledger), compressor)?;
+        // What META rows say, the CPU of a LOSS above all, must not be lost with another frame.
+        let ledger = (source != Source::Meta).then_some(&self.ledger);
+        let encoded = columns::encode(rows, self.header.tick_ns, ledger, compressor)?;
         let raw = encoded.additions.raw();
         let frames = 2 * (frame::HEADER_BYTES + 16);
         let mut out = Vec::with_capacity(frames + encoded.dictionary.len() + encoded.payload.len());

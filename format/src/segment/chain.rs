@@ -35,6 +35,7 @@ impl Links {
 #[must_use]
 pub fn follow(bytes: &[u8], header: &Header) -> Links {
     let mut links = Links { after: header.chain_before, ..Links::default() };
+    let mut closed = false;
     for step in Scan::new(bytes, header) {
         let (offset, frame, payload) = match step {
             Step::Frame(offset, frame, payload) => (offset, frame, payload),
@@ -43,8 +44,10 @@ pub fn follow(bytes: &[u8], header: &Header) -> Links {
                 continue;
             }
         };
-        if let Some(stored) = footer_chain(&frame, payload) {
-            links.footer_agrees = Some(stored == links.after && links.footer_agrees != Some(false));
+        // Only the first Footer counts.
+        if !closed && frame.content() == Ok(Some(Kind::Footer)) {
+            closed = true;
+            links.footer_agrees = footer_chain(&frame, payload).map(|stored| stored == links.after);
         }
         let end = offset + frame.frame_bytes();
         links.after = chain(links.after, bytes.get(offset as usize..end as usize).unwrap_or_default());
@@ -53,9 +56,6 @@ pub fn follow(bytes: &[u8], header: &Header) -> Links {
 }
 
 fn footer_chain(header: &frame::Header, payload: &[u8]) -> Option<u128> {
-    if header.content() != Ok(Some(Kind::Footer)) {
-        return None;
-    }
     let raw = frame::unpack_record(header, payload).ok()?;
     Footer::read(&raw).ok().map(|footer| footer.chain)
 }

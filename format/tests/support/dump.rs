@@ -95,6 +95,8 @@ struct Found {
     unnamed: u64,
     states: Vec<Value>,
     footer: Value,
+    /// What the frames so far brought: whether a Dictionary frame or Footer is readable depends on them.
+    names: Dictionaries,
 }
 
 impl Found {
@@ -143,8 +145,11 @@ impl Found {
             self.unnamed += decoded.unnamed;
             return true;
         }
+        if self.names.frame(h, payload).is_err() {
+            return false;
+        }
         if kind == Kind::Dictionary {
-            return Dictionaries::default().frame(h, payload).is_ok();
+            return true;
         }
         let Ok(raw) = frame::unpack_record(h, payload) else { return false };
         match kind {
@@ -225,6 +230,7 @@ fn bundle(bytes: &[u8]) -> Value {
             "digest": m.digest_agrees,
         })
     });
+    let skipped = bundle.damage.iter().filter(|d| d.skipped).map(|d| json!([d.error.offset, d.to]));
     let open = first(MemberKind::Open).map(|payload| {
         let rows = payload.as_chunks::<ROW_BYTES>().0.iter();
         rows.map(|r| Row::from_head(r, 0).map(|r| row(&r))).collect::<Vec<_>>()
@@ -235,6 +241,7 @@ fn bundle(bytes: &[u8]) -> Value {
         "kind": "bundle",
         "members": members.collect::<Vec<_>>(),
         "complete": bundle.complete,
+        "skipped": skipped.collect::<Vec<_>>(),
         "manifest": manifest.map(|m| manifest_value(&m)),
         "segments": bundle.of(MemberKind::Segment).map(|m| segment(m.payload)).collect::<Vec<_>>(),
         "head": first(MemberKind::Head).map(head),

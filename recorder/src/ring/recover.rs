@@ -145,6 +145,7 @@ impl Earlier {
             }
         }
         info.bytes = frames.position();
+        give_back(&file, info.bytes, bytes.len() as u64);
         scanned.segments += 1;
         scanned.files.push((seq, file));
         Ok(info)
@@ -183,7 +184,8 @@ impl Earlier {
     fn store_left(&self, recovered: &mut Recovered, mut left: Vec<Slot>, epoch: u64) {
         left.sort_unstable_by_key(|s| (s.source != Source::Meta, s.generation));
         let newest = recovered.table.lock().list.back().cloned();
-        let prologue = self.prologue(&recovered.table, epoch);
+        let again: BTreeSet<u64> = left.iter().map(|s| s.generation).collect();
+        let prologue = self.prologue(&recovered.table, epoch, &again);
         let rows: usize = left.iter().map(|s| s.rows.len()).sum();
         let state = prologue.state().to_bytes().map_or(0, |bytes| bytes.len());
         let start = Start {
@@ -223,8 +225,9 @@ impl Earlier {
         journal::info(&format!("{stored} rows of the earlier run were recovered from the head"));
     }
 
-    // What was counted and named in an epoch: from the last state record that can be read, and the rows after.
-    fn prologue(&self, table: &SegmentTable, epoch: u64) -> Prologue {
+    // What was counted and named in an epoch: from the last state record that can be read, and the rows after. Rows
+    // that are stored `again` are counted then.
+    fn prologue(&self, table: &SegmentTable, epoch: u64, again: &BTreeSet<u64>) -> Prologue {
         let list: Vec<SegmentInfo> = table.lock().list.iter().cloned().collect();
         let mut prologue = Prologue::new(Arc::new(Registry::default()));
         let recent = list.len().saturating_sub(SEGMENTS_SCANNED);
@@ -233,7 +236,9 @@ impl Earlier {
             let Ok(header) = Header::read((*view).as_ref()) else { continue };
             let dictionaries = Dictionaries::collect((*view).as_ref(), &header);
             for step in Scan::new((*view).as_ref(), &header) {
-                if let Step::Frame(_, frame, payload) = step {
+                if let Step::Frame(_, frame, payload) = step
+                    && !(is_events(&frame) && again.contains(&frame.head_generation))
+                {
                     learn(&mut prologue, &frame, payload, header.tick_ns, &dictionaries);
                 }
             }
@@ -261,6 +266,15 @@ impl Earlier {
         }
         let (epoch, head) = (segments.list.back().map_or(0, |s| s.epoch), self.opening.head_bytes);
         make_room(&*self.storage, &self.layout.state, &mut segments, self.opening.bounds, head, epoch);
+    }
+}
+
+// A run that was killed left a segment with all its preallocated space. What the scan found to be zeros to the end
+// stays zeros, so nothing that was written is touched, and nobody who has the file mapped sees a difference.
+fn give_back(file: &FileHandle, written: u64, length: u64) {
+    let from = written.next_multiple_of(4096);
+    if from < length && file.allocated().is_ok_and(|allocated| allocated > from) {
+        file.punch(from, length - from);
     }
 }
 

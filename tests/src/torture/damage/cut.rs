@@ -31,7 +31,7 @@ fn exactly(seen: &Seen, truth: &Seen, (keys, losses): &Expected) -> Result<Judge
     if let Some(key) = seen.rows.keys().find(|key| !keys.contains(*key)) {
         return Err(format!("{key:?} is read out of a frame that is not whole"));
     }
-    if seen.losses != *losses && seen.unnamed == 0 {
+    if seen.losses != *losses {
         return Err(format!("{} losses are told, {} are whole", seen.losses.len(), losses.len()));
     }
     let lost = truth.rows.len() - keys.len();

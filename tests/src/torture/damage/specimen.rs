@@ -25,7 +25,7 @@ use crate::simulated::{
 /// What lies in a stretch of bytes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum What {
-    /// Nothing after it can be placed without it: a segment's header, the head's first page, a member's header.
+    /// What is behind it cannot be placed without it: a segment's header, the head's first page, a member's header.
     Door,
     /// A frame that holds no rows.
     Record(Kind),
@@ -224,7 +224,7 @@ fn in_head(bytes: &[u8], base: usize) -> Vec<Place> {
     places
 }
 
-// By the lengths in the members' headers (FORMAT.md, section 13): where one is damaged, reading ends.
+// By the lengths in the members' headers (FORMAT.md, section 13): where one is damaged, its member is lost.
 fn in_bundle(bytes: &[u8]) -> Vec<Place> {
     let door = |bytes: Range<usize>, end| Place { behind: bytes.start..end, bytes, what: What::Door };
     let mut places = vec![door(0..bundle::HEADER_BYTES, bytes.len())];
@@ -232,7 +232,7 @@ fn in_bundle(bytes: &[u8]) -> Vec<Place> {
     while at < bytes.len() {
         let from = at + bundle::HEADER_BYTES;
         let len = u64_at(bytes, at + 16) as usize;
-        places.push(door(at..from, bytes.len()));
+        places.push(door(at..from, from + len));
         let payload = &bytes[from..from + len];
         match bytes[at + 4] {
             // Without a manifest nothing could be placed in time; rows are still found.

@@ -296,9 +296,9 @@ fn of_indexes() -> Vec<Lie> {
             "SHA-256",
         ),
         lie("index_of_nothing", index(vec![]), "not in the index"),
-        lie("index_that_points_past_the_end", index(vec![entry(u64::MAX)]), "SHA-256"),
-        lie("index_that_points_into_a_member", index(vec![entry(segment_at + 8)]), "SHA-256"),
-        lie("index_that_points_at_itself", index(vec![entry(0); 3]), "SHA-256"),
+        lie("index_that_points_past_the_end", index(vec![entry(u64::MAX)]), "is not there"),
+        lie("index_that_points_into_a_member", index(vec![entry(segment_at + 8)]), "is not there"),
+        lie("index_that_points_at_itself", index(vec![entry(0); 3]), "is not there"),
         lie("index_claims_2_to_the_60", (1u64 << 60).to_le_bytes().to_vec(), "bundle index")
             .declaring(16 << 20),
         lie(

@@ -1,14 +1,14 @@
 //! Lies in the records of State frames, and in Footers.
 
 use ingero_format::{
-    frame::Kind as FrameKind,
+    frame::{Kind as FrameKind, pack_record},
     segment::{Footer, FooterEntry},
     state::{Account, State, Task},
 };
 
 use super::{
     Kind, Lie,
-    make::{Columns, record_frame, segment_around},
+    make::{Columns, frame_of, record_frame, segment_around},
 };
 
 fn around(name: impl Into<String>, frame: &[u8], says: &'static str) -> Lie {
@@ -18,7 +18,7 @@ fn around(name: impl Into<String>, frame: &[u8], says: &'static str) -> Lie {
 /// All of them.
 #[must_use]
 pub fn lies() -> Vec<Lie> {
-    [of_states(), of_footers()].concat()
+    [of_states(), of_footers(), of_dictionaries()].concat()
 }
 
 fn section(tag: u16, record: &[u8]) -> Vec<u8> {
@@ -124,4 +124,46 @@ fn of_footers() -> Vec<Lie> {
         "tampered",
     ));
     lies
+}
+
+// A table said again and again packs to next to nothing: a reader once spent seconds on a few KiB.
+fn of_dictionaries() -> Vec<Lie> {
+    let said_often = |bytes: usize| [5, 0, 1, 9, 9].repeat(bytes / 5);
+    let frames = |kind, count: u64, raw: &[u8]| -> Vec<u8> {
+        let packed = pack_record(raw).unwrap();
+        (4..4 + count).flat_map(|seq| frame_of(kind, seq, raw.len(), &packed)).collect()
+    };
+    let footer = [Footer::default().to_bytes(), said_often(512 << 10)].concat();
+    let long_footer = [Footer::default().to_bytes(), said_often((512 << 10) + 5)].concat();
+    let too_long = "raw_len of all dictionary frames";
+    vec![
+        around(
+            "dictionary_of_32_mib_of_tables",
+            &record_frame(FrameKind::Dictionary, 4, &said_often(32 << 20)),
+            too_long,
+        ),
+        around(
+            "256_dictionaries_of_500_kib_of_tables",
+            &frames(FrameKind::Dictionary, 256, &said_often(500 << 10)),
+            too_long,
+        )
+        .declaring(1 << 20),
+        around(
+            "256_dictionaries_whose_last_table_is_broken",
+            &frames(FrameKind::Dictionary, 256, &[said_often(500 << 10), vec![9]].concat()),
+            too_long,
+        )
+        .declaring(1 << 20),
+        around(
+            "256_footers_of_512_kib_of_tables",
+            &frames(FrameKind::Footer, 256, &footer),
+            "another Footer",
+        )
+        .declaring(1 << 20),
+        around(
+            "footer_of_more_tables_than_allowed",
+            &record_frame(FrameKind::Footer, 4, &long_footer),
+            "bytes of tables",
+        ),
+    ]
 }
