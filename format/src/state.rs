@@ -2,9 +2,9 @@
 //!
 //! A sequence of sections, `tag u16 | 0 u16 | len u32 | one list`, so that later versions add what they need:
 //!
-//! | tag | 1 | 2 | 3 | 4 | 5 |
-//! |---|---|---|---|---|---|
-//! | list of | [`Account`] | [`Task`] | [`Stack`] | [`Handle`] | [`Process`] |
+//! | tag | 1 | 2 | 3 | 4 | 5 | 6 |
+//! |---|---|---|---|---|---|---|
+//! | list of | [`Account`] | [`Task`] | [`Stack`] | [`Handle`] | [`Process`] | [`Text`] |
 
 use std::collections::BTreeSet;
 
@@ -27,6 +27,8 @@ pub struct State {
     pub handles: Vec<Handle>,
     /// Recorded processes.
     pub processes: Vec<Process>,
+    /// Names of sampled quantities.
+    pub texts: Vec<Text>,
 }
 
 /// What one CPU produced for one source before some point, and what became of it.
@@ -75,6 +77,15 @@ pub struct Handle {
     pub name: String,
 }
 
+/// A text that rows name by its id.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Encode, Decode)]
+pub struct Text {
+    /// Id used in rows.
+    pub id: u32,
+    /// The text.
+    pub text: String,
+}
+
 /// A recorded process.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Encode, Decode, serde::Serialize)]
 pub struct Process {
@@ -110,6 +121,7 @@ impl State {
         put(&mut out, 3, &self.stacks)?;
         put(&mut out, 4, &self.handles)?;
         put(&mut out, 5, &self.processes)?;
+        put(&mut out, 6, &self.texts)?;
         Ok(out)
     }
 
@@ -142,6 +154,7 @@ impl State {
             3 => self.stacks = codec::decode(WHAT, bytes)?,
             4 => self.handles = codec::decode(WHAT, bytes)?,
             5 => self.processes = codec::decode(WHAT, bytes)?,
+            6 => self.texts = codec::decode(WHAT, bytes)?,
             _ => {}
         }
         Ok(())
@@ -172,6 +185,7 @@ mod tests {
             stacks: vec![Stack { id: 1, frames: vec![2, 3] }],
             handles: vec![Handle { pid: 10, handle: 4, name: "gemm".into() }],
             processes: vec![Process { pid: 10, comm: "engine".into(), ..Process::default() }],
+            texts: vec![Text { id: 9, text: "load1".into() }],
         }
     }
 

@@ -1,10 +1,14 @@
 //! The configuration file: TOML, every size and time with its unit, unknown keys refused.
 
+mod samples;
+
 use std::{fmt, path::Path};
 
 use ingero_format::units::{parse_size_bytes, parse_time_ns};
 use serde::{Deserialize, Deserializer, de};
 use sha2::{Digest, Sha256};
+
+pub use samples::Samples;
 
 use crate::{Error, Result};
 
@@ -202,6 +206,8 @@ pub struct Config {
     pub snapshot: Snapshot,
     /// `[budget]`
     pub budget: Budget,
+    /// `[samples]`
+    pub samples: Samples,
     /// Digest of the text this was read from.
     #[serde(skip)]
     pub digest: String,
@@ -275,7 +281,7 @@ impl Config {
         if ring.sync_interval.0 < 10_000_000 {
             return Err("[ring] sync_interval: must be at least 10ms".into());
         }
-        Ok(())
+        self.samples.check()
     }
 }
 

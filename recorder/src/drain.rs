@@ -55,7 +55,7 @@ pub struct BudgetChange {
 }
 
 /// What other threads want written into the ring.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum Finding {
     /// A thread's name.
     Name {
@@ -88,6 +88,17 @@ pub enum Finding {
     },
     /// The overhead budget changed what is recorded.
     Budget(BudgetChange),
+    /// A number that was read.
+    Sample {
+        /// When, boottime ns.
+        at_ns: u64,
+        /// Process it concerns; 0 for the host.
+        pid: u32,
+        /// What it is, as `name{label="value"}`; see [`crate::sample::Series`].
+        name: String,
+        /// The number.
+        value: f64,
+    },
     /// Events were lost after the drain had them, or in a time without a recorder.
     Lost(Gap),
     /// Meta rows could not be written: what names they told must be told again, and so must these losses.

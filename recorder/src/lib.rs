@@ -8,6 +8,7 @@
 //! | [`discover`] | which processes use CUDA, and from which library files |
 //! | [`attach`] | which functions of those files are probed, and how |
 //! | [`budget`] | what recording costs, and what is left out when that is too much |
+//! | [`sample`] | numbers read at intervals: host, GPUs, cgroups, engines |
 //! | [`drain`] | out of the BPF ring buffer: numbered, counted, named |
 //! | [`ring`] | head, segments, eviction |
 //! | [`freeze`] | links, MANIFEST, bundle |
@@ -31,6 +32,7 @@ pub mod journal;
 pub mod kernel;
 pub mod limits;
 pub mod ring;
+pub mod sample;
 pub mod service;
 pub mod storage;
 pub mod trigger;

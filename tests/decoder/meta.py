@@ -80,6 +80,7 @@ class EpochMeta:
         self._text_parts = Parts()
         self._handle_rows: List[Row] = []
         self._stacks: Dict[int, List[int]] = {}
+        self._texts: Dict[int, str] = {}
         self._handles: Dict[Tuple[int, int], Dict[int, str]] = {}
 
     def add_state(self, state: Dict[str, Any]) -> None:
@@ -90,6 +91,8 @@ class EpochMeta:
             self._stacks[stack["id"]] = stack["frames"]
         for handle in state["handles"]:
             self._handles.setdefault((handle["pid"], handle["handle"]), {})[0] = handle["name"]
+        for text in state["texts"]:
+            self._texts[text["id"]] = text["text"]
 
     def add_rows(self, rows: Iterable[Row]) -> None:
         """META rows, of a frame or of the head."""
@@ -125,7 +128,8 @@ class EpochMeta:
 
     def texts(self) -> Dict[int, str]:
         """Texts by id."""
-        return {number: text_of(values) for number, values in self._text_parts.whole().items()}
+        parts = {number: text_of(values) for number, values in self._text_parts.whole().items()}
+        return {**self._texts, **parts}
 
     def handles(self) -> Dict[Tuple[int, int], Dict[int, Optional[str]]]:
         """Names of (pid, handle), each with the time from which it holds; None where the text is missing."""

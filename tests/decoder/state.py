@@ -10,9 +10,10 @@ ACCOUNT = Record("Account", ("cpu", "u16"), ("source", "u8"), ("stored", "u64"),
 TASK = Record("Task", ("pid", "u32"), ("tid", "u32"), ("since_ns", "u64"), ("comm", "string"))
 STACK = Record("Stack", ("id", "u32"), ("frames", ListOf("u64")))
 HANDLE = Record("Handle", ("pid", "u32"), ("handle", "u64"), ("name", "string"))
+TEXT = Record("Text", ("id", "u32"), ("text", "string"))
 SECTIONS = {
     1: ("accounts", ListOf(ACCOUNT)), 2: ("tasks", ListOf(TASK)), 3: ("stacks", ListOf(STACK)),
-    4: ("handles", ListOf(HANDLE)), 5: ("processes", ListOf(PROCESS)),
+    4: ("handles", ListOf(HANDLE)), 5: ("processes", ListOf(PROCESS)), 6: ("texts", ListOf(TEXT)),
 }
 
 

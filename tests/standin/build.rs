@@ -69,6 +69,11 @@ const PRODUCTS: &[Product] = &[
         link: &["-shared", "-Wl,-soname,libcudart.so.13", "-l:libcuda.so.1"],
     },
     Product {
+        name: "libnvidia-ml.so.1",
+        sources: &["nvml.c"],
+        link: &["-shared", "-Wl,-soname,libnvidia-ml.so.1"],
+    },
+    Product {
         name: "standin-engine",
         sources: &["engine.c", "engine_gpu.c", "engine_requests.c", "prog.c"],
         link: &["-pie", "-l:libcudart.so.13", "-l:libcuda.so.1"],

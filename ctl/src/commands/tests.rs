@@ -3,7 +3,11 @@
 use std::{fs, path::Path};
 
 use clap::Parser;
-use ingero_format::{Row, ops};
+use ingero_format::{
+    Row, ops,
+    row::{META_CPU, origin},
+    state::Text,
+};
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -34,6 +38,16 @@ fn incident() -> Draft {
     draft.frames.push((off, 0));
     let fork = Row { pid: 900, tid: 900, arg0: 100, op: ops::FORK, ..launch(0, 50, 0, 0) };
     draft.frames.push((vec![Row { arg0: 100, ..fork }], 0));
+    draft.state.texts.push(Text { id: 1, text: "psi_some_total_us{resource=\"cpu\"}".into() });
+    let sample = |seq: u64| Row {
+        end_ns: BEGIN + seq * 1_000_000_000,
+        arg0: (seq as f64).to_bits(),
+        stack: 1,
+        origin: origin(META_CPU, seq),
+        op: ops::SAMPLE,
+        ..Row::default()
+    };
+    draft.frames.push(((0..10).map(sample).collect(), 0));
     draft
 }
 

@@ -48,6 +48,8 @@ pub(super) struct Collector {
     pub damage: Vec<String>,
     pub events: Vec<Event>,
     pub missing: Vec<Missing>,
+    /// Rows with numbers that were read at intervals.
+    pub samples: Vec<Event>,
     pub names: Dictionary,
     pub symbols: Symbols,
     pub boots: Boots,
@@ -71,7 +73,7 @@ impl Collector {
     /// From here on, rows already taken are left out.
     pub fn expect_duplicates(&mut self) {
         if self.seen.is_none() {
-            let taken = self.events.iter().map(|e| identity(e.epoch, &e.row));
+            let taken = self.events.iter().chain(&self.samples).map(|e| identity(e.epoch, &e.row));
             self.seen = Some(taken.collect());
         }
     }
@@ -303,6 +305,7 @@ impl Collector {
         row.end_ns = self.shifted(row.end_ns);
         match row.op {
             ops::LOSS => return self.loss(&row),
+            ops::SAMPLE => return self.sample(epoch, &row),
             ops::COVERED => row.arg0 = self.shifted(row.arg0),
             _ => {}
         }
@@ -327,6 +330,13 @@ impl Collector {
             return;
         }
         self.events.push(Event { epoch, row });
+    }
+
+    fn sample(&mut self, epoch: u64, row: &Row) {
+        let inside = self.window().is_none_or(|(from, to)| (from..=to).contains(&row.end_ns));
+        if inside && self.seen.as_mut().is_none_or(|seen| seen.insert(identity(epoch, row))) {
+            self.samples.push(Event { epoch, row: *row });
+        }
     }
 
     fn note_functions(&mut self, row: &Row) {

@@ -28,6 +28,8 @@ pub(super) struct Dictionary {
     pub processes: BTreeMap<(u32, u64), state::Process>,
     stack_parts: Parts,
     text_parts: Parts,
+    /// Texts that a state record wrote out.
+    texts: HashMap<(u64, u32), String>,
 }
 
 impl Dictionary {
@@ -43,6 +45,9 @@ impl Dictionary {
             self.handle(handle.pid, handle.handle, begun_ns, HandleName::Known(handle.name.clone()));
         }
         state.processes.iter().for_each(|p| self.process(p));
+        for text in &state.texts {
+            self.texts.insert((epoch, text.id), text.text.clone());
+        }
     }
 
     /// Takes a process; of two accounts the fuller one is kept, and the later begin of recording: before
@@ -104,8 +109,16 @@ impl Dictionary {
         let name = known(handle).or_else(|| known(*self.aliases.get(&(pid, handle))?))?;
         match name {
             HandleName::Known(name) => Some(name.clone()),
-            HandleName::Text(epoch, id) => self.text_parts.whole(*epoch, *id).map(|words| text(&words)),
+            HandleName::Text(epoch, id) => self.text(*epoch, *id),
         }
+    }
+
+    /// A text, if all of it is known.
+    pub fn text(&self, epoch: u64, id: u32) -> Option<String> {
+        if let Some(text) = self.texts.get(&(epoch, id)) {
+            return Some(text.clone());
+        }
+        self.text_parts.whole(epoch, id).map(|words| text(&words))
     }
 
     fn task(&mut self, tid: u32, since_ns: u64, pid: u32, comm: String) {

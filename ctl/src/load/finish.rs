@@ -15,6 +15,7 @@ use super::{
     collect::{Collector, Event},
     input::hex,
     names::TaskNames,
+    samples,
 };
 use crate::{
     error::Error,
@@ -24,12 +25,12 @@ use crate::{
 
 /// Shifts boottime to Unix time.
 #[derive(Clone, Copy)]
-struct Clock {
+pub(super) struct Clock {
     offset_ns: i64,
 }
 
 impl Clock {
-    fn unix(self, boot_ns: u64) -> i64 {
+    pub fn unix(self, boot_ns: u64) -> i64 {
         self.offset_ns.saturating_add(i64::try_from(boot_ns).unwrap_or(i64::MAX))
     }
 }
@@ -79,6 +80,7 @@ impl Collector {
         // Dictionaries are filled in this order, so it must not depend on how the file was cut in frames.
         events.sort_by_key(|e| (e.row.start_ns(), std::cmp::Reverse(e.row.dur_ns), e.row));
         events.iter().for_each(|e| tables.event(&self, &mut trace, e));
+        (trace.series, trace.samples) = samples::resolve(&self.samples, &self.names, clock);
         trace.processes = processes.into_values().map(|p| process(clock, p)).collect();
         trace.tasks = tables.names.into_tasks();
         trace.stacks = tables.stacks.list;

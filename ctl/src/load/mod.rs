@@ -10,6 +10,7 @@ mod finish;
 mod input;
 mod names;
 mod parts;
+mod samples;
 
 pub use input::{Kind, kind_of, open, open_all};
 

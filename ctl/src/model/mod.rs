@@ -6,10 +6,12 @@
 mod crop;
 mod events;
 mod facts;
+mod samples;
 mod threads;
 
 pub use events::{ANY_SOURCE, Call, FirstUse, HostEvent, Loss, OffCpu};
 pub use facts::{Facts, Process};
+pub use samples::{Sample, Series};
 pub use threads::{Thread, Threads};
 
 /// "No entry" in a column of indexes.
@@ -42,6 +44,10 @@ pub struct Trace {
     pub host_events: Vec<HostEvent>,
     /// Events known not to be here, by time.
     pub losses: Vec<Loss>,
+    /// What was read at intervals, by name.
+    pub series: Vec<Series>,
+    /// The numbers, by time.
+    pub samples: Vec<Sample>,
 }
 
 /// A thread under one of its names.
@@ -135,5 +141,7 @@ impl Trace {
         self.off_cpu.sort_by_key(|o| (o.ts_ns, o.dur_ns, o.task, o.cpu));
         self.host_events.sort_by_key(|h| (h.ts_ns, h.op, h.task, h.cpu));
         self.losses.sort_by_key(|l| (l.from_ns, l.to_ns, l.source, l.cpu, l.cause));
+        self.samples
+            .sort_by(|a, b| (a.ts_ns, a.series).cmp(&(b.ts_ns, b.series)).then(a.value.total_cmp(&b.value)));
     }
 }

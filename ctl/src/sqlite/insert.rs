@@ -59,16 +59,18 @@ struct Bases {
     task: i64,
     kernel: i64,
     stack: i64,
+    series: i64,
 }
 
 impl Bases {
     fn of(traces: &[Trace]) -> Vec<Self> {
-        let mut next = Self { task: 1, kernel: 1, stack: 1 };
+        let mut next = Self { task: 1, kernel: 1, stack: 1, series: 1 };
         let step = |trace: &Trace| {
             let own = next;
             next.task += trace.tasks.len() as i64;
             next.kernel += trace.kernels.len() as i64;
             next.stack += trace.stacks.len() as i64;
+            next.series += trace.series.len() as i64;
             own
         };
         traces.iter().map(step).collect()
@@ -98,6 +100,7 @@ pub(super) fn all(
     calls(db, traces, &bases, &order.calls, keys, progress)?;
     off_cpu(db, traces, &bases, &order.off_cpu, keys)?;
     host(db, traces, &bases, &order.host, keys)?;
+    samples(db, traces, &bases)?;
     for trace in traces {
         op_stats(db, trace)?;
         rates(db, trace)?;
@@ -265,6 +268,20 @@ fn host(
         let key = keys.key(*ts, ties.next(*ts));
         let (arg0, arg1) = (h.arg0.cast_signed(), h.arg1.cast_signed());
         insert.execute(params![key, h.dur_ns, id(base.task, h.task), h.cpu, h.op, arg0, arg1])?;
+    }
+    Ok(())
+}
+
+fn samples(db: &Connection, traces: &[Trace], bases: &[Bases]) -> Result<()> {
+    let mut name = db.prepare("INSERT INTO series VALUES(?,?,?,?,?)")?;
+    let mut insert = db.prepare("INSERT INTO sample VALUES(NULL,?,?,?)")?;
+    for ((node, trace), base) in (1i64..).zip(traces).zip(bases) {
+        for (id, s) in (base.series..).zip(&trace.series) {
+            name.execute(params![id, node, s.pid, s.name, s.labels])?;
+        }
+        for s in &trace.samples {
+            insert.execute(params![s.ts_ns, id(base.series, s.series), s.value])?;
+        }
     }
     Ok(())
 }

@@ -7,7 +7,7 @@ use rusqlite::{Connection, OpenFlags, Result, Row};
 use super::{APPLICATION_ID, keys::Keys};
 use crate::{
     error::Error,
-    model::{Call, FirstUse, HostEvent, Loss, NONE, OffCpu, Process, Stack, Task, Trace},
+    model::{Call, FirstUse, HostEvent, Loss, NONE, OffCpu, Process, Sample, Series, Stack, Task, Trace},
 };
 
 /// Opens a database for reading only, and makes sure that it is one of ours.
@@ -64,6 +64,7 @@ fn traces(db: &Connection) -> Result<Vec<Trace>> {
     reader.off_cpu()?;
     reader.host()?;
     reader.losses()?;
+    reader.samples()?;
     reader.traces.iter_mut().for_each(Trace::sort);
     Ok(reader.traces)
 }
@@ -242,6 +243,31 @@ impl Reader<'_> {
         })?;
         for (trace, list) in self.traces.iter_mut().zip(lists) {
             trace.host_events = list;
+        }
+        Ok(())
+    }
+
+    fn samples(&mut self) -> Result<()> {
+        let sql = "SELECT count(*) FROM sqlite_master WHERE name = 'sample' AND type = 'table'";
+        if self.db.query_row(sql, [], |r| r.get::<_, i64>(0))? == 0 {
+            // Made by a version that knew none.
+            return Ok(());
+        }
+        let series = |r: &Row<'_>| Ok(Series { pid: r.get(2)?, name: r.get(3)?, labels: r.get(4)? });
+        let places =
+            self.entries("SELECT id, node, pid, name, labels FROM series ORDER BY id", series, |t| {
+                &mut t.series
+            })?;
+        let mut lists: Vec<Vec<Sample>> = self.traces.iter().map(|_| Vec::new()).collect();
+        self.each("SELECT ts_ns, series, value FROM sample ORDER BY id", |r| {
+            if let Some((node, series)) = places.get(&r.get(1)?) {
+                let sample = Sample { ts_ns: r.get(0)?, series: *series, value: r.get(2)? };
+                lists.get_mut(*node).into_iter().for_each(|list| list.push(sample));
+            }
+            Ok(())
+        })?;
+        for (trace, list) in self.traces.iter_mut().zip(lists) {
+            trace.samples = list;
         }
         Ok(())
     }

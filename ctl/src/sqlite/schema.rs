@@ -43,8 +43,10 @@ CREATE TABLE findings(id TEXT NOT NULL, rank INTEGER NOT NULL, severity TEXT NOT
   comm TEXT NOT NULL, from_ns INTEGER NOT NULL, to_ns INTEGER NOT NULL, attributed_ns INTEGER NOT NULL,
   calls_affected INTEGER NOT NULL, calls_total INTEGER NOT NULL, summary TEXT NOT NULL,
   evidence TEXT NOT NULL, counter_evidence TEXT NOT NULL, coverage TEXT NOT NULL, advice TEXT NOT NULL);
-CREATE TABLE samples(ts_ns INTEGER NOT NULL, node TEXT NOT NULL, name TEXT NOT NULL,
-  labels TEXT NOT NULL, value REAL);
+CREATE TABLE series(id INTEGER PRIMARY KEY, node INTEGER NOT NULL, pid INTEGER NOT NULL,
+  name TEXT NOT NULL, labels TEXT NOT NULL);
+CREATE TABLE sample(id INTEGER PRIMARY KEY, ts_ns INTEGER NOT NULL, series INTEGER NOT NULL,
+  value REAL NOT NULL);
 CREATE TABLE annotations(ts_ns INTEGER NOT NULL, dur_ns INTEGER NOT NULL, node TEXT NOT NULL,
   pid INTEGER, labels TEXT NOT NULL);
 CREATE TABLE key_layout(base_ns INTEGER NOT NULL, bits INTEGER NOT NULL);
@@ -77,6 +79,8 @@ CREATE VIEW host_events AS SELECT h.key AS id, {host} AS ts_ns, h.dur AS dur_ns,
 CREATE VIEW losses AS SELECT l.from_ns AS ts_ns, n.name AS node, nullif(l.cpu, 65535) AS cpu,
   l.source_name AS source, l.cause_name AS cause, l.count, l.from_ns, l.to_ns
   FROM loss l JOIN node n ON n.id = l.node;
+CREATE VIEW samples AS SELECT s.ts_ns, n.name AS node, r.name, r.labels, s.value, nullif(r.pid, 0) AS pid
+  FROM sample s JOIN series r ON r.id = s.series JOIN node n ON n.id = r.node;
 CREATE VIEW processes AS SELECT n.name AS node, p.pid, p.start_ns, p.covered_ns, p.comm, p.exe, p.cgroup,
   p.libraries FROM process p JOIN node n ON n.id = p.node;
 ",

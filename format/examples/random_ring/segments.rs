@@ -5,7 +5,7 @@ use ingero_format::{
     dictionary::Ledger,
     frame::{self, Kind},
     segment::{Anchor, Builder, Header},
-    state::State,
+    state::{State, Text},
 };
 
 use crate::{
@@ -34,7 +34,11 @@ fn header(seq: u64, chain_before: u128, random: &mut Random) -> Header {
 }
 
 fn state(random: &mut Random) -> State {
-    if random.once_in(3) { State::default() } else { sample::a_state() }
+    if random.once_in(3) {
+        return State::default();
+    }
+    let text = Text { id: random.below(40) as u32, text: "psi_some_total_us{resource=\"io\"}".into() };
+    State { texts: if random.once_in(2) { vec![text] } else { Vec::new() }, ..sample::a_state() }
 }
 
 /// A segment, damaged or not, and the digest chain's value after it.

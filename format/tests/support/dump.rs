@@ -166,6 +166,7 @@ fn state(s: &State) -> Value {
         "tasks": s.tasks.iter().map(|t| json!([t.pid, t.tid, t.since_ns, t.comm])).collect::<Vec<_>>(),
         "stacks": s.stacks.iter().map(|s| json!([s.id, s.frames])).collect::<Vec<_>>(),
         "handles": s.handles.iter().map(|h| json!([h.pid, h.handle, h.name])).collect::<Vec<_>>(),
+        "texts": s.texts.iter().map(|t| json!([t.id, t.text])).collect::<Vec<_>>(),
         "processes": s.processes.iter()
             .map(|p| json!([p.pid, p.start_ns, p.covered_ns, p.comm, p.exe, p.cgroup, libraries(p)]))
             .collect::<Vec<_>>(),

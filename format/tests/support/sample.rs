@@ -160,6 +160,7 @@ pub fn a_state() -> State {
         stacks: vec![Stack { id: 1, frames: vec![0xffff_ffff_8100_0010, 0xffff_ffff_8100_2020] }],
         handles: vec![Handle { pid: 10, handle: 0x7f00_0000_0000, name: "gemm_mlp".into() }],
         processes: vec![a_process()],
+        ..State::default()
     }
 }
 

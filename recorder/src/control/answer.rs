@@ -84,15 +84,17 @@ impl Answers {
         match Config::read_or_default(path) {
             Ok(mut new) => {
                 let mut config = self.config.lock().unwrap_or_else(PoisonError::into_inner);
-                let restart = new.ring != config.ring || new.probes != config.probes;
+                let restart =
+                    new.ring != config.ring || new.probes != config.probes || new.samples != config.samples;
                 if restart {
                     journal::warning(
-                        "configuration: changes in [ring] and [probes] take effect at the next start",
+                        "configuration: changes in [ring], [probes] and [samples] take effect at the next start",
                     );
                 }
                 // What is not in force must not be told or acted upon.
                 new.ring = config.ring.clone();
                 new.probes = config.probes.clone();
+                new.samples = config.samples.clone();
                 *config = new;
                 journal::info("configuration reloaded");
                 (Reply::Done, None)

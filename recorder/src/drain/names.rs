@@ -118,3 +118,18 @@ impl Names {
         self.handles.clear();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_id_is_not_given_to_another_text_after_everything_was_forgotten() {
+        let mut names = Names::default();
+        assert_eq!(names.text(b"gemm"), (1, true));
+        assert_eq!(names.text(b"gemm"), (1, false));
+        names.forget_written();
+        assert_eq!(names.text(b"load1"), (2, true));
+        assert_eq!(names.text(b"gemm"), (3, true));
+    }
+}

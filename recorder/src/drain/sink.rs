@@ -248,6 +248,15 @@ impl Sink {
         if text.is_empty() {
             return;
         }
+        let id = self.text(text, end_ns);
+        if self.names.new_handle(pid, handle, id) {
+            let op = ops::HANDLE_NAME;
+            self.meta(Row { end_ns, pid, arg0: handle, op, stack: id, ..Row::default() });
+        }
+    }
+
+    // The id of a text, which is told when it is new.
+    fn text(&mut self, text: &[u8], end_ns: u64) -> u32 {
         let (id, new) = self.names.text(text);
         if new {
             let parts: Vec<[u64; 2]> = text
@@ -260,10 +269,7 @@ impl Sink {
                 .collect();
             self.parts(ops::TEXT_PART, 0, id, end_ns, &parts);
         }
-        if self.names.new_handle(pid, handle, id) {
-            let op = ops::HANDLE_NAME;
-            self.meta(Row { end_ns, pid, arg0: handle, op, stack: id, ..Row::default() });
-        }
+        id
     }
 
     fn parts(&mut self, op: u16, pid: u32, id: u32, end_ns: u64, parts: &[[u64; 2]]) {
@@ -290,6 +296,10 @@ impl Sink {
             }
             Finding::HandleName { pid, handle, name } => {
                 self.handle(pid, handle, crate::clock::boot_ns(), name.as_bytes());
+            }
+            Finding::Sample { at_ns, pid, name, value } => {
+                let (stack, arg0) = (self.text(name.as_bytes(), at_ns), value.to_bits());
+                self.meta(Row { end_ns: at_ns, pid, arg0, op: ops::SAMPLE, stack, ..Row::default() });
             }
             Finding::Budget(change) => self.budget(&change),
             Finding::Lost(gap) => self.lost(&gap),

@@ -1,12 +1,15 @@
 //! Keeping the state record up to date: what the next segment must say at its beginning.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use ingero_format::{
     Row,
     ops::{self, Source},
     row::META_CPU,
-    state::{Account, Handle, Stack, State, Task},
+    state::{Account, Handle, Stack, State, Task, Text},
 };
 
 use crate::discover::Registry;
@@ -14,6 +17,9 @@ use crate::discover::Registry;
 /// Tasks named in a prologue. The drain writes every name anew after half as many, so what is dropped here,
 /// the names told longest ago, comes again if it is still used.
 const MAX_TASKS: usize = 1 << 15;
+
+/// Names of sampled quantities in a prologue; a host has some hundreds. Beyond it none is added.
+const MAX_SAMPLED: usize = 1 << 14;
 
 #[derive(Clone, Debug, Default)]
 struct Parts(Vec<[u64; 2]>);
@@ -27,6 +33,19 @@ impl Parts {
         if let Some(place) = self.0.get_mut(index) {
             *place = [row.arg0, row.arg1];
         }
+    }
+
+    fn of_text(text: &str) -> Self {
+        let word = |half: &[u8]| {
+            let mut bytes = [0; 8];
+            bytes.iter_mut().zip(half).for_each(|(to, from)| *to = *from);
+            u64::from_le_bytes(bytes)
+        };
+        let pair = |chunk: &[u8]| {
+            let (low, high) = chunk.split_at(chunk.len().min(8));
+            [word(low), word(high)]
+        };
+        Self(text.as_bytes().chunks(16).map(pair).collect())
     }
 
     fn words(&self) -> impl Iterator<Item = u64> {
@@ -49,6 +68,8 @@ pub struct Prologue {
     texts: BTreeMap<u32, Parts>,
     handles: BTreeMap<(u32, u64), u32>,
     named: BTreeMap<(u32, u64), String>,
+    /// Texts that name sampled quantities.
+    sampled: BTreeSet<u32>,
     registry: Arc<Registry>,
 }
 
@@ -67,6 +88,8 @@ impl Prologue {
             let pair = |c: &[u64]| [c.first().copied().unwrap_or(0), c.get(1).copied().unwrap_or(0)];
             self.stacks.insert(stack.id, Parts(stack.frames.chunks(2).map(pair).collect()));
         }
+        self.sampled = state.texts.iter().map(|t| t.id).collect();
+        self.texts = state.texts.iter().map(|t| (t.id, Parts::of_text(&t.text))).collect();
         self.named = state.handles.into_iter().map(|h| ((h.pid, h.handle), h.name)).collect();
     }
 
@@ -100,6 +123,9 @@ impl Prologue {
             ops::TEXT_PART => self.texts.entry(row.stack).or_default().set(row),
             ops::HANDLE_NAME => {
                 self.handles.insert((row.pid, row.arg0), row.stack);
+            }
+            ops::SAMPLE if self.sampled.len() < MAX_SAMPLED => {
+                self.sampled.insert(row.stack);
             }
             ops::LOSS if row.tid != u32::from(META_CPU) => {
                 self.account(row.tid as u16, row.flags as u8).lost += row.arg0;
@@ -145,6 +171,11 @@ impl Prologue {
                 .collect(),
             handles: named.into_iter().map(|((pid, handle), name)| Handle { pid, handle, name }).collect(),
             processes: self.registry.processes(),
+            texts: self
+                .sampled
+                .iter()
+                .filter_map(|id| Some(Text { id: *id, text: self.texts.get(id)?.text() }))
+                .collect(),
         }
     }
 
@@ -181,6 +212,15 @@ mod tests {
                 Row { op: ops::STACK_PART, stack: 3, ret: 0, flags: 2, arg0: 10, arg1: 20, ..meta },
                 Row { op: ops::TEXT_PART, stack: 9, arg0: word(b"gemm_mlp"), flags: 1, ..meta },
                 Row { op: ops::HANDLE_NAME, pid: 5, arg0: 0xabc, stack: 9, ..meta },
+                Row {
+                    op: ops::TEXT_PART,
+                    stack: 10,
+                    arg0: word(b"load1{a="),
+                    arg1: word(b"\"1\"}\0\0\0\0"),
+                    flags: 1,
+                    ..meta
+                },
+                Row { op: ops::SAMPLE, stack: 10, arg0: 1.5f64.to_bits(), ..meta },
                 Row { op: ops::LOSS, tid: 1, flags: Source::Cuda as u16, arg0: 4, ..meta },
             ],
         );
@@ -190,6 +230,8 @@ mod tests {
         assert_eq!(state.tasks[0].comm, "engine-loop");
         assert_eq!(state.stacks[0], Stack { id: 3, frames: vec![10, 20, 30] });
         assert_eq!(state.handles[0].name, "gemm_mlp");
+        // A kernel's name stands with its handle; only a quantity's is needed by its id.
+        assert_eq!(state.texts, [Text { id: 10, text: "load1{a=\"1\"}".into() }]);
         assert_eq!(state.accounts, [Account { cpu: 1, source: 0, stored: 1, lost: 4 }]);
         let mut again = Prologue::default();
         again.restore(state.clone());

@@ -33,6 +33,7 @@ use crate::{
     journal, kernel,
     limits::SEAL_QUEUE,
     ring::{self, Bounds, Flusher, Layout, SealJob, Sealer, SegmentTable, Settings},
+    sample::Sampler,
     storage::{FileSystem, Storage},
     trigger::Triggers,
 };
@@ -95,6 +96,13 @@ pub(super) fn start(config: Config, paths: &Paths, warnings: Vec<String>) -> Res
     // The drain runs before the first probe is placed, so that nothing waits in the buffer.
     let workers = record(drain, opened.sealer, opened.flusher, slots)?;
     let freezing = Worker::spawn("freeze", move |stop| freezer.run(&asked, stop))?;
+    let sampler = Sampler {
+        config: config.samples.clone(),
+        findings: findings.clone(),
+        registry: Arc::clone(&shared.registry),
+        progress: Arc::clone(&shared.progress),
+    };
+    let sampling = Worker::spawn("sample", move |stop| sampler.run(stop))?;
     let mut scanner = Scanner::new(
         Prober::new(loaded.placer, loaded.modes, config.probes.clone()),
         Keeper::new(limits(&config.budget), loaded.costs, shared.budget.clone(), findings.clone()),
@@ -118,7 +126,7 @@ pub(super) fn start(config: Config, paths: &Paths, warnings: Vec<String>) -> Res
             control::serve(listener, answers, stopped).unwrap_or_else(|e| journal::error(&e.to_string()));
         }
     })?;
-    let order = [vec![control, discovery], workers, vec![freezing]].into_iter().flatten().collect();
+    let order = [vec![control, discovery, sampling], workers, vec![freezing]].into_iter().flatten().collect();
     Ok(Running {
         workers: order,
         retired,

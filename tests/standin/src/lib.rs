@@ -27,6 +27,7 @@ macro_rules! embedded {
 
 const LIBCUDA: Embedded = embedded!("libcuda.so.1");
 const LIBCUDART: Embedded = embedded!("libcudart.so.13");
+const LIBNVML: Embedded = embedded!("libnvidia-ml.so.1");
 const ENGINE: Embedded = embedded!("standin-engine");
 const CALLS: Embedded = embedded!("standin-calls");
 const HOG: Embedded = embedded!("standin-hog");
@@ -39,6 +40,8 @@ pub struct Unpacked {
     pub libcuda: PathBuf,
     /// The runtime library, `libcudart.so.13`.
     pub libcudart: PathBuf,
+    /// The driver's management library, `libnvidia-ml.so.1`: two GPUs with fixed numbers.
+    pub libnvml: PathBuf,
     /// `standin-engine`, a small model of an LLM server.
     pub engine: PathBuf,
     /// `standin-calls`, a known number of calls at a known rate.
@@ -67,6 +70,7 @@ pub fn unpack(dir: &Path) -> io::Result<Unpacked> {
     Ok(Unpacked {
         libcuda: write(dir, &LIBCUDA)?,
         libcudart: write(dir, &LIBCUDART)?,
+        libnvml: write(dir, &LIBNVML)?,
         engine: write(dir, &ENGINE)?,
         calls: write(dir, &CALLS)?,
         hog: write(dir, &HOG)?,

@@ -1,0 +1,23 @@
+//! Numbers read at intervals.
+
+/// One quantity.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Series {
+    /// Process that it concerns; 0 for the host.
+    pub pid: u32,
+    /// Its name.
+    pub name: String,
+    /// Its labels, a JSON object.
+    pub labels: String,
+}
+
+/// One value of it.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Sample {
+    /// When it was read, Unix ns.
+    pub ts_ns: i64,
+    /// Which quantity, an index of series.
+    pub series: u32,
+    /// The number; always finite.
+    pub value: f64,
+}

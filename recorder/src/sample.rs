@@ -1,0 +1,172 @@
+//! Numbers read at intervals: what the host, its GPUs, the cgroups of recorded processes, an inference
+//! engine and the recorder itself were doing while the events happened.
+//!
+//! Three threads, so that one that hangs stops no other. `sample` reads files of `/proc` and cgroups; a worker
+//! like the others. `nvml` asks the driver's management library and `engines` reads web pages: what they wait
+//! for may never answer, so nobody waits for them, also not when the recorder stops.
+//!
+//! Nothing here initialises CUDA. Every reading that fails is left out; a quantity that is absent was not
+//! read. Counters are cumulative as their source tells them.
+
+mod cgroup;
+mod engine;
+mod exposition;
+mod host;
+mod nvml;
+mod own;
+mod readings;
+
+use std::{
+    fs,
+    path::Path,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering::Relaxed},
+        mpsc::Sender,
+    },
+    thread::{self, Builder},
+    time::{Duration, Instant},
+};
+
+pub use exposition::{Metric, parse};
+pub use readings::{Readings, series};
+
+use crate::{
+    clock,
+    config::Samples,
+    discover::Registry,
+    drain::{Finding, Progress},
+    journal,
+};
+
+/// Where the kernel's own files lie: another place in tests.
+#[derive(Clone, Copy, Debug)]
+struct Roots<'a> {
+    proc: &'a Path,
+    cgroup: &'a Path,
+}
+
+/// Everything the sampling threads need.
+pub struct Sampler {
+    /// What is sampled, and how often.
+    pub config: Samples,
+    /// Where readings go.
+    pub findings: Sender<Finding>,
+    /// Recorded processes.
+    pub registry: Arc<Registry>,
+    /// The drain's counts.
+    pub progress: Arc<Progress>,
+}
+
+/// The way of a thread's readings to the drain.
+#[derive(Clone)]
+struct Outlet(Sender<Finding>);
+
+impl Outlet {
+    /// Sends what was read at one moment; false if nobody takes it any more.
+    fn send(&self, at_ns: u64, readings: Readings) -> bool {
+        readings
+            .into_iter()
+            .all(|(name, value)| self.0.send(Finding::Sample { at_ns, pid: 0, name, value }).is_ok())
+    }
+}
+
+impl Sampler {
+    /// Reads at every interval until told to stop.
+    pub fn run(self, stop: &AtomicBool) {
+        let interval = Duration::from_nanos(self.config.interval.0);
+        let outlet = Outlet(self.findings.clone());
+        if self.config.nvml {
+            let (library, outlet) = (self.config.nvml_library.clone(), outlet.clone());
+            detached("nvml", move || nvml::run(&library, interval, &outlet));
+        }
+        if !self.config.metrics.is_empty() {
+            let (pages, outlet) = (self.config.metrics.clone(), outlet.clone());
+            detached("engines", move || engine::run(&pages, interval, &outlet));
+        }
+        let roots = Roots { proc: Path::new("/proc"), cgroup: Path::new("/sys/fs/cgroup") };
+        let mut next = Instant::now();
+        while !stop.load(Relaxed) {
+            let now = Instant::now();
+            if now < next {
+                // Unparked when told to stop.
+                thread::park_timeout(next - now);
+                continue;
+            }
+            next = next_turn(next, interval, now);
+            if !outlet.send(clock::boot_ns(), self.turn(roots)) {
+                return;
+            }
+        }
+    }
+
+    fn turn(&self, roots: Roots<'_>) -> Readings {
+        let mut readings = Readings::default();
+        if self.config.host {
+            host::read(roots.proc, &mut readings);
+        }
+        if self.config.cgroups {
+            let pids: Vec<u32> = self.registry.processes().iter().map(|p| p.pid).collect();
+            cgroup::read(roots, &pids, &mut readings);
+        }
+        own::read(&self.progress, &mut readings);
+        readings
+    }
+}
+
+// Keeps the rhythm; turns that were missed are not made up for.
+fn next_turn(last: Instant, interval: Duration, now: Instant) -> Instant {
+    let next = last + interval;
+    if next > now { next } else { now + interval }
+}
+
+fn detached(name: &str, work: impl FnOnce() + Send + 'static) {
+    if let Err(e) = Builder::new().name(name.into()).spawn(work) {
+        journal::warning(&format!("cannot start the {name} thread: {e}; its samples are missing"));
+    }
+}
+
+/// A file that may be absent: what it says, or nothing.
+fn text(path: impl AsRef<Path>) -> String {
+    fs::read_to_string(path).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc::channel;
+
+    use super::*;
+    use crate::config::{Nanos, Samples};
+
+    #[test]
+    fn a_turn_that_came_late_is_not_made_up_for() {
+        let (begin, second) = (Instant::now(), Duration::from_secs(1));
+        assert_eq!(next_turn(begin, second, begin + second / 10), begin + second);
+        assert_eq!(next_turn(begin, second, begin + 5 * second), begin + 6 * second);
+    }
+
+    #[test]
+    fn it_samples_at_its_interval_and_ends_at_once_when_told() {
+        let (findings, found) = channel();
+        let config =
+            Samples { interval: Nanos(100_000_000), nvml: false, metrics: Vec::new(), ..Samples::default() };
+        let (registry, progress) = Default::default();
+        let sampler = Sampler { config, findings, registry, progress };
+        let stop = Arc::new(AtomicBool::new(false));
+        let flag = Arc::clone(&stop);
+        let thread = thread::spawn(move || sampler.run(&flag));
+        let mut times = Vec::new();
+        while times.len() < 3 {
+            let Finding::Sample { at_ns, name, .. } = found.recv().unwrap() else { continue };
+            if name == "load1" {
+                times.push(at_ns);
+            }
+        }
+        assert!(times.windows(2).all(|t| t[1] - t[0] >= 50_000_000), "{times:?}");
+        stop.store(true, Relaxed);
+        thread.thread().unpark();
+        let asked = Instant::now();
+        thread.join().unwrap();
+        assert!(asked.elapsed() < Duration::from_secs(5));
+    }
+}

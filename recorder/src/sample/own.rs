@@ -1,0 +1,51 @@
+//! What the recorder itself takes, so that an analysis can tell its share from others'.
+
+use std::sync::atomic::Ordering::Relaxed;
+
+use super::{Readings, text};
+use crate::{clock, drain::Progress};
+
+pub(super) fn read(progress: &Progress, readings: &mut Readings) {
+    readings.add("ingero_recorder_cpu_seconds_total", &[], clock::process_cpu_ns() as f64 / 1e9);
+    memory(&text("/proc/self/status"), readings);
+    let io = text("/proc/self/io");
+    readings.maybe("ingero_recorder_written_bytes_total", &[], field(&io, "write_bytes:"));
+    readings.add("ingero_recorder_events_stored_total", &[], progress.stored.load(Relaxed) as f64);
+    readings.add("ingero_recorder_events_lost_total", &[], progress.lost_total() as f64);
+}
+
+fn memory(status: &str, readings: &mut Readings) {
+    for (key, name) in
+        [("VmRSS:", "ingero_recorder_resident_bytes"), ("RssAnon:", "ingero_recorder_anonymous_bytes")]
+    {
+        readings.maybe(name, &[], field(status, key).map(|kib| kib * 1024.0));
+    }
+}
+
+fn field(text: &str, key: &str) -> Option<f64> {
+    let rest = text.lines().find_map(|line| line.strip_prefix(key))?;
+    rest.split_whitespace().next()?.parse::<u64>().ok().map(|n| n as f64)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn cpu_time_and_memory_of_this_process_are_read() {
+        let mut readings = Readings::default();
+        read(&Progress::default(), &mut readings);
+        let found: Vec<(String, f64)> = readings.into_iter().collect();
+        for name in ["ingero_recorder_cpu_seconds_total", "ingero_recorder_anonymous_bytes"] {
+            assert!(found.iter().any(|(n, v)| n == name && *v > 0.0), "{name} in {found:?}");
+        }
+    }
+
+    #[test]
+    fn a_field_that_is_missing_or_no_number_is_nothing() {
+        assert_eq!(field("VmRSS:\t  12 kB\n", "VmRSS:"), Some(12.0));
+        assert_eq!(field("VmRSS:\t  -12 kB\n", "VmRSS:"), None);
+        assert_eq!(field("VmRSS:", "VmRSS:"), None);
+        assert_eq!(field("", "VmRSS:"), None);
+    }
+}
