@@ -161,16 +161,20 @@ impl Found {
 
 fn state(s: &State) -> Value {
     let libraries = |p: &ingero_format::state::Process| p.libraries.clone();
-    json!({
+    let mut dumped = json!({
         "accounts": s.accounts.iter().map(|a| json!([a.cpu, a.source, a.stored, a.lost])).collect::<Vec<_>>(),
         "tasks": s.tasks.iter().map(|t| json!([t.pid, t.tid, t.since_ns, t.comm])).collect::<Vec<_>>(),
         "stacks": s.stacks.iter().map(|s| json!([s.id, s.frames])).collect::<Vec<_>>(),
         "handles": s.handles.iter().map(|h| json!([h.pid, h.handle, h.name])).collect::<Vec<_>>(),
-        "texts": s.texts.iter().map(|t| json!([t.id, t.text])).collect::<Vec<_>>(),
         "processes": s.processes.iter()
             .map(|p| json!([p.pid, p.start_ns, p.covered_ns, p.comm, p.exe, p.cgroup, libraries(p)]))
             .collect::<Vec<_>>(),
-    })
+    });
+    // Only where there are some: older files know no such list.
+    if !s.texts.is_empty() {
+        dumped["texts"] = s.texts.iter().map(|t| json!([t.id, t.text])).collect();
+    }
+    dumped
 }
 
 fn footer(f: &Footer) -> Value {
