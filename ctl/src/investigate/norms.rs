@@ -29,7 +29,7 @@ impl Norms {
         let mut ops: HashMap<(u32, u16), Samples> = HashMap::new();
         let mut kernels: HashMap<(u32, u16, u32), Samples> = HashMap::new();
         let mut warm: HashMap<(u32, u16), Vec<i64>> = HashMap::new();
-        for call in trace.calls.iter().filter(|c| !c.first_use.counts()) {
+        for call in trace.calls.iter().filter(|c| !c.first_use.counts() && c.timed()) {
             let pid = trace.pid(call.task);
             ops.entry((pid, call.op)).or_default().push(trace, call);
             if trace.kernel(call.kernel).is_some() {

@@ -1,6 +1,6 @@
 //! Takes rows out of segments and head, keeps those of the window, and learns names on the way.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 
 use ingero_format::{
     FormatError, Reason, Row,
@@ -48,6 +48,8 @@ pub(super) struct Collector {
     pub damage: Vec<String>,
     pub events: Vec<Event>,
     pub missing: Vec<Missing>,
+    /// What the overhead budget left out in the window, in words.
+    pub left_out: BTreeSet<String>,
     /// Rows with numbers that were read at intervals.
     pub samples: Vec<Event>,
     pub names: Dictionary,
@@ -306,6 +308,7 @@ impl Collector {
         match row.op {
             ops::LOSS => return self.loss(&row),
             ops::SAMPLE => return self.sample(epoch, &row),
+            ops::BUDGET => return self.budget(&row),
             ops::COVERED => row.arg0 = self.shifted(row.arg0),
             _ => {}
         }
@@ -330,6 +333,24 @@ impl Collector {
             return;
         }
         self.events.push(Event { epoch, row });
+    }
+
+    fn budget(&mut self, row: &Row) {
+        const LANES: [&str; 4] = ["launches", "copies", "allocations", "waits and other calls"];
+        if self.window().is_some_and(|(from, to)| !(from..=to).contains(&row.end_ns)) {
+            return;
+        }
+        let how = match row.ret & 0xff {
+            1 => "without their ends",
+            2 => "at times, without their ends",
+            3 => "not at all",
+            _ => return,
+        };
+        let lanes = LANES.iter().enumerate().filter(|(i, _)| row.flags >> i & 1 == 1);
+        self.left_out
+            .extend(lanes.map(|(_, lane)| {
+                format!("overhead budget: {lane} were recorded {how}, if not all the time")
+            }));
     }
 
     fn sample(&mut self, epoch: u64, row: &Row) {

@@ -134,7 +134,7 @@ impl Collector {
             asked_after_ns: first.asked_after_ns,
             clock_offset_ns: clock.offset_ns,
             clock_uncertainty_ns: first.anchor.uncertainty_ns,
-            notes: all(|m| m.notes.clone()),
+            notes: all(|m| m.notes.clone()).into_iter().chain(std::mem::take(&mut self.left_out)).collect(),
             not_probed: all(|m| m.probes.iter().flat_map(|p| p.failed.clone()).collect()),
             damage,
         }

@@ -82,6 +82,12 @@ impl Call {
         ops::by_number(self.op).map_or(Group::Host, |op| op.group)
     }
 
+    /// True if its duration is known: not if only its entry was recorded.
+    #[must_use]
+    pub fn timed(&self) -> bool {
+        self.flags & ingero_format::row::flags::ENTRY_ONLY == 0
+    }
+
     /// Time on a CPU.
     #[must_use]
     pub fn on_cpu_ns(&self) -> i64 {
@@ -100,8 +106,9 @@ impl Call {
             | ops::CU_LAUNCH_GRID_ASYNC
             | ops::CU_GRAPH_LAUNCH
             | ops::CUDA_LAUNCH_KERNEL
+            | ops::CUDA_LAUNCH_KERNEL_EXC
+            | ops::CUDA_LAUNCH_COOPERATIVE_KERNEL
             | ops::CUDA_GRAPH_LAUNCH => Some(self.arg0),
-            ops::CUDA_LAUNCH_KERNEL_EXC => Some(self.arg1),
             _ => None,
         }
     }

@@ -287,7 +287,7 @@ fn samples(db: &Connection, traces: &[Trace], bases: &[Bases]) -> Result<()> {
 }
 
 fn op_stats(db: &Connection, trace: &Trace) -> Result<()> {
-    let mut insert = db.prepare("INSERT INTO op_stats VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)")?;
+    let mut insert = db.prepare("INSERT INTO op_stats VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)")?;
     for r in stats::op_rows(trace) {
         insert.execute(params![
             r.node,
@@ -305,7 +305,8 @@ fn op_stats(db: &Connection, trace: &Trace) -> Result<()> {
             r.first_use_count,
             r.first_use_ns,
             r.off_cpu_calls,
-            r.off_cpu_ns
+            r.off_cpu_ns,
+            r.timed
         ])?;
     }
     Ok(())

@@ -41,6 +41,8 @@ pub struct OpRow {
     pub op: String,
     /// Calls.
     pub count: i64,
+    /// Calls whose duration is known: what all durations here are over.
+    pub timed: i64,
     /// Time in all calls.
     pub total_ns: i64,
     /// Shortest.
@@ -128,7 +130,10 @@ pub fn op_rows(trace: &Trace) -> Vec<OpRow> {
         }
         row.off_cpu_calls += i64::from(call.off_cpu_ns > 0);
         row.off_cpu_ns += call.off_cpu_ns;
-        durations.push(call.dur_ns);
+        row.count += 1;
+        if call.timed() {
+            durations.push(call.dur_ns);
+        }
     }
     let finish = |((pid, op), (row, mut durations)): ((u32, u16), (OpRow, Vec<i64>))| {
         durations.sort_unstable();
@@ -139,7 +144,7 @@ pub fn op_rows(trace: &Trace) -> Vec<OpRow> {
             comm: trace.process_name(pid).to_owned(),
             layer: layer.to_owned(),
             op,
-            count: durations.len() as i64,
+            timed: durations.len() as i64,
             min_ns: durations.first().copied().unwrap_or(0),
             p50_ns: quantile::nearest_rank(&durations, 50),
             p95_ns: quantile::nearest_rank(&durations, 95),

@@ -71,7 +71,7 @@ fn op_cells(row: &OpRow, stats: &Stats) -> [String; 13] {
         ns(row.p99_ns),
         ns(row.max_ns),
         ratio(row.p99_ns, row.p50_ns),
-        ratio(row.max_ns, row.total_ns / row.count.max(1)),
+        ratio(row.max_ns, row.total_ns / row.timed.max(1)),
         ns(row.total_ns),
         first,
         count(row.off_cpu_calls),

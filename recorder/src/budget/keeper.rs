@@ -23,6 +23,8 @@ use crate::{
 
 /// How often usage is added up.
 const INTERVAL: Duration = Duration::from_secs(1);
+/// How often what is left out is told again.
+const REPEAT: Duration = Duration::from_secs(5);
 /// Time over which the recorder's own CPU is judged: it works in bursts.
 const DAEMON_WINDOW: usize = 10;
 
@@ -43,6 +45,7 @@ pub struct Keeper {
     last: Instant,
     seen: HashMap<u32, Seen>,
     cpu: Vec<(Instant, u64)>,
+    repeated: Option<Instant>,
     /// Since when a lane is off, boottime ns.
     off_since: [Option<u64>; LANES],
 }
@@ -59,6 +62,7 @@ impl Keeper {
             last: Instant::now(),
             seen: HashMap::new(),
             cpu: Vec::new(),
+            repeated: None,
             off_since: [None; LANES],
         }
     }
@@ -84,6 +88,7 @@ impl Keeper {
             self.apply(change, prober);
         }
         self.tell_off_time();
+        self.repeat();
         self.report.publish(self.governor.share() * 100.0, self.words());
     }
 
@@ -188,16 +193,32 @@ impl Keeper {
         }
     }
 
+    // What is left out is told again and again, so that every window holds it.
+    fn repeat(&mut self) {
+        if self.repeated.is_some_and(|at| at.elapsed() < REPEAT) {
+            return;
+        }
+        self.repeated = Some(Instant::now());
+        for lane in Lane::ALL {
+            let Some(mode) = self.mode(lane) else { continue };
+            let (at_ns, from, to) = (clock::boot_ns(), mode, mode);
+            let change =
+                BudgetChange { at_ns, lane, from, to, pid: 0, tid: 0, calls_per_second: 0, cost_ppm: 0 };
+            let _ = self.findings.send(Finding::Budget(change));
+        }
+    }
+
+    fn mode(&self, lane: Lane) -> Option<Mode> {
+        self.governor.steps().iter().rev().find_map(|step| match step {
+            super::Step::Lane(of, mode) if *of == lane => Some(*mode),
+            _ => None,
+        })
+    }
+
     fn words(&self) -> Vec<String> {
         let word =
             |lane: Lane, mode: Mode| format!("overhead budget: {} are recorded {}", plural(lane), how(mode));
-        let last = |lane: Lane| {
-            self.governor.steps().iter().rev().find_map(|step| match step {
-                super::Step::Lane(of, mode) if *of == lane => Some(*mode),
-                _ => None,
-            })
-        };
-        let lanes = Lane::ALL.into_iter().filter_map(|lane| Some(word(lane, last(lane)?)));
+        let lanes = Lane::ALL.into_iter().filter_map(|lane| Some(word(lane, self.mode(lane)?)));
         let stacks = self.governor.steps().contains(&super::Step::Stacks);
         lanes.chain(stacks.then(|| "overhead budget: stacks are not taken".to_owned())).collect()
     }
