@@ -70,11 +70,13 @@ pub struct Budget {
     pub thread_percent: f64,
     /// Most of one core for the recorder, percent; 100 means no limit.
     pub daemon_percent: f64,
+    /// How long there must have been room before a step is taken back.
+    pub recover_after: Nanos,
 }
 
 impl Default for Budget {
     fn default() -> Self {
-        Self { thread_percent: 2.0, daemon_percent: 1.0 }
+        Self { thread_percent: 2.0, daemon_percent: 1.0, recover_after: Nanos(30_000_000_000) }
     }
 }
 

@@ -11,7 +11,9 @@
 )]
 
 pub mod calls;
+pub mod every_symbol;
 pub mod lab;
+pub mod named;
 pub mod program;
 pub mod recorded;
 pub mod scene;

@@ -26,7 +26,7 @@ const PATIENCE: Duration = Duration::from_secs(2);
 /// Runs of which the fastest counts: what is slower was disturbed.
 const RUNS: usize = 12;
 /// Calls in a run of the emulated, and of the stepped function.
-const CALLS: [u32; 2] = [500, 60];
+const CALLS: (u32, u32) = (500, 60);
 
 #[cfg(target_arch = "x86_64")]
 std::arch::global_asm!(
@@ -62,14 +62,14 @@ fn functions() -> [unsafe extern "C" fn(); 2] {
 
 /// The child's part: says where its functions lie, then, for each line on its input, what they cost.
 pub fn measure() {
-    let offsets = functions().map(|f| file_offset(f as usize as u64).unwrap_or(0));
-    println!("{} {}", offsets[0], offsets[1]);
+    let [push, step] = functions().map(|f| file_offset(f as usize as u64).unwrap_or(0));
+    println!("{push} {step}");
     for line in std::io::stdin().lines() {
         if line.is_err() {
             return;
         }
-        let [push, step] = [0, 1].map(|i| fastest(functions()[i], CALLS[i]));
-        println!("{push} {step}");
+        let [push, step] = functions();
+        println!("{} {}", fastest(push, CALLS.0), fastest(step, CALLS.1));
     }
 }
 
@@ -146,11 +146,12 @@ impl Measured {
         modes.set(Lane::Rest as u32, Mode::Entry as u32, 0).ok()?;
         let entry = with(&[CallProgram::Mark], self)?;
         let cost = |with: u64, base: u64| with.saturating_sub(base) as f64 / 1000.0;
+        let ([push, step], [push_pair, step_pair], [push_entry, step_entry]) = (base, pair, entry);
         let costs = Costs {
-            entry_ns: cost(entry[0], base[0]),
-            pair_ns: cost(pair[0], base[0]),
-            stepped_entry_ns: cost(entry[1], base[1]),
-            stepped_pair_ns: cost(pair[1], base[1]),
+            entry_ns: cost(push_entry, push),
+            pair_ns: cost(push_pair, push),
+            stepped_entry_ns: cost(step_entry, step),
+            stepped_pair_ns: cost(step_pair, step),
             measured: true,
         };
         // A probe that costs nothing did not fire.

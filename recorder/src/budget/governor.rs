@@ -6,8 +6,6 @@ use super::costs::{LaneCost, STACK_NS, SWITCH_NS};
 
 /// How long a limit must be passed before something is shed, ns.
 const OVER_NS: u64 = 2_000_000_000;
-/// How long there must have been room before a step is taken back, ns.
-const UNDER_NS: u64 = 30_000_000_000;
 /// Share of the limit that must suffice after a step back.
 const ROOM: f64 = 0.7;
 /// Shortest time that a lane in [`Mode::Duty`] is on, ns.
@@ -26,6 +24,8 @@ pub struct Limits {
     pub thread: f64,
     /// Of one core by the recorder, 0 to 1.
     pub daemon: f64,
+    /// How long there must have been room before a step is taken back, ns.
+    pub recover_after_ns: u64,
 }
 
 /// What one thread did in the last second.
@@ -167,7 +167,9 @@ impl Governor {
             && daemon < ROOM * self.limits.daemon;
         if self.steps.is_empty() || !room {
             self.under_since = None;
-        } else if now_ns.saturating_sub(*self.under_since.get_or_insert(now_ns)) >= UNDER_NS {
+        } else if now_ns.saturating_sub(*self.under_since.get_or_insert(now_ns))
+            >= self.limits.recover_after_ns
+        {
             self.under_since = Some(now_ns);
             changes.extend(self.step_back(&dearest));
         }

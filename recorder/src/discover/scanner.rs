@@ -183,7 +183,9 @@ impl Scanner {
                 self.sizes.remove(&pid);
                 self.covered.retain(|(of, _)| *of != pid);
                 self.watch.registry.remove(pid);
-                self.due.extend(RESCAN_AFTER_EXEC.iter().map(|after| (now + *after, pid)));
+                if self.mappings.is_none() {
+                    self.due.extend(RESCAN_AFTER_EXEC.iter().map(|after| (now + *after, pid)));
+                }
             }
         }
     }

@@ -19,17 +19,11 @@ const PAUSES: [Duration; 5] = [
 ];
 
 /// Opens and closes the window.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct NameWindow {
     open: bool,
     due: Option<Instant>,
     rounds: usize,
-}
-
-impl Default for NameWindow {
-    fn default() -> Self {
-        Self { open: false, due: None, rounds: 0 }
-    }
 }
 
 impl NameWindow {

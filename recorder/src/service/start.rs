@@ -148,7 +148,11 @@ fn record(drain: Drain, sealer: Sealer, flusher: Flusher, slots: Receiver<SealJo
 
 fn limits(budget: &Budget) -> Limits {
     let limit = |percent: f64| if percent >= 100.0 { f64::INFINITY } else { percent / 100.0 };
-    Limits { thread: limit(budget.thread_percent), daemon: limit(budget.daemon_percent) }
+    Limits {
+        thread: limit(budget.thread_percent),
+        daemon: limit(budget.daemon_percent),
+        recover_after_ns: budget.recover_after.0,
+    }
 }
 
 fn settings(config: &Config) -> Settings {

@@ -4,7 +4,7 @@ use super::*;
 
 const SECOND: u64 = 1_000_000_000;
 const COSTS: [LaneCost; LANES] = [LaneCost { pair_ns: 1_200.0, entry_ns: 600.0 }; LANES];
-const LIMITS: Limits = Limits { thread: 0.02, daemon: 0.01 };
+const LIMITS: Limits = Limits { thread: 0.02, daemon: 0.01, recover_after_ns: 30 * SECOND };
 
 fn launching(rate: f64) -> Usage {
     Usage { pid: 7, tid: 8, calls: [rate, 0.0, 0.0, 10.0], switches: 50.0, stacks: 5.0 }
