@@ -127,6 +127,10 @@ pub trait StoredFile: Send + Sync {
     /// As the file system says; a part may have been written.
     fn write_at(&self, bytes: &[u8], at: u64) -> io::Result<()>;
 
+    /// Asks that what is written over stays where it is, on a file system that would write it elsewhere (and so need
+    /// room that nobody has claimed). For files that are still empty. Advisory.
+    fn stay_in_place(&self) {}
+
     /// Claims space and makes the file that long.
     ///
     /// # Errors

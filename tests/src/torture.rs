@@ -1,5 +1,6 @@
 //! Long runs that try to break the ring, and the line each leaves in `docs/RELIABILITY.md`.
 
+pub mod copy_on_write;
 pub mod daemon_kill;
 pub mod damage;
 pub mod feeder;

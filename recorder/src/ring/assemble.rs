@@ -73,7 +73,8 @@ pub fn assemble(
     let pool = SlotPool::new(geometry.slots as usize);
     let path = layout.ring.join("head");
     let generation = opened.next_generation;
-    let head = HeadWriter::create(Arc::clone(storage), &path, geometry, epoch, generation, pool.clone())?;
+    let (with, table) = (Arc::clone(storage), &opened.table);
+    let head = HeadWriter::create(with, &path, geometry, epoch, generation, pool.clone(), table)?;
     let start = Start {
         storage: Arc::clone(storage),
         next_seq: opened.next_seq,

@@ -16,7 +16,7 @@ use ingero_format::{
     row::{ROW_BYTES, check_seed, seal},
 };
 
-use super::{SealJob, SlotPool};
+use super::{SealJob, SegmentTable, SlotPool, quota::with_room};
 use crate::{
     Result,
     error::IoContext,
@@ -70,6 +70,7 @@ fn make(storage: &dyn Storage, path: &Path, geometry: Geometry) -> io::Result<(F
     let temporary = path.with_extension("new");
     let made = (|| {
         let file = storage.create(&temporary)?;
+        file.stay_in_place();
         file.allocate(geometry.file_bytes())?;
         let zeros = vec![0; PAGE_BYTES];
         (0..geometry.file_bytes()).step_by(PAGE_BYTES).try_for_each(|at| file.write_at(&zeros, at))?;
@@ -85,7 +86,8 @@ fn make(storage: &dyn Storage, path: &Path, geometry: Geometry) -> io::Result<(F
 }
 
 impl HeadWriter {
-    /// Creates the head file anew and maps it. Rows of an earlier run must have been recovered before.
+    /// Creates the head file anew and maps it; on a full disk old segments go for it. Rows of an earlier run must have
+    /// been recovered before.
     ///
     /// # Errors
     /// If the file cannot be made, given its space, or mapped.
@@ -96,12 +98,11 @@ impl HeadWriter {
         epoch: u64,
         first_generation: u64,
         pool: SlotPool,
+        table: &SegmentTable,
     ) -> Result<Self> {
-        let (file, map) = make(&*storage, path, geometry).at(
-            "cannot make the head",
-            path,
-            "free some space below the state directory",
-        )?;
+        let made = with_room(&*storage, &mut table.lock(), epoch, || make(&*storage, path, geometry));
+        let (file, map) =
+            made.at("cannot make the head", path, "free some space below the state directory")?;
         Ok(Self {
             storage,
             path: path.to_owned(),
@@ -226,13 +227,50 @@ impl HeadWriter {
     pub fn take(&mut self, source: Source) -> Option<SealJob> {
         self.oldest_ns(source)?;
         let active = self.active.get_mut(source as usize)?.take()?;
+        let from = active.offset + SLOT_HEADER_BYTES;
+        let copy = self.map.is_broken().then(|| {
+            let rows = self.map.bytes().get(from..from + active.rows * ROW_BYTES);
+            rows.unwrap_or_default().to_vec()
+        });
         Some(SealJob {
             head: self.file.get(),
-            doubtful: self.map.is_broken(),
+            copy,
             slot: active.slot,
             generation: active.generation,
             source,
             rows: active.rows,
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::storage::FileSystem;
+
+    // Rows written to the page that stands in for a missing one were read from the file, where they never were: lost.
+    #[test]
+    fn rows_in_a_page_that_cannot_be_had_are_sealed_from_memory() {
+        crate::storage::install_sigbus_handler().unwrap();
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("head");
+        let storage: Arc<dyn Storage> = Arc::new(FileSystem);
+        let (geometry, pool) = (Geometry { slots: 3, slot_bytes: 4096 }, SlotPool::new(3));
+        let mut head =
+            HeadWriter::create(storage, &path, geometry, 7, 9, pool, &SegmentTable::default()).unwrap();
+        let push = |head: &mut HeadWriter, n| {
+            let row = Row { end_ns: n, ..Row::default() };
+            assert!(head.push(Source::Cuda, &row.to_bytes(0)));
+        };
+        push(&mut head, 1);
+        let whole = head.take(Source::Cuda).unwrap();
+        assert!(whole.copy.is_none());
+        head.file().get().truncate(PAGE_BYTES as u64).unwrap();
+        push(&mut head, 2);
+        push(&mut head, 3);
+        let job = head.take(Source::Cuda).unwrap();
+        let rows = job.copy.unwrap();
+        let rows: Vec<_> = rows.as_chunks().0.iter().map(|r| Row::from_head(r, job.generation)).collect();
+        assert_eq!(rows.iter().map(|r| r.unwrap().end_ns).collect::<Vec<_>>(), [2, 3]);
     }
 }

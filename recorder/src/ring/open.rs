@@ -21,7 +21,7 @@ use crate::{
     Error, Result,
     error::IoContext,
     journal,
-    storage::{FileHandle, Storage},
+    storage::{FileHandle, Storage, is_full},
 };
 
 /// Directories below the state directory.
@@ -137,10 +137,7 @@ pub fn open(storage: &Arc<dyn Storage>, layout: &Layout, opening: &Opening) -> R
         holder_pid: opening.pid,
     };
     sweep_leftovers(&**storage, layout);
-    // The older copy is overwritten, so that one valid copy remains at every moment.
-    let page = identity.to_bytes();
-    let place = (identity.generation % 2) * page.len() as u64;
-    file.write_at(&page, place).at("cannot write", &path, REMEDY)?;
+    write_identity(&file, &identity, &path)?;
     let earlier =
         Earlier { storage: Arc::clone(storage), layout: layout.clone(), opening: *opening, ring_id };
     let recovered = recover(&earlier)?;
@@ -154,6 +151,27 @@ pub fn open(storage: &Arc<dyn Storage>, layout: &Layout, opening: &Opening) -> R
         last_event_ns: recovered.last_event_ns,
         chain: recovered.chain,
     })
+}
+
+// The older copy is overwritten, so that one valid copy remains at every moment. Room for both is claimed once.
+fn write_identity(file: &FileHandle, identity: &Identity, path: &Path) -> Result<()> {
+    let page = identity.to_bytes();
+    let place = (identity.generation % 2) * page.len() as u64;
+    let new = identity.generation == 1;
+    let claimed = if new {
+        file.stay_in_place();
+        file.allocate(2 * page.len() as u64)
+    } else {
+        Ok(())
+    };
+    match claimed.and_then(|()| file.write_at(&page, place)) {
+        // What it says stands in the other copy and in the segments: no reason not to record.
+        Err(e) if !new && is_full(&e) => {
+            journal::warning(&format!("{}: cannot write: {e}; free some space there", path.display()));
+            Ok(())
+        }
+        written => written.at("cannot write", path, REMEDY),
+    }
 }
 
 // Written by a later version: what it means by its segments is not ours to say.

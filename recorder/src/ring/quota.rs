@@ -1,9 +1,16 @@
 //! Making room by letting the oldest segment go.
 
-use std::path::{Path, PathBuf};
+use std::{
+    io,
+    path::{Path, PathBuf},
+};
 
 use super::table::{SegmentInfo, Segments};
-use crate::{journal, limits::MIN_SEGMENTS, storage::Storage};
+use crate::{
+    journal,
+    limits::MIN_SEGMENTS,
+    storage::{Storage, is_full},
+};
 
 /// Bounds on the state directory.
 #[derive(Clone, Copy, Debug)]
@@ -34,11 +41,15 @@ pub fn make_room(
     while segments.list.len() > MIN_SEGMENTS && segments.list.front().is_some_and(aged) {
         evict(storage, segments, epoch);
     }
+    let (before, free_before) = (storage.allocated(state_dir), storage.free(state_dir));
     loop {
         let more = more.saturating_add(segments.reserved);
-        let fits = storage.allocated(state_dir).saturating_add(more) <= bounds.max_bytes
-            && storage.free(state_dir) >= bounds.keep_free.saturating_add(more);
-        if fits {
+        let allocated = storage.allocated(state_dir);
+        // btrfs says so only seconds later that what was let go is free: not to be waited for with the next segment.
+        let let_go = before.saturating_sub(allocated);
+        let free = storage.free(state_dir).max(free_before.saturating_add(let_go));
+        if allocated.saturating_add(more) <= bounds.max_bytes && free >= bounds.keep_free.saturating_add(more)
+        {
             return true;
         }
         if let Some(pinned) = segments.pinned.take() {
@@ -50,6 +61,22 @@ pub fn make_room(
             evict(storage, segments, epoch);
         } else if !remove_bad_ring(storage, state_dir) && !remove_snapshot(storage, state_dir) {
             return false;
+        }
+    }
+}
+
+/// Makes something that takes space; on a full disk the oldest segments go for it, one after the other, but for the
+/// fewest.
+pub(super) fn with_room<T>(
+    storage: &dyn Storage,
+    segments: &mut Segments,
+    epoch: u64,
+    mut make: impl FnMut() -> io::Result<T>,
+) -> io::Result<T> {
+    loop {
+        match make() {
+            Err(e) if is_full(&e) && segments.list.len() > MIN_SEGMENTS => evict(storage, segments, epoch),
+            made => return made,
         }
     }
 }

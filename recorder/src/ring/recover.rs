@@ -5,7 +5,7 @@
 
 use std::{
     collections::BTreeSet,
-    path::Path,
+    path::{Path, PathBuf},
     sync::{Arc, mpsc::channel},
 };
 
@@ -59,7 +59,8 @@ struct Scanned {
     segments: usize,
     /// Slots that are in frames.
     copies: Copies,
-    files: Vec<(u64, FileHandle)>,
+    /// Those that may not be durable. By name: an open file would keep its space when it is evicted.
+    files: Vec<(u64, PathBuf)>,
     newest_generation: u64,
 }
 
@@ -110,7 +111,7 @@ impl Earlier {
         let scan = scanned.segments < SEGMENTS_SCANNED || scanned.copies.frames() < HEAD_FRAMES;
         let found = if scan { self.scan(seq, &path, scanned) } else { self.read_header(&path, newer_ns) };
         if !scan && scanned.files.len() < SEGMENTS_SYNCED {
-            scanned.files.extend(self.storage.open(&path).ok().map(|file| (seq, file)));
+            scanned.files.push((seq, path.clone()));
         }
         let mut info = found.unwrap_or_else(|e| {
             journal::warning(&format!("{}: not a readable segment: {e}; left as it is", path.display()));
@@ -147,7 +148,7 @@ impl Earlier {
         info.bytes = frames.position();
         give_back(&file, info.bytes, bytes.len() as u64);
         scanned.segments += 1;
-        scanned.files.push((seq, file));
+        scanned.files.push((seq, path.to_owned()));
         Ok(info)
     }
 
@@ -248,15 +249,16 @@ impl Earlier {
 
     // All that was in the old head is in segments now. They are made durable before it goes: what was written
     // just before a kill may not be on stable storage yet. After a stop in good order there is no head.
-    fn clear_head(&self, table: &SegmentTable, scanned: &[(u64, FileHandle)]) {
+    fn clear_head(&self, table: &SegmentTable, scanned: &[(u64, PathBuf)]) {
         let head = self.layout.ring.join("head");
         let mut segments = table.lock();
         let closed = std::mem::take(&mut segments.closed);
         if self.storage.open(&head).is_ok() {
-            for (seq, file) in scanned.iter().chain(&closed) {
+            let there = |(seq, path): &(u64, PathBuf)| Some((*seq, self.storage.open(path).ok()?));
+            for (seq, file) in scanned.iter().filter_map(there).chain(closed) {
                 if let Err(e) = file.sync_data() {
                     journal::error(&format!("{}: segment {seq}: cannot sync: {e}", head.display()));
-                    segments.poisoned.insert(*seq);
+                    segments.poisoned.insert(seq);
                 }
             }
             if let Err(e) = self.storage.sync_dir(&self.layout.ring) {

@@ -38,8 +38,9 @@ const REMEDY: &str = "free space below the state directory, or lower [ring] max_
 pub struct SealJob {
     /// The head it lies in.
     pub head: FileHandle,
-    /// That head could not be mapped whole: every row is checked.
-    pub doubtful: bool,
+    /// A page of that head could not be had: every row is checked, and taken from this copy of what the drain has
+    /// mapped in its place if the file has it not.
+    pub copy: Option<Vec<u8>>,
     /// Which slot.
     pub slot: usize,
     /// Which use of it.
@@ -172,15 +173,16 @@ impl Sealer {
         let at = self.geometry.slot_offset(job.slot) + SLOT_HEADER_BYTES;
         self.buffer.clear();
         self.buffer.resize(job.rows * ROW_BYTES, 0);
-        if let Err(e) = job.head.read_exact_at(&mut self.buffer, at as u64) {
+        let read = job.head.read_exact_at(&mut self.buffer, at as u64);
+        if let Err(e) = read.or_else(|e| if job.copy.is_some() { Ok(()) } else { Err(e) }) {
             journal::error(&format!("head: cannot read slot {}: {e}; its rows are lost", job.slot));
             return Vec::new();
         }
         let rows = self.buffer.as_chunks::<ROW_BYTES>().0.iter();
-        if job.doubtful {
-            return rows.filter_map(|bytes| Row::from_head(bytes, job.generation)).collect();
-        }
-        rows.map(Row::from_bytes).collect()
+        let Some(copy) = &job.copy else { return rows.map(Row::from_bytes).collect() };
+        let mapped = copy.as_chunks::<ROW_BYTES>().0.iter();
+        let checked = |bytes| Row::from_head(bytes, job.generation);
+        rows.zip(mapped).filter_map(|(stored, mapped)| checked(stored).or_else(|| checked(mapped))).collect()
     }
 
     // Whose they were stood in them: their CPUs and numbers are not known any more, only how many they were.
@@ -289,8 +291,8 @@ impl Sealer {
         if !quota::make_room(&*self.storage, &self.state_dir, &mut segments, self.bounds, size, epoch) {
             return Err(full());
         }
-        let mut writer =
-            SegmentWriter::begin(&*self.storage, &self.directory, seq, self.identity, self.chain)?;
+        let begin = || SegmentWriter::begin(&*self.storage, &self.directory, seq, self.identity, self.chain);
+        let mut writer = quota::with_room(&*self.storage, &mut segments, epoch, begin)?;
         self.next_seq += 1;
         // In the table at once: whatever fails from here on, the file is counted and evicted like any other.
         segments.active = Some((seq, writer.file()));

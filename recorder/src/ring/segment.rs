@@ -77,6 +77,7 @@ impl SegmentWriter {
         chain: u128,
     ) -> io::Result<Self> {
         let file = storage.create(next)?;
+        file.stay_in_place();
         file.allocate(id.segment_bytes)?;
         let header = Header {
             tick_ns: id.tick_ns,

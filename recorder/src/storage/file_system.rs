@@ -52,6 +52,10 @@ impl Storage for FileSystem {
     }
 
     fn create_dir(&self, path: &Path) -> io::Result<()> {
+        // On a full disk even that could fail which changes nothing.
+        if fs::metadata(path).is_ok_and(|m| m.is_dir() && m.mode() & 0o7777 == DIRECTORY_MODE) {
+            return Ok(());
+        }
         let made = DirBuilder::new().mode(DIRECTORY_MODE).create(path);
         match made {
             Err(e) if e.kind() == io::ErrorKind::AlreadyExists && path.is_dir() => {}
@@ -141,6 +145,14 @@ impl StoredFile for File {
         self.write_all_at(bytes, at)
     }
 
+    fn stay_in_place(&self) {
+        if let Ok(about) = nix::sys::statfs::fstatfs(self)
+            && about.filesystem_type() == nix::sys::statfs::BTRFS_SUPER_MAGIC
+        {
+            let _ = no_copy_on_write(self);
+        }
+    }
+
     fn allocate(&self, len: u64) -> io::Result<()> {
         Ok(fallocate(self, FallocateFlags::empty(), 0, len.cast_signed())?)
     }
@@ -183,6 +195,20 @@ impl StoredFile for File {
         let guard = Guard::of(&map);
         Ok(Box::new(View { map, _guard: guard }))
     }
+}
+
+// As `chattr +C` does it. The kernel takes and gives an int, whatever the request's number says.
+fn no_copy_on_write(file: &File) -> io::Result<()> {
+    const NO_COPY_ON_WRITE: libc::c_int = 0x0080_0000;
+    let mut flags: libc::c_int = 0;
+    // SAFETY: the descriptor is ours, and the kernel writes one int to the place given.
+    let read = unsafe { libc::ioctl(file.as_raw_fd(), libc::FS_IOC_GETFLAGS, &raw mut flags) };
+    flags |= NO_COPY_ON_WRITE;
+    // SAFETY: the descriptor is ours, and the kernel reads one int from the place given.
+    if read == 0 && unsafe { libc::ioctl(file.as_raw_fd(), libc::FS_IOC_SETFLAGS, &raw const flags) } == 0 {
+        return Ok(());
+    }
+    Err(io::Error::last_os_error())
 }
 
 // Fields are dropped in order: the guard must outlive no map, so that its range is never somebody else's.

@@ -5,7 +5,7 @@ use std::{path::PathBuf, time::Duration};
 
 use clap::{Parser, Subcommand};
 use ingero_tests::torture::{
-    daemon_kill, damage,
+    copy_on_write, daemon_kill, damage,
     feeder::{self, Feed},
     kill, large,
     lies::{self, memory::Counting},
@@ -85,6 +85,12 @@ enum What {
     },
     /// R9: files with one lie each, through every reader
     Lies,
+    /// R6: a full btrfs, with and without a snapshot that shares the ring's blocks; needs root and mkfs.btrfs
+    CopyOnWrite {
+        /// How often
+        #[arg(long, default_value_t = 10)]
+        times: u64,
+    },
     /// Feeds a ring until killed; what `kill` and `recover` run
     #[command(hide = true)]
     Feed {
@@ -119,6 +125,7 @@ fn main() {
         What::Cut => damage::cut_run().end(arguments.record),
         What::Flip { random } => damage::flip_run(random).end(arguments.record),
         What::Lies => lies::run().end(arguments.record),
+        What::CopyOnWrite { times } => full_btrfs(times).end(arguments.record),
         What::Quota { seconds } => quota(seconds).end(arguments.record),
         What::Recover { gib } => recover(gib).end(arguments.record),
         What::Feed { state, told, seed, large } => {
@@ -180,6 +187,26 @@ fn faults(count: u64) -> Run {
             Err(broken) => run.failures.push(broken),
         }
     }
+    run
+}
+
+fn full_btrfs(times: u64) -> Run {
+    let what = "a full btrfs, a snapshot of the ring, SIGKILL, a start while it is full";
+    let mut run = Run::begin("R6", what, "recording goes on; every loss told");
+    let exe = std::env::current_exe().unwrap_or_default();
+    let (mut slowest, mut lost) = (u64::MAX, 0);
+    for _ in 0..times {
+        match copy_on_write::run(&exe) {
+            Ok(outcome) => {
+                eprintln!("{outcome:?}");
+                slowest = slowest.min(outcome.while_full);
+                lost = lost.max(outcome.lost);
+            }
+            Err(e) => run.failures.push(e),
+        }
+        run.runs += 1;
+    }
+    run.worst = format!("{slowest} events stored in a second while full; {lost} lost and told while shared");
     run
 }
 

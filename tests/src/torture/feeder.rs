@@ -17,7 +17,7 @@ use ingero_recorder::{
     discover::Registry,
     drain::{Progress, Sink},
     ring::{self, Bounds, Layout, Settings},
-    storage::{FileSystem, Storage},
+    storage::{self, FileSystem, Storage},
 };
 use memmap2::MmapMut;
 
@@ -62,6 +62,7 @@ fn word(map: &MmapMut, index: usize) -> &AtomicU64 {
 /// # Errors
 /// What keeps the ring from being opened.
 pub fn run(state: &Path, told: &Path, seed: u64, feed: Feed) -> Result<std::convert::Infallible, String> {
+    storage::install_sigbus_handler().map_err(|e| e.to_string())?;
     let storage: Arc<dyn Storage> = Arc::new(FileSystem);
     let layout = Layout::create(&*storage, state).map_err(|e| e.to_string())?;
     let epoch = ingero_recorder::clock::boot_ns();
@@ -113,6 +114,7 @@ pub fn run(state: &Path, told: &Path, seed: u64, feed: Feed) -> Result<std::conv
             sink.finding(finding);
         }
         sink.tell_losses();
+        sink.mend_head();
         if !feed.noisy && random.one_in(4) {
             std::thread::sleep(Duration::from_micros(random.below(3_000)));
         }

@@ -17,7 +17,7 @@ use crate::simulated::{
 };
 
 /// What one feeder had handed over when it was killed, by epoch, CPU and source.
-type Told = BTreeMap<(u64, u16, u8), u64>;
+pub type Told = BTreeMap<(u64, u16, u8), u64>;
 
 /// Kills a feeder `times` times on one ring.
 ///
@@ -61,7 +61,8 @@ fn kill_one(state: &Path, told: &Path, turn: u64, random: &mut Random) -> bool {
     ready
 }
 
-fn remember(path: &Path, told: &mut Told) {
+/// Reads what a feeder had handed over.
+pub fn remember(path: &Path, told: &mut Told) {
     let bytes = fs::read(path).unwrap();
     let words: Vec<u64> = bytes.as_chunks::<8>().0.iter().map(|b| u64::from_le_bytes(*b)).collect();
     assert_eq!(words.len(), WORDS);
@@ -80,7 +81,11 @@ pub fn files(directory: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
     entries.map(|e| (e.path(), fs::read(e.path()).unwrap_or_default())).collect()
 }
 
-fn check(found: &Contents, told: &Told) -> Result<(), String> {
+/// Every event that was told is there or declared lost, and no other.
+///
+/// # Errors
+/// The first broken promise.
+pub fn check(found: &Contents, told: &Told) -> Result<(), String> {
     if let Some(double) = found.doubles.first() {
         return Err(format!("{double:?} is there twice"));
     }
