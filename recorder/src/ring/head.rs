@@ -100,7 +100,8 @@ impl HeadWriter {
         pool: SlotPool,
         table: &SegmentTable,
     ) -> Result<Self> {
-        let made = with_room(&*storage, &mut table.lock(), epoch, || make(&*storage, path, geometry));
+        let (size, begin) = (geometry.file_bytes(), || make(&*storage, path, geometry));
+        let made = with_room(&*storage, &mut table.lock(), epoch, size, begin);
         let (file, map) =
             made.at("cannot make the head", path, "free some space below the state directory")?;
         Ok(Self {

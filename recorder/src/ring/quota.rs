@@ -65,19 +65,25 @@ pub fn make_room(
     }
 }
 
-/// Makes something that takes space; on a full disk the oldest segments go for it, one after the other, but for the
-/// fewest.
+/// Makes something of `size` bytes; on a full disk the oldest segments go for it, but for the fewest. Not more than
+/// twice as many bytes of them: if that does not help, others take what is let go, or the disk is full of what nobody
+/// can evict.
 pub(super) fn with_room<T>(
     storage: &dyn Storage,
     segments: &mut Segments,
     epoch: u64,
+    size: u64,
     mut make: impl FnMut() -> io::Result<T>,
 ) -> io::Result<T> {
+    let mut let_go = 0;
     loop {
-        match make() {
-            Err(e) if is_full(&e) && segments.list.len() > MIN_SEGMENTS => evict(storage, segments, epoch),
-            made => return made,
+        let made = make();
+        let may_evict = segments.list.len() > MIN_SEGMENTS && let_go < 2 * size;
+        if !may_evict || !made.as_ref().is_err_and(is_full) {
+            return made;
         }
+        let_go += segments.list.front().map_or(0, |oldest| oldest.bytes);
+        evict(storage, segments, epoch);
     }
 }
 

@@ -292,7 +292,7 @@ impl Sealer {
             return Err(full());
         }
         let begin = || SegmentWriter::begin(&*self.storage, &self.directory, seq, self.identity, self.chain);
-        let mut writer = quota::with_room(&*self.storage, &mut segments, epoch, begin)?;
+        let mut writer = quota::with_room(&*self.storage, &mut segments, epoch, size, begin)?;
         self.next_seq += 1;
         // In the table at once: whatever fails from here on, the file is counted and evicted like any other.
         segments.active = Some((seq, writer.file()));
