@@ -16,6 +16,7 @@
 //! | [`manifest`], [`bundle`] | a frozen window, and the one file it travels in |
 //! | [`control`] | messages between `ingeroctl` and the recorder |
 //! | [`ops`] | the numbers and names of operations |
+//! | [`container`] | what a cgroup path says |
 #![forbid(unsafe_code)]
 
 pub mod bundle;
@@ -23,6 +24,7 @@ pub mod bytes;
 mod check;
 pub mod codec;
 pub mod columns;
+pub mod container;
 pub mod control;
 pub mod copies;
 pub mod dictionary;

@@ -9,7 +9,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use ingero_tests::{Lab, Program, live, standin};
+use ingero_tests::{Lab, Program, calls, live, standin};
 use rusqlite::Connection;
 
 /// A page as an inference engine serves it; one more request runs at each look.
@@ -118,7 +118,8 @@ fn a_name_that_was_told_long_before_the_window_is_known_in_it() {
     }
     let mut lab = Lab::new();
     start_with(&mut lab, "nvml = false\n");
-    // The rows that tell the names lie in the first segment; a restart begins another epoch, with its own.
+    // The rows that tell the names are older than the window; a restart begins another epoch, with its own.
+    calls::count(&lab, 1, 500, 20_000);
     std::thread::sleep(Duration::from_secs(7));
     let first = values(&lab.window("late", "500ms"), "load1", "");
     assert!((1..8).contains(&first.len()), "{first:?}");

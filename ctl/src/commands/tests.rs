@@ -141,6 +141,7 @@ fn the_views_have_the_columns_of_the_contract() {
         ("losses", "ts_ns, node, cpu, source, cause, count, from_ns, to_ns"),
         ("samples", "ts_ns, node, name, labels, value"),
         ("annotations", "ts_ns, dur_ns, node, pid, labels"),
+        ("processes", "node, pid, comm, cgroup, container, runtime, pod_uid, qos, unit"),
         ("meta", "key, value"),
     ] {
         let sql = format!("SELECT {columns} FROM {view} LIMIT 1");
@@ -278,4 +279,25 @@ fn completions_are_written_for_every_shell() {
     for shell in ["bash", "zsh", "fish"] {
         assert!(said(&["completions", shell]).contains("explain"));
     }
+}
+
+#[test]
+fn a_process_has_its_container_and_pod_in_the_database() {
+    let folder = TempDir::new().unwrap();
+    let mut draft = incident();
+    let id = "0123456789abcdef".repeat(4);
+    let pod = "kubepods-burstable-pod12345678_9abc_def0_1234_56789abcdef0.slice";
+    let cgroup = format!("/kubepods.slice/{pod}/cri-containerd-{id}.scope");
+    draft.manifest.processes[0].cgroup.clone_from(&cgroup);
+    draft.state.processes[0].cgroup = cgroup;
+    let bundle = draft.write(&folder, "one.ingero");
+    let db = folder.path().join("one.db");
+    said(&["convert", text(&bundle), "-o", text(&db)]);
+    let sql = "SELECT container, runtime, pod_uid, qos FROM processes WHERE pid = 100";
+    let rows: Value = serde_json::from_str(&said(&["query", text(&db), sql, "--format", "json"])).unwrap();
+    let expected = serde_json::json!({
+        "container": id, "runtime": "containerd", "pod_uid": "12345678-9abc-def0-1234-56789abcdef0",
+        "qos": "burstable",
+    });
+    assert_eq!(rows["rows"][0], expected);
 }

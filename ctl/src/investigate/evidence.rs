@@ -193,7 +193,8 @@ fn actor_label(scene: &Scene<'_>, piece: &Piece) -> String {
     // Threads of a process that took the CPU are one actor; who held a lock is one thread.
     if piece.class == Class::Runnable && task.pid != 0 {
         let comm = if task.comm.is_empty() { "?" } else { &task.comm };
-        return format!("{comm}/{}", task.pid);
+        let place = scene.trace.whereabouts(task.pid).map(|place| format!(" ({place})")).unwrap_or_default();
+        return format!("{comm}/{}{place}", task.pid);
     }
     task.label()
 }

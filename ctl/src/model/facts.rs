@@ -1,5 +1,6 @@
 //! Where a window comes from and how complete it is.
 
+use ingero_format::container::Placement;
 use serde::{Deserialize, Serialize};
 
 /// What the bundle says about itself, and what reading it found.
@@ -45,6 +46,21 @@ pub struct Facts {
     pub damage: Vec<String>,
 }
 
+impl Process {
+    /// Its container in short, else its service; `None` if its cgroup names neither.
+    #[must_use]
+    pub fn whereabouts(&self) -> Option<String> {
+        let place = Placement::of(&self.cgroup);
+        match place.container.get(..SHORT_ID).unwrap_or(&place.container) {
+            "" => place.unit.ends_with(".service").then_some(place.unit),
+            container => Some(format!("container {container}")),
+        }
+    }
+}
+
+/// Digits of a container's id that people are shown.
+const SHORT_ID: usize = 12;
+
 /// A recorded process.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Process {
@@ -62,4 +78,23 @@ pub struct Process {
     pub cgroup: String,
     /// CUDA libraries it maps.
     pub libraries: Vec<String>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_process_is_placed_by_its_container_else_by_its_service() {
+        let at = |cgroup: &str| Process { cgroup: cgroup.into(), ..Process::default() }.whereabouts();
+        let id = "0123456789abcdef".repeat(4);
+        assert_eq!(
+            at(&format!("/system.slice/docker-{id}.scope")).as_deref(),
+            Some("container 0123456789ab")
+        );
+        assert_eq!(at("/lxc/web").as_deref(), Some("container web"));
+        assert_eq!(at("/system.slice/engine.service").as_deref(), Some("engine.service"));
+        assert_eq!(at("/user.slice/user-0.slice/session-3.scope"), None);
+        assert_eq!(at(""), None);
+    }
 }

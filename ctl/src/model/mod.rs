@@ -128,6 +128,12 @@ impl Trace {
             .unwrap_or("")
     }
 
+    /// Container or service of a recorded process.
+    #[must_use]
+    pub fn whereabouts(&self, pid: u32) -> Option<String> {
+        self.processes.iter().find(|p| p.pid == pid)?.whereabouts()
+    }
+
     /// Length of the window.
     #[must_use]
     pub fn span_ns(&self) -> i64 {

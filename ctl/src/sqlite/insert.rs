@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use ingero_format::ops;
+use ingero_format::{container::Placement, ops};
 use rusqlite::{Connection, Result, params};
 use serde_json::json;
 
@@ -115,11 +115,7 @@ fn dictionaries(db: &Connection, node: i64, trace: &Trace, base: Bases) -> Resul
         "INSERT INTO node VALUES(?,?,?,?,?)",
         params![node, trace.node, trace.from_ns, trace.to_ns, facts],
     )?;
-    let mut insert = db.prepare("INSERT INTO process VALUES(NULL,?,?,?,?,?,?,?,?)")?;
-    for p in &trace.processes {
-        let libraries = json!(p.libraries).to_string();
-        insert.execute(params![node, p.pid, p.start_ns, p.covered_ns, p.comm, p.exe, p.cgroup, libraries])?;
-    }
+    processes(db, node, trace)?;
     let mut insert = db.prepare("INSERT INTO task VALUES(?,?,?,?,?)")?;
     for (i, t) in trace.tasks.iter().enumerate() {
         insert.execute(params![base.task + i as i64, node, t.pid, t.tid, t.comm])?;
@@ -144,6 +140,32 @@ fn dictionaries(db: &Connection, node: i64, trace: &Trace, base: Bases) -> Resul
         let (source, cause) = (l.source_name(), l.cause_name());
         insert
             .execute(params![node, l.from_ns, l.to_ns, l.cpu, l.source, source, l.cause, cause, l.count])?;
+    }
+    Ok(())
+}
+
+// Where each runs stands in its cgroup's path; it is written out so that SQL can ask for it.
+fn processes(db: &Connection, node: i64, trace: &Trace) -> Result<()> {
+    let mut insert = db.prepare("INSERT INTO process VALUES(NULL,?,?,?,?,?,?,?,?,?,?,?,?,?)")?;
+    for p in &trace.processes {
+        let libraries = json!(p.libraries).to_string();
+        let place = Placement::of(&p.cgroup);
+        let known = |text: &str| (!text.is_empty()).then(|| text.to_owned());
+        insert.execute(params![
+            node,
+            p.pid,
+            p.start_ns,
+            p.covered_ns,
+            p.comm,
+            p.exe,
+            p.cgroup,
+            libraries,
+            known(&place.container),
+            known(place.runtime),
+            known(&place.pod_uid),
+            known(place.qos),
+            known(&place.unit)
+        ])?;
     }
     Ok(())
 }

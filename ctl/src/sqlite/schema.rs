@@ -8,7 +8,8 @@ CREATE TABLE node(id INTEGER PRIMARY KEY, name TEXT NOT NULL, from_ns INTEGER NO
   to_ns INTEGER NOT NULL, facts TEXT NOT NULL);
 CREATE TABLE process(id INTEGER PRIMARY KEY, node INTEGER NOT NULL, pid INTEGER NOT NULL,
   start_ns INTEGER NOT NULL, covered_ns INTEGER NOT NULL, comm TEXT NOT NULL, exe TEXT NOT NULL,
-  cgroup TEXT NOT NULL, libraries TEXT NOT NULL);
+  cgroup TEXT NOT NULL, libraries TEXT NOT NULL, container TEXT, runtime TEXT, pod_uid TEXT, qos TEXT,
+  unit TEXT);
 CREATE TABLE task(id INTEGER PRIMARY KEY, node INTEGER NOT NULL, pid INTEGER NOT NULL,
   tid INTEGER NOT NULL, comm TEXT NOT NULL);
 CREATE TABLE op(id INTEGER PRIMARY KEY, name TEXT NOT NULL, layer TEXT NOT NULL,
@@ -82,7 +83,7 @@ CREATE VIEW losses AS SELECT l.from_ns AS ts_ns, n.name AS node, nullif(l.cpu, 6
 CREATE VIEW samples AS SELECT s.ts_ns, n.name AS node, r.name, r.labels, s.value, nullif(r.pid, 0) AS pid
   FROM sample s JOIN series r ON r.id = s.series JOIN node n ON n.id = r.node;
 CREATE VIEW processes AS SELECT n.name AS node, p.pid, p.start_ns, p.covered_ns, p.comm, p.exe, p.cgroup,
-  p.libraries FROM process p JOIN node n ON n.id = p.node;
+  p.libraries, p.container, p.runtime, p.pod_uid, p.qos, p.unit FROM process p JOIN node n ON n.id = p.node;
 ",
         call = ts("c"),
         interval = ts("i"),

@@ -6,7 +6,7 @@ use std::{
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
-use ingero_format::{manifest::LibraryProbes, state::Process};
+use ingero_format::{container::path_of, manifest::LibraryProbes, state::Process};
 
 /// Processes and libraries under observation. Shared; every use is short.
 #[derive(Debug, Default)]
@@ -81,7 +81,7 @@ pub fn describe_process(pid: u32) -> Option<Process> {
         start_ns: start_ns(&stat).unwrap_or_default(),
         comm: comm.trim_end().to_owned(),
         exe: exe.to_string_lossy().into_owned(),
-        cgroup: cgroup.lines().last().and_then(|l| l.splitn(3, ':').nth(2)).unwrap_or_default().to_owned(),
+        cgroup: path_of(&cgroup).to_owned(),
         ..Process::default()
     })
 }
