@@ -50,6 +50,8 @@ pub enum MemberKind {
     Index = 6,
     /// Nothing: the bundle is complete.
     End = 7,
+    /// [`UserSymbols`].
+    UserSymbols = 8,
 }
 
 /// Names of kernel addresses, made where the bundle was.
@@ -57,6 +59,48 @@ pub enum MemberKind {
 pub struct Symbols {
     /// Address, symbol, offset in it.
     pub kernel: Vec<(u64, String, u64)>,
+}
+
+/// Names of addresses in processes' own code, made where the bundle was.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Encode, Decode)]
+pub struct UserSymbols {
+    /// Files that code was mapped from.
+    pub modules: Vec<Module>,
+    /// What each address is; several processes may have one address.
+    pub frames: Vec<UserFrame>,
+}
+
+/// A file that code was mapped from.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Encode, Decode)]
+pub struct Module {
+    /// Path as the process saw it, or a name in brackets.
+    pub path: String,
+    /// Its build id; empty if it has none.
+    pub build_id: Vec<u8>,
+}
+
+/// [`UserFrame::module`] of an address that lay in no file.
+pub const NO_MODULE: u32 = u32::MAX;
+
+/// An address in a process's code.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Encode, Decode)]
+pub struct UserFrame {
+    /// Process.
+    pub pid: u32,
+    /// Address.
+    pub address: u64,
+    /// Index of its module, or [`NO_MODULE`].
+    pub module: u32,
+    /// Offset in the module's file.
+    pub file_offset: u64,
+    /// Symbol as the file has it, mangled; empty if not known.
+    pub symbol: String,
+    /// Offset in the symbol.
+    pub offset: u64,
+    /// Source file; empty if not known.
+    pub file: String,
+    /// Line in it; 0 if not known.
+    pub line: u32,
 }
 
 /// Digests of the members before it.

@@ -2,9 +2,9 @@
 //!
 //! A sequence of sections, `tag u16 | 0 u16 | len u32 | one list`, so that later versions add what they need:
 //!
-//! | tag | 1 | 2 | 3 | 4 | 5 | 6 |
-//! |---|---|---|---|---|---|---|
-//! | list of | [`Account`] | [`Task`] | [`Stack`] | [`Handle`] | [`Process`] | [`Text`] |
+//! | tag | 1 | 2 | 3 | 4 | 5 | 6 | 7 |
+//! |---|---|---|---|---|---|---|---|
+//! | list of | [`Account`] | [`Task`] | [`Stack`] | [`Handle`] | [`Process`] | [`Text`] | [`Owner`] |
 
 use std::collections::BTreeSet;
 
@@ -29,6 +29,8 @@ pub struct State {
     pub processes: Vec<Process>,
     /// Names of sampled quantities.
     pub texts: Vec<Text>,
+    /// Whose code the stacks of user code are in.
+    pub owners: Vec<Owner>,
 }
 
 /// What one CPU produced for one source before some point, and what became of it.
@@ -86,6 +88,15 @@ pub struct Text {
     pub text: String,
 }
 
+/// A stack of user code; one without an owner is the kernel's.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Encode, Decode)]
+pub struct Owner {
+    /// The stack's id.
+    pub stack: u32,
+    /// The process.
+    pub pid: u32,
+}
+
 /// A recorded process.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Encode, Decode, serde::Serialize)]
 pub struct Process {
@@ -122,6 +133,7 @@ impl State {
         put(&mut out, 4, &self.handles)?;
         put(&mut out, 5, &self.processes)?;
         put(&mut out, 6, &self.texts)?;
+        put(&mut out, 7, &self.owners)?;
         Ok(out)
     }
 
@@ -155,6 +167,7 @@ impl State {
             4 => self.handles = codec::decode(WHAT, bytes)?,
             5 => self.processes = codec::decode(WHAT, bytes)?,
             6 => self.texts = codec::decode(WHAT, bytes)?,
+            7 => self.owners = codec::decode(WHAT, bytes)?,
             _ => {}
         }
         Ok(())
@@ -186,6 +199,7 @@ mod tests {
             handles: vec![Handle { pid: 10, handle: 4, name: "gemm".into() }],
             processes: vec![Process { pid: 10, comm: "engine".into(), ..Process::default() }],
             texts: vec![Text { id: 9, text: "load1".into() }],
+            owners: vec![Owner { stack: 1, pid: 10 }],
         }
     }
 

@@ -34,7 +34,7 @@ pub use readings::{Readings, series};
 use crate::{
     clock,
     config::Samples,
-    discover::Registry,
+    discover::{Modules, Registry},
     drain::{Finding, Progress},
     journal,
 };
@@ -56,6 +56,8 @@ pub struct Sampler {
     pub registry: Arc<Registry>,
     /// The drain's counts.
     pub progress: Arc<Progress>,
+    /// Where code of recorded processes is noted, if stacks of it are taken.
+    pub modules: Option<Arc<Modules>>,
 }
 
 /// The way of a thread's readings to the drain.
@@ -105,8 +107,12 @@ impl Sampler {
         if self.config.host {
             host::read(roots.proc, &mut readings);
         }
+        let processes = self.registry.processes();
+        if let Some(modules) = &self.modules {
+            modules.refresh(&processes);
+        }
         if self.config.cgroups {
-            let pids: Vec<u32> = self.registry.processes().iter().map(|p| p.pid).collect();
+            let pids: Vec<u32> = processes.iter().map(|p| p.pid).collect();
             cgroup::read(roots, &pids, &mut readings);
         }
         own::read(&self.progress, &mut readings);
@@ -151,7 +157,7 @@ mod tests {
         let config =
             Samples { interval: Nanos(100_000_000), nvml: false, metrics: Vec::new(), ..Samples::default() };
         let (registry, progress) = Default::default();
-        let sampler = Sampler { config, findings, registry, progress };
+        let sampler = Sampler { config, findings, registry, progress, modules: None };
         let stop = Arc::new(AtomicBool::new(false));
         let flag = Arc::clone(&stop);
         let thread = thread::spawn(move || sampler.run(&flag));

@@ -17,7 +17,7 @@ use std::{any::Any, io, path::Path, sync::Arc};
 use ingero_format::segment::Anchor;
 
 pub use file_system::FileSystem;
-pub use sigbus::{Guard, install as install_sigbus_handler};
+pub use sigbus::{Forgiving, Guard, install as install_sigbus_handler};
 
 /// A file system, or what stands in for one.
 pub trait Storage: Send + Sync {

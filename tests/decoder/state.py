@@ -11,9 +11,11 @@ TASK = Record("Task", ("pid", "u32"), ("tid", "u32"), ("since_ns", "u64"), ("com
 STACK = Record("Stack", ("id", "u32"), ("frames", ListOf("u64")))
 HANDLE = Record("Handle", ("pid", "u32"), ("handle", "u64"), ("name", "string"))
 TEXT = Record("Text", ("id", "u32"), ("text", "string"))
+OWNER = Record("Owner", ("stack", "u32"), ("pid", "u32"))
 SECTIONS = {
     1: ("accounts", ListOf(ACCOUNT)), 2: ("tasks", ListOf(TASK)), 3: ("stacks", ListOf(STACK)),
     4: ("handles", ListOf(HANDLE)), 5: ("processes", ListOf(PROCESS)), 6: ("texts", ListOf(TEXT)),
+    7: ("owners", ListOf(OWNER)),
 }
 
 

@@ -5,7 +5,7 @@ use ingero_format::{
     dictionary::Ledger,
     frame::{self, Kind},
     segment::{Anchor, Builder, Header},
-    state::{State, Text},
+    state::{Owner, State, Text},
 };
 
 use crate::{
@@ -38,7 +38,8 @@ fn state(random: &mut Random) -> State {
         return State::default();
     }
     let text = Text { id: random.below(40) as u32, text: "psi_some_total_us{resource=\"io\"}".into() };
-    State { texts: if random.once_in(2) { vec![text] } else { Vec::new() }, ..sample::a_state() }
+    let (texts, owners) = (vec![text], vec![Owner { stack: 1, pid: 10 }]);
+    if random.once_in(2) { sample::a_state() } else { State { texts, owners, ..sample::a_state() } }
 }
 
 /// A segment, damaged or not, and the digest chain's value after it.

@@ -170,7 +170,10 @@ fn state(s: &State) -> Value {
             .map(|p| json!([p.pid, p.start_ns, p.covered_ns, p.comm, p.exe, p.cgroup, libraries(p)]))
             .collect::<Vec<_>>(),
     });
-    // Only where there are some: older files know no such list.
+    // Only where there are some: older files know no such lists.
+    if !s.owners.is_empty() {
+        dumped["owners"] = s.owners.iter().map(|o| json!([o.stack, o.pid])).collect();
+    }
     if !s.texts.is_empty() {
         dumped["texts"] = s.texts.iter().map(|t| json!([t.id, t.text])).collect();
     }

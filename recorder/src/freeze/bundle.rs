@@ -4,7 +4,7 @@ use std::{io, path::Path};
 
 use ingero_format::{
     Row,
-    bundle::{Index, IndexEntry, MemberKind, Symbols, file_header, member_header, padding},
+    bundle::{Index, IndexEntry, MemberKind, Symbols, UserSymbols, file_header, member_header, padding},
     bytes::crc32c,
     codec,
 };
@@ -23,6 +23,8 @@ pub struct Parts<'a> {
     pub open: &'a [Row],
     /// Names of kernel addresses.
     pub symbols: &'a Symbols,
+    /// Names of addresses in processes' code; written only if there are any.
+    pub user_symbols: &'a UserSymbols,
 }
 
 /// Claims `room` bytes for a bundle under a temporary name, so that the bound on the state directory counts
@@ -70,6 +72,10 @@ fn write_to(storage: &dyn Storage, file: FileHandle, set: &FrozenSet, parts: &Pa
     out.bytes(MemberKind::Open, parts.open.len() as u64, &open)?;
     let symbols = codec::encode("symbols", parts.symbols).map_err(io::Error::other)?;
     out.bytes(MemberKind::Symbols, 0, &symbols)?;
+    if !parts.user_symbols.frames.is_empty() {
+        let symbols = codec::encode("user symbols", parts.user_symbols).map_err(io::Error::other)?;
+        out.bytes(MemberKind::UserSymbols, 0, &symbols)?;
+    }
     let index = codec::encode("bundle index", &out.index).map_err(io::Error::other)?;
     out.bytes(MemberKind::Index, 0, &index)?;
     out.put(&member_header(MemberKind::End, 0, 0, 0))?;

@@ -1,15 +1,23 @@
-//! Names of kernel addresses in the window's stacks, so that the bundle is readable elsewhere.
+//! Names of the addresses in the window's stacks, so that the bundle is readable elsewhere.
+//!
+//! Kernel addresses are looked up in the kernel's own list. Addresses in processes' code are told as file and
+//! offset by what was mapped where, and named by the file's symbol table, if it is still there and there is
+//! time.
+
+mod kernel;
+mod lookup;
+#[cfg(test)]
+mod tests;
+mod user;
 
 use std::{
-    collections::BTreeSet,
-    fs::File,
-    io::{BufRead, BufReader},
+    collections::{BTreeMap, BTreeSet, HashMap},
     path::Path,
 };
 
 use ingero_format::{
     Row,
-    bundle::Symbols,
+    bundle::{Symbols, UserSymbols},
     columns,
     frame::{self, Kind},
     head,
@@ -19,11 +27,11 @@ use ingero_format::{
 };
 
 use super::links::{FrozenSet, link_name};
-use crate::storage::Storage;
+use crate::{discover::Modules, storage::Storage};
 
 /// Finds every stack address of this boot in a frozen set and names it.
-pub(super) fn symbols(set: &FrozenSet, boot_id: [u8; 16]) -> Symbols {
-    let mut addresses = BTreeSet::new();
+pub(super) fn symbols(set: &FrozenSet, boot_id: [u8; 16], modules: &Modules) -> (Symbols, UserSymbols) {
+    let mut addresses = Addresses::default();
     for segment in &set.segments {
         let path = set.directory.join(link_name(segment.seq));
         from_segment(&*set.storage, &path, boot_id, &mut addresses);
@@ -31,18 +39,49 @@ pub(super) fn symbols(set: &FrozenSet, boot_id: [u8; 16]) -> Symbols {
     for slot in head::read(&set.head).map(|(slots, _)| slots).unwrap_or_default() {
         from_rows(&slot.rows, &mut addresses);
     }
-    addresses.remove(&0);
-    let kallsyms = File::open("/proc/kallsyms").map(BufReader::new);
-    Symbols { kernel: kallsyms.map(|file| resolve(&addresses, file)).unwrap_or_default() }
+    let user = user::resolve(&addresses.user, modules);
+    (Symbols { kernel: kernel::resolve_all(&addresses.kernel) }, user)
 }
 
-fn from_rows(rows: &[Row], addresses: &mut BTreeSet<u64>) {
-    for row in rows.iter().filter(|r| r.op == ops::STACK_PART) {
-        addresses.extend([row.arg0, row.arg1]);
+/// What is to be named.
+#[derive(Debug, Default)]
+struct Addresses {
+    kernel: BTreeSet<u64>,
+    /// By process and address: true if a call returns there, false if the thread was there itself.
+    user: BTreeMap<(u32, u64), bool>,
+}
+
+impl Addresses {
+    fn add(&mut self, pid: u32, address: u64, innermost: bool) {
+        match (pid, address) {
+            (_, 0) => {}
+            (0, address) => {
+                self.kernel.insert(address);
+            }
+            // Both in different stacks: the thread was there, so it is a place like any other.
+            (pid, address) => *self.user.entry((pid, address)).or_insert(!innermost) &= !innermost,
+        }
     }
 }
 
-fn from_segment(storage: &dyn Storage, path: &Path, boot_id: [u8; 16], addresses: &mut BTreeSet<u64>) {
+fn from_rows(rows: &[Row], addresses: &mut Addresses) {
+    for row in rows.iter().filter(|r| r.op == ops::STACK_PART) {
+        addresses.add(row.pid, row.arg0, row.ret == 0);
+        addresses.add(row.pid, row.arg1, false);
+    }
+}
+
+fn from_state(state: State, addresses: &mut Addresses) {
+    let owners: HashMap<u32, u32> = state.owners.iter().map(|o| (o.stack, o.pid)).collect();
+    for stack in state.stacks {
+        let pid = owners.get(&stack.id).copied().unwrap_or(0);
+        for (i, address) in stack.frames.into_iter().enumerate() {
+            addresses.add(pid, address, i == 0);
+        }
+    }
+}
+
+fn from_segment(storage: &dyn Storage, path: &Path, boot_id: [u8; 16], addresses: &mut Addresses) {
     let Ok(view) = storage.open(path).and_then(|f| f.view()) else { return };
     let bytes = (*view).as_ref();
     let Ok(header) = Header::read(bytes) else { return };
@@ -55,7 +94,7 @@ fn from_segment(storage: &dyn Storage, path: &Path, boot_id: [u8; 16], addresses
         let content = frame.content().ok().flatten();
         if content == Some(Kind::State) {
             let state = frame::unpack_record(&frame, payload).and_then(|raw| State::read(&raw));
-            addresses.extend(state.map(|s| s.stacks).unwrap_or_default().into_iter().flat_map(|s| s.frames));
+            from_state(state.unwrap_or_default(), addresses);
         } else if content == Some(Kind::Events) && frame.sources == 1 << Source::Meta as u8 {
             let decoded = columns::decode(&frame, payload, header.tick_ns, &dictionaries);
             from_rows(&decoded.unwrap_or_default().rows, addresses);
@@ -63,48 +102,25 @@ fn from_segment(storage: &dyn Storage, path: &Path, boot_id: [u8; 16], addresses
     }
 }
 
-// `ffffffff81000000 T _stext` and, in modules, `ffffffffc0000000 t name	[module]`, in no order. The file is
-// megabytes long and the addresses few: it is read once, keeping for each address the nearest function
-// at or before it.
-fn resolve(addresses: &BTreeSet<u64>, kallsyms: impl BufRead) -> Vec<(u64, String, u64)> {
-    let wanted: Vec<u64> = addresses.iter().copied().collect();
-    let mut nearest: Vec<Option<(u64, String)>> = vec![None; wanted.len()];
-    for line in kallsyms.lines().map_while(Result::ok) {
-        let Some((start, name)) = function(&line) else { continue };
-        let first = wanted.partition_point(|address| *address < start);
-        if let Some(place) = nearest.get_mut(first)
-            && place.as_ref().is_none_or(|(known, _)| *known < start)
-        {
-            *place = Some((start, name.to_owned()));
-        }
-    }
-    // What is nearest to one address is a candidate for the next.
-    let mut last: Option<(u64, String)> = None;
-    let mut found = Vec::new();
-    for (address, candidate) in wanted.into_iter().zip(nearest) {
-        last = candidate.into_iter().chain(last).max_by_key(|(start, _)| *start);
-        found.extend(last.as_ref().map(|(start, name)| (address, name.clone(), address - start)));
-    }
-    found
-}
-
-fn function(line: &str) -> Option<(u64, &str)> {
-    let mut words = line.split_whitespace();
-    let (address, kind, name) = (words.next()?, words.next()?, words.next()?);
-    let start = u64::from_str_radix(address, 16).ok()?;
-    (matches!(kind, "t" | "T" | "w" | "W") && start > 0).then_some((start, name))
-}
-
 #[cfg(test)]
-mod tests {
+mod collected {
+    use ingero_format::state::{Owner, Stack};
+
     use super::*;
 
     #[test]
-    fn an_address_is_named_by_the_function_that_begins_before_it() {
-        let text = "0000000000001000 T first\n0000000000002000 d data\n0000000000003000 t second\t[module]\n";
-        let found = resolve(&BTreeSet::from([0xfff, 0x1000, 0x2fff, 0x3010]), text.as_bytes());
-        let expected =
-            [(0x1000, "first".into(), 0), (0x2fff, "first".into(), 0x1fff), (0x3010, "second".into(), 0x10)];
-        assert_eq!(found, expected);
+    fn stacks_of_the_kernel_and_of_processes_are_told_apart_in_rows_and_in_state_records() {
+        let mut addresses = Addresses::default();
+        let part = |pid, ret, arg0, arg1| Row { op: ops::STACK_PART, pid, ret, arg0, arg1, ..Row::default() };
+        from_rows(&[part(0, 0, 1, 2), part(7, 0, 10, 20), part(7, 1, 30, 0)], &mut addresses);
+        let state = State {
+            stacks: vec![Stack { id: 1, frames: vec![3] }, Stack { id: 2, frames: vec![20, 40] }],
+            owners: vec![Owner { stack: 2, pid: 8 }],
+            ..State::default()
+        };
+        from_state(state, &mut addresses);
+        assert_eq!(addresses.kernel, BTreeSet::from([1, 2, 3]));
+        let user = [((7, 10), false), ((7, 20), true), ((7, 30), true), ((8, 20), false), ((8, 40), true)];
+        assert_eq!(addresses.user, BTreeMap::from(user));
     }
 }

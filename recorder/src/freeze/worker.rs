@@ -28,8 +28,8 @@ use super::{
 };
 use crate::{
     Error, Result, clock,
-    config::Config,
-    discover::Registry,
+    config::{Config, UserStacks},
+    discover::{Modules, Registry},
     drain::Progress,
     error::IoContext,
     journal,
@@ -71,6 +71,8 @@ pub struct Freezer {
     pub progress: Arc<Progress>,
     /// Processes and libraries.
     pub registry: Arc<Registry>,
+    /// What code of processes was mapped from.
+    pub modules: Arc<Modules>,
     /// Open calls.
     pub threads: HashMap<MapData, u32, ThreadState>,
     /// Configuration in force.
@@ -153,6 +155,9 @@ impl Freezer {
         };
         let max_bytes = self.config.lock().unwrap_or_else(PoisonError::into_inner).snapshot.max_bytes.0;
         let boot_id = clock::boot_id();
+        if config_takes_user_stacks(&self.config) {
+            self.modules.refresh_now(&self.registry.processes());
+        }
         let link = |set: &mut FrozenSet, from_ns| {
             let wanted = Wanted { from_ns, boot_id, max_bytes };
             set.link(&self.layout, &self.table, &wanted).at("cannot link", &self.layout.frozen, REMEDY)
@@ -208,8 +213,9 @@ impl Freezer {
         );
         self.table.lock().reserved = 0;
         let durable_after_ns = window.frozen_after_ns + syncing.elapsed().as_nanos() as u64;
-        let symbols = symbols::symbols(set, manifest.host.boot_id);
-        let parts = bundle::Parts { manifest: &bytes, open: &window.open, symbols: &symbols };
+        let (symbols, user) = symbols::symbols(set, manifest.host.boot_id, &self.modules);
+        let parts =
+            bundle::Parts { manifest: &bytes, open: &window.open, symbols: &symbols, user_symbols: &user };
         let written = durable.and_then(|()| {
             bundle::write(&path, file, set, &parts).at("cannot write the bundle", &path, REMEDY)
         });
@@ -320,6 +326,10 @@ impl Freezer {
                 .push("the newest events had not all been drained when the window was closed".into());
         }
     }
+}
+
+fn config_takes_user_stacks(config: &Mutex<Config>) -> bool {
+    config.lock().unwrap_or_else(PoisonError::into_inner).probes.user_stacks != UserStacks::Never
 }
 
 // Waits for the latest post-window among the requests; those that come meanwhile join. When the recorder

@@ -9,7 +9,7 @@ use ingero_format::{
     Row,
     ops::{self, Source},
     row::META_CPU,
-    state::{Account, Handle, Stack, State, Task, Text},
+    state::{Account, Handle, Owner, Stack, State, Task, Text},
 };
 
 use crate::discover::Registry;
@@ -70,6 +70,8 @@ pub struct Prologue {
     named: BTreeMap<(u32, u64), String>,
     /// Texts that name sampled quantities.
     sampled: BTreeSet<u32>,
+    /// Processes of the stacks that are of user code.
+    owners: BTreeMap<u32, u32>,
     registry: Arc<Registry>,
 }
 
@@ -88,6 +90,7 @@ impl Prologue {
             let pair = |c: &[u64]| [c.first().copied().unwrap_or(0), c.get(1).copied().unwrap_or(0)];
             self.stacks.insert(stack.id, Parts(stack.frames.chunks(2).map(pair).collect()));
         }
+        self.owners = state.owners.iter().map(|o| (o.stack, o.pid)).collect();
         self.sampled = state.texts.iter().map(|t| t.id).collect();
         self.texts = state.texts.iter().map(|t| (t.id, Parts::of_text(&t.text))).collect();
         self.named = state.handles.into_iter().map(|h| ((h.pid, h.handle), h.name)).collect();
@@ -119,7 +122,12 @@ impl Prologue {
                     self.forget_oldest();
                 }
             }
-            ops::STACK_PART => self.stacks.entry(row.stack).or_default().set(row),
+            ops::STACK_PART => {
+                self.stacks.entry(row.stack).or_default().set(row);
+                if row.pid != 0 {
+                    self.owners.insert(row.stack, row.pid);
+                }
+            }
             ops::TEXT_PART => self.texts.entry(row.stack).or_default().set(row),
             ops::HANDLE_NAME => {
                 self.handles.insert((row.pid, row.arg0), row.stack);
@@ -171,6 +179,7 @@ impl Prologue {
                 .collect(),
             handles: named.into_iter().map(|((pid, handle), name)| Handle { pid, handle, name }).collect(),
             processes: self.registry.processes(),
+            owners: self.owners.iter().map(|(stack, pid)| Owner { stack: *stack, pid: *pid }).collect(),
             texts: self
                 .sampled
                 .iter()
@@ -210,6 +219,7 @@ mod tests {
                 },
                 Row { op: ops::STACK_PART, stack: 3, ret: 1, flags: 2, arg0: 30, ..meta },
                 Row { op: ops::STACK_PART, stack: 3, ret: 0, flags: 2, arg0: 10, arg1: 20, ..meta },
+                Row { op: ops::STACK_PART, stack: 4, pid: 5, ret: 0, flags: 1, arg0: 40, ..meta },
                 Row { op: ops::TEXT_PART, stack: 9, arg0: word(b"gemm_mlp"), flags: 1, ..meta },
                 Row { op: ops::HANDLE_NAME, pid: 5, arg0: 0xabc, stack: 9, ..meta },
                 Row {
@@ -229,6 +239,7 @@ mod tests {
         let state = prologue.state();
         assert_eq!(state.tasks[0].comm, "engine-loop");
         assert_eq!(state.stacks[0], Stack { id: 3, frames: vec![10, 20, 30] });
+        assert_eq!(state.owners, [Owner { stack: 4, pid: 5 }]);
         assert_eq!(state.handles[0].name, "gemm_mlp");
         // A kernel's name stands with its handle; only a quantity's is needed by its id.
         assert_eq!(state.texts, [Text { id: 10, text: "load1{a=\"1\"}".into() }]);

@@ -24,9 +24,9 @@ use crate::{
     attach::Prober,
     budget::{BudgetReport, Keeper, Limits},
     clock,
-    config::{Budget, Config},
+    config::{Budget, Config, UserStacks},
     control::{self, Answers, StatusSource},
-    discover::{Registry, Scanner, Watch},
+    discover::{Modules, Registry, Scanner, Watch},
     drain::{Drain, Finding, Gap, Progress, Sink, alarm},
     error::IoContext,
     freeze::{FreezeRequest, Freezer, Snapshots},
@@ -47,6 +47,7 @@ struct Shared {
     config: Arc<Mutex<Config>>,
     progress: Arc<Progress>,
     registry: Arc<Registry>,
+    modules: Arc<Modules>,
     snapshots: Snapshots,
     budget: BudgetReport,
     counts: Arc<Mutex<ingero_format::control::SnapshotCounts>>,
@@ -101,6 +102,7 @@ pub(super) fn start(config: Config, paths: &Paths, warnings: Vec<String>) -> Res
         findings: findings.clone(),
         registry: Arc::clone(&shared.registry),
         progress: Arc::clone(&shared.progress),
+        modules: (config.probes.user_stacks != UserStacks::Never).then(|| Arc::clone(&shared.modules)),
     };
     let sampling = Worker::spawn("sample", move |stop| sampler.run(stop))?;
     let mut scanner = Scanner::new(
@@ -184,6 +186,7 @@ fn freezer(
         table: table.clone(),
         progress: Arc::clone(&shared.progress),
         registry: Arc::clone(&shared.registry),
+        modules: Arc::clone(&shared.modules),
         threads,
         config: Arc::clone(&shared.config),
         snapshots: shared.snapshots.clone(),
@@ -202,6 +205,7 @@ impl Shared {
             progress: Arc::default(),
             registry: Arc::default(),
             budget: BudgetReport::default(),
+            modules: Arc::default(),
             config: Arc::new(Mutex::new(config.clone())),
             counts: Arc::default(),
         }

@@ -3,13 +3,14 @@
 //! Touching a page of a mapped file for which the disk has no room or no answer raises SIGBUS, whose default
 //! is death. The handler looks whether the address lies in a range that a [`Guard`] watches; if so it maps
 //! zeros over that page, notes it, and returns, so that the access is done again and succeeds. The owner
-//! asks [`Guard::is_broken`] and leaves the file. Any other SIGBUS goes its default way.
+//! asks [`Guard::is_broken`] and leaves the file. So it is for the thread that is [`Forgiving`], whatever it maps.
+//! Any other SIGBUS goes its default way.
 
 use std::{
     io,
     sync::{
         Mutex, PoisonError,
-        atomic::{AtomicBool, AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicI32, AtomicUsize, Ordering},
     },
 };
 
@@ -69,6 +70,34 @@ impl Drop for Guard {
     }
 }
 
+/// The thread that reads mapped files of others, or 0.
+static FORGIVEN: AtomicI32 = AtomicI32::new(0);
+
+/// While it lives, any mapped page that its thread cannot have reads as zeros: the thread reads files that
+/// belong to others, through code that maps them. One thread at a time.
+#[derive(Debug)]
+pub struct Forgiving(());
+
+impl Forgiving {
+    /// Forgives the calling thread.
+    #[must_use]
+    pub fn this_thread() -> Self {
+        FORGIVEN.store(this_thread(), Ordering::Release);
+        Self(())
+    }
+}
+
+impl Drop for Forgiving {
+    fn drop(&mut self) {
+        FORGIVEN.store(0, Ordering::Release);
+    }
+}
+
+fn this_thread() -> i32 {
+    // SAFETY: takes nothing, cannot fail, and is allowed in a signal handler.
+    unsafe { libc::gettid() }
+}
+
 /// Installs the handler for the whole process.
 ///
 /// # Errors
@@ -94,17 +123,45 @@ extern "C" fn handle(_: libc::c_int, info: *mut libc::siginfo_t, _: *mut libc::c
         let from = r.from.load(Ordering::Acquire);
         from != 0 && (from..r.to.load(Ordering::Relaxed)).contains(&address)
     });
-    if let Some(range) = range {
+    // SAFETY: as above.
+    let lost =
+        unsafe { (*info).si_code } == libc::BUS_ADRERR && FORGIVEN.load(Ordering::Acquire) == this_thread();
+    if range.is_some() || lost {
         let page = (address & !(PAGE - 1)) as *mut libc::c_void;
         let (rights, kind) =
             (libc::PROT_READ | libc::PROT_WRITE, libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_FIXED);
-        // SAFETY: the page lies inside a mapping that its guard's owner keeps, so nothing else is replaced.
+        // SAFETY: the page lies inside a mapping of a file that this thread is reading, or whose guard's owner
+        // keeps it, so nothing else is replaced.
         if unsafe { libc::mmap(page, PAGE, rights, kind, -1, 0) } != libc::MAP_FAILED {
-            range.broken.store(true, Ordering::Release);
+            if let Some(range) = range {
+                range.broken.store(true, Ordering::Release);
+            }
             return;
         }
     }
     // Not ours: the default action, at the same instruction.
     // SAFETY: both calls are allowed in a handler and take plain numbers.
     unsafe { libc::signal(libc::SIGBUS, libc::SIG_DFL) };
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use super::*;
+
+    #[test]
+    fn a_file_of_another_that_is_cut_while_it_is_read_reads_as_zeros() {
+        install().unwrap();
+        let mut file = tempfile::tempfile().unwrap();
+        file.write_all(&vec![7; 2 * PAGE]).unwrap();
+        // SAFETY: the mapping is only read, through volatile reads, and what is cut reads as zeros.
+        let mapped = unsafe { memmap2::Mmap::map(&file) }.unwrap();
+        file.set_len(0).unwrap();
+        let forgiving = Forgiving::this_thread();
+        // SAFETY: inside the mapping.
+        let read = |at: usize| unsafe { mapped.as_ptr().add(at).read_volatile() };
+        assert_eq!((read(0), read(PAGE)), (0, 0));
+        drop(forgiving);
+    }
 }

@@ -10,7 +10,7 @@ use std::{
 };
 
 use ingero_format::{
-    bundle::Symbols,
+    bundle::{Symbols, UserSymbols},
     head::Geometry,
     manifest::Manifest,
     ops::{LossCause, Source},
@@ -282,7 +282,13 @@ impl Rig {
             && stages > 1
         {
             let path = layout.bundles.join(format!("{id}.ingero"));
-            let parts = bundle::Parts { manifest: &manifest, open: &[], symbols: &Symbols::default() };
+            let (symbols, user_symbols) = (Symbols::default(), UserSymbols::default());
+            let parts = bundle::Parts {
+                manifest: &manifest,
+                open: &[],
+                symbols: &symbols,
+                user_symbols: &user_symbols,
+            };
             let file = bundle::claim(&*self.storage, &path, room);
             if let (Ok(file), true) = (file, stages > 2)
                 && bundle::write(&path, file, &set, &parts).is_ok()
