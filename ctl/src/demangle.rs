@@ -62,7 +62,10 @@ mod tests {
     fn names_of_both_languages_are_made_readable_and_others_stay() {
         for (raw, shown) in [
             ("_Z4gemmILi128EEvPKfS1_Pf", "void gemm<128>(float const*, float const*, float*)"),
-            ("_ZN2at6native12add_kernel_tERNS_14TensorIteratorE", "at::native::add_kernel_t(at::TensorIterator&)"),
+            (
+                "_ZN2at6native12add_kernel_tERNS_14TensorIteratorE",
+                "at::native::add_kernel_t(at::TensorIterator&)",
+            ),
             ("_ZN4core3fmt5Write9write_fmt17h0123456789abcdefE", "core::fmt::Write::write_fmt"),
             ("_RNvC6_123foo3bar", "123foo::bar"),
             ("cuLaunchKernel", "cuLaunchKernel"),
@@ -83,10 +86,13 @@ mod tests {
 
     #[test]
     fn a_short_name_for_a_text_without_end_stays_as_it_is() {
-        // Each type is a pair of the one before, by substitution.
-        let pairs: String = ('0'..='9').chain('A'..='Z').map(|c| format!("1aIS{c}_S{c}_E")).collect();
-        let name = format!("_Z1fI1aI1b1bE{pairs}Ev");
-        assert!(demangled(&name).len() <= MAX_SHOWN_BYTES);
+        // Each parameter's type is a pair of the one before, by substitution: twice as long.
+        let name = |parameters: usize| {
+            let ids = ('0'..='9').chain('A'..='Z').take(parameters);
+            format!("_Z1f1aIiiE{}", ids.map(|id| format!("S_IS{id}_S{id}_E")).collect::<String>())
+        };
+        assert_eq!(demangled(&name(1)), "f(a<int, int>, a<a<int, int>, a<int, int> >)");
+        assert_eq!(demangled(&name(36)), name(36));
         let deep = format!("_Z1f{}i", "P".repeat(900));
         assert!(demangled(&deep).len() <= MAX_SHOWN_BYTES);
     }

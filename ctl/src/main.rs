@@ -17,6 +17,7 @@ mod cli;
 mod client;
 mod commands;
 mod coverage;
+mod demangle;
 mod demo;
 mod error;
 mod explain;

@@ -18,7 +18,7 @@ mod repair;
 
 use ingero_format::{
     Row,
-    bundle::{Bundle, Condition, Index, MemberKind, Symbols},
+    bundle::{Bundle, Condition, Index, MemberKind, Symbols, UserSymbols},
     codec,
     columns::{self as cols, Compressor, MAX_BLOCK_BYTES, MAX_ROWS},
     control::{self as wire, Reply, Request},
@@ -211,6 +211,7 @@ fn inside(kind: u16, payload: &[u8]) {
         k if k == MemberKind::Segment as u16 => one_segment(payload),
         k if k == MemberKind::Head as u16 => one_head(payload),
         k if k == MemberKind::Symbols as u16 => same_bytes::<Symbols>(payload),
+        k if k == MemberKind::UserSymbols as u16 => same_bytes::<UserSymbols>(payload),
         k if k == MemberKind::Index as u16 => same_bytes::<Index>(payload),
         _ => {}
     }

@@ -1,6 +1,9 @@
 //! What shows a cause, and what speaks against it, in numbers.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    borrow::Cow,
+    collections::{BTreeMap, BTreeSet},
+};
 
 use ingero_format::ops::{self, Group};
 use serde_json::{Value, json};
@@ -219,12 +222,12 @@ fn kernel_of(scene: &Scene<'_>, examined: &Examined<'_>, slow: &Slow) -> String 
     let calls = (first..first + FOLLOWING).filter_map(|place| call_at(scene, examined, Some(place)));
     let named = calls
         .take_while(|c| c.group() == Group::Code || c.function().is_some() || c.ts_ns <= slow.to_ns)
-        .find_map(|c| scene.trace.kernel(c.kernel));
+        .find_map(|c| scene.trace.kernel_shown(c.kernel));
     let handle = || {
         let call = call_at(scene, examined, slow.place)?;
         Some(call.function().map_or_else(|| "not named".to_owned(), |f| format!("{f:#x}")))
     };
-    named.map(str::to_owned).or_else(handle).unwrap_or_else(|| "not named".to_owned())
+    named.map(Cow::into_owned).or_else(handle).unwrap_or_else(|| "not named".to_owned())
 }
 
 fn largest_first<K: Ord>(map: BTreeMap<K, i64>) -> Vec<(K, i64)> {
@@ -242,7 +245,7 @@ fn timeline(scene: &Scene<'_>, examined: &Examined<'_>, case: &Case<'_>) -> Vec<
     let mut rows = Vec::new();
     for hit in worst {
         let call = call_at(scene, examined, hit.slow.place);
-        let kernel = call.and_then(|c| scene.trace.kernel(c.kernel));
+        let kernel = call.and_then(|c| scene.trace.kernel_shown(c.kernel));
         rows.push(json!({
             "ts_ns": hit.slow.from_ns,
             "dur_ns": hit.slow.dur_ns(),

@@ -4,7 +4,7 @@ use std::collections::{BTreeSet, HashSet};
 
 use ingero_format::{
     FormatError, Reason, Row,
-    bundle::Symbols,
+    bundle::{Symbols, UserSymbols},
     columns,
     copies::Copies,
     frame::{self, Kind},
@@ -55,6 +55,7 @@ pub(super) struct Collector {
     pub names: Dictionary,
     pub symbols: Symbols,
     pub boots: Boots,
+    pub user_symbols: Vec<UserSymbols>,
     pub boot_id: [u8; 16],
     /// Functions launched before the window, as far as the segments reach.
     pub launched_before: HashSet<(u32, u64)>,

@@ -1,7 +1,7 @@
 //! From rows and names in boottime to a [`Trace`] in Unix time.
 
 use std::{
-    collections::{BTreeMap, BTreeSet, HashMap, HashSet},
+    collections::{BTreeSet, HashMap, HashSet},
     path::Path,
 };
 
@@ -16,11 +16,12 @@ use super::{
     input::hex,
     names::TaskNames,
     samples,
+    stacks::{Code, StackTable},
 };
 use crate::{
     error::Error,
     investigate,
-    model::{ANY_SOURCE, Call, Facts, Frame, HostEvent, Loss, NONE, OffCpu, Process, Stack, Trace},
+    model::{ANY_SOURCE, Call, Facts, HostEvent, Loss, NONE, OffCpu, Process, Trace},
 };
 
 /// Shifts boottime to Unix time.
@@ -72,7 +73,7 @@ impl Collector {
         let mut tables = Tables {
             clock,
             names,
-            stacks: StackTable::new(std::mem::take(&mut self.symbols.kernel)),
+            stacks: StackTable::new(std::mem::take(&mut self.symbols.kernel), &self.user_symbols),
             kernels: KernelNames::default(),
         };
         let mut events = std::mem::take(&mut self.events);
@@ -220,7 +221,7 @@ impl Tables {
                     arg1: row.arg1,
                     task,
                     kernel: NONE,
-                    stack: self.stacks.of(from, event, "user"),
+                    stack: self.stacks.of(from, event, Code::User),
                     ret: row.ret,
                     op: row.op,
                     cpu: row.cpu(),
@@ -241,7 +242,7 @@ impl Tables {
                 task,
                 waker: self.names.any((row.arg1 >> 32) as u32, row.end_ns),
                 preemptor: self.names.any(row.arg1 as u32, row.end_ns),
-                stack: self.stacks.of(from, event, "kernel"),
+                stack: self.stacks.of(from, event, Code::Kernel),
                 state: row.ret,
                 cpu: row.cpu(),
                 flags: row.flags,
@@ -257,67 +258,6 @@ impl Tables {
             }),
         }
     }
-}
-
-/// Stacks by content.
-struct StackTable {
-    symbols: BTreeMap<u64, (String, u64)>,
-    by_id: HashMap<(u64, u32), u32>,
-    by_content: HashMap<Stack, u32>,
-    list: Vec<Stack>,
-}
-
-impl StackTable {
-    fn new(symbols: Vec<(u64, String, u64)>) -> Self {
-        let symbols = symbols.into_iter().map(|(address, symbol, offset)| (address, (symbol, offset)));
-        Self {
-            symbols: symbols.collect(),
-            by_id: HashMap::new(),
-            by_content: HashMap::new(),
-            list: Vec::new(),
-        }
-    }
-
-    fn of(&mut self, from: &Collector, event: &Event, kind: &str) -> u32 {
-        let key = (event.epoch, event.row.stack);
-        if event.row.stack == 0 {
-            return NONE;
-        }
-        if let Some(id) = self.by_id.get(&key) {
-            return *id;
-        }
-        let id = match from.names.stack(event.epoch, event.row.stack) {
-            Some(addresses) => {
-                let frames: Vec<Frame> = addresses.iter().map(|a| self.frame(*a)).collect();
-                let frames = frames.into_iter().skip_while(is_probe).collect();
-                let stack = Stack { kind: kind.to_owned(), frames };
-                let next = self.list.len() as u32;
-                *self.by_content.entry(stack.clone()).or_insert_with(|| {
-                    self.list.push(stack);
-                    next
-                })
-            }
-            None => NONE,
-        };
-        self.by_id.insert(key, id);
-        id
-    }
-
-    fn frame(&self, address: u64) -> Frame {
-        let known = self.symbols.get(&address);
-        Frame {
-            symbol: known.map(|(symbol, _)| symbol.clone()),
-            offset: known.map(|(_, offset)| *offset),
-            address: format!("{address:#x}"),
-            ..Frame::default()
-        }
-    }
-}
-
-/// The innermost frames of a kernel stack are those of the probe that took it, up to the scheduler.
-fn is_probe(frame: &Frame) -> bool {
-    const PROBE: [&str; 4] = ["bpf_prog_", "bpf_trace_run", "__bpf_trace_", "__traceiter_"];
-    frame.symbol.as_deref().is_some_and(|symbol| PROBE.iter().any(|prefix| symbol.starts_with(prefix)))
 }
 
 /// Kernel names by content; handles are looked up once for each name they may have.

@@ -9,7 +9,7 @@ use std::{
 
 use ingero_format::{
     FormatError, Row,
-    bundle::{self, Bundle, Index, MemberKind, Symbols},
+    bundle::{self, Bundle, Index, MemberKind, Symbols, UserSymbols},
     codec,
     manifest::{Manifest, SegmentEntry},
     row::ROW_BYTES,
@@ -174,6 +174,12 @@ fn add_bundle(path: &Path, collector: &mut Collector, progress: &Progress) -> Re
     for member in bundle.of(MemberKind::Symbols) {
         match codec::decode::<Symbols>("symbols", member.payload) {
             Ok(symbols) => collector.symbols(symbols),
+            Err(e) => collector.damage(e.to_string()),
+        }
+    }
+    for member in bundle.of(MemberKind::UserSymbols) {
+        match codec::decode::<UserSymbols>("user symbols", member.payload) {
+            Ok(symbols) => collector.user_symbols.push(symbols),
             Err(e) => collector.damage(e.to_string()),
         }
     }

@@ -11,6 +11,7 @@ mod input;
 mod names;
 mod parts;
 mod samples;
+mod stacks;
 
 pub use input::{Kind, kind_of, open, open_all};
 

@@ -4,7 +4,7 @@ use std::{fs, path::PathBuf};
 
 use ingero_format::{
     Row,
-    bundle::{self, MemberKind, Symbols},
+    bundle::{self, MemberKind, Module, NO_MODULE, Symbols, UserFrame, UserSymbols},
     bytes::crc32c,
     codec, columns,
     frame::{self, Kind},
@@ -42,6 +42,7 @@ pub(crate) struct Draft {
     pub slots: Vec<(u64, Source, Vec<Row>)>,
     pub open: Vec<Row>,
     pub symbols: Symbols,
+    pub user_symbols: UserSymbols,
     pub epoch: u64,
 }
 
@@ -75,7 +76,16 @@ impl Draft {
             ..State::default()
         };
         let symbols = Symbols { kernel: vec![(0xa1, "schedule".into(), 5), (0xa2, "futex_wait".into(), 9)] };
-        Self { manifest, state, frames: vec![], slots: vec![], open: vec![], symbols, epoch: 11 }
+        Self {
+            manifest,
+            state,
+            frames: vec![],
+            slots: vec![],
+            open: vec![],
+            symbols,
+            user_symbols: UserSymbols::default(),
+            epoch: 11,
+        }
     }
 
     fn segment(&self) -> Vec<u8> {
@@ -124,6 +134,9 @@ impl Draft {
         let open: Vec<u8> = self.open.iter().flat_map(|r| r.to_bytes(0)).collect();
         member(MemberKind::Open, self.open.len() as u64, &open);
         member(MemberKind::Symbols, 0, &codec::encode("symbols", &self.symbols).unwrap());
+        if self.user_symbols != UserSymbols::default() {
+            member(MemberKind::UserSymbols, 0, &codec::encode("user", &self.user_symbols).unwrap());
+        }
         let index = codec::encode("index", &index).unwrap();
         for (kind, payload) in [(MemberKind::Index, index.as_slice()), (MemberKind::End, &[])] {
             out.extend(bundle::member_header(kind, 0, payload.len() as u64, crc32c(&[payload])));
@@ -209,6 +222,53 @@ fn names_stacks_wakers_and_preemptors_are_resolved() {
     assert_eq!(off.runnable_from_ns(), off.end_ns() - 100);
     let frames = &trace.stacks[off.stack as usize].frames;
     assert_eq!(frames[1].symbol.as_deref(), Some("futex_wait"));
+}
+
+#[test]
+fn frames_of_user_code_have_symbol_module_and_line_and_without_them_the_offset_in_the_file() {
+    let mut draft = Draft::new(10);
+    let frame = |address, module, symbol: &str, offset, line| UserFrame {
+        pid: 100,
+        address,
+        module,
+        file_offset: 0x4000 + address,
+        symbol: symbol.into(),
+        offset,
+        file: if line > 0 { "loop.cc".into() } else { String::new() },
+        line,
+    };
+    draft.user_symbols = UserSymbols {
+        modules: vec![Module { path: "/opt/engine".into(), build_id: vec![1] }],
+        frames: vec![
+            frame(0x10, 0, "_ZN6engine4stepEi", 5, 42),
+            frame(0x20, 0, "", 0, 0),
+            frame(0x30, NO_MODULE, "evil\u{1b}[2J", 1, 0),
+            UserFrame { pid: 7, ..frame(0x40, 0, "of_another_process", 1, 0) },
+        ],
+    };
+    let part = |ret, arg0, arg1| Row { ret, flags: 2, stack: 9, arg0, arg1, ..meta(ops::STACK_PART, BEGIN) };
+    draft.frames.push((vec![part(0, 0x10, 0x20), part(1, 0x30, 0x40)], 0));
+    draft.frames.push((vec![Row { stack: 9, ..launch(0, 10, 5, 0xf1) }], 0));
+    let trace = read(&draft);
+    let stack = &trace.stacks[trace.calls[0].stack as usize];
+    assert_eq!(stack.kind, "user");
+    let frames: Vec<_> = stack
+        .frames
+        .iter()
+        .map(|f| (f.symbol.as_deref(), f.offset, f.module.as_deref(), f.file.as_deref(), f.line))
+        .collect();
+    assert_eq!(
+        frames,
+        [
+            (Some("engine::step(int)"), Some(5), Some("/opt/engine"), Some("loop.cc"), Some(42)),
+            (None, Some(0x4020), Some("/opt/engine"), None, None),
+            (Some("evil\u{1b}[2J"), Some(1), None, None, None),
+            (None, None, None, None, None),
+        ]
+    );
+    assert_eq!(stack.frames[3].address, "0x40");
+    // What a terminal would act upon is written as an escape.
+    assert!(serde_json::json!(stack.frames).to_string().contains("evil\\u001b[2J"));
 }
 
 #[test]

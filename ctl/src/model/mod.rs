@@ -14,6 +14,19 @@ pub use facts::{Facts, Process};
 pub use samples::{Sample, Series};
 pub use threads::{Thread, Threads};
 
+use std::borrow::Cow;
+
+use crate::demangle::demangled;
+
+/// Bytes of a kernel's name that versions of the recorder keep: one of this length may have been longer.
+const CUT_NAMES: [usize; 2] = [127, 255];
+
+/// A kernel's name as people write it.
+#[must_use]
+pub fn shown_kernel(name: &str) -> Cow<'_, str> {
+    if CUT_NAMES.contains(&name.len()) { Cow::Borrowed(name) } else { demangled(name) }
+}
+
 /// "No entry" in a column of indexes.
 pub const NONE: u32 = u32::MAX;
 
@@ -108,6 +121,12 @@ impl Trace {
     #[must_use]
     pub fn kernel(&self, id: u32) -> Option<&str> {
         self.kernels.get(id as usize).map(String::as_str)
+    }
+
+    /// A kernel's name as people write it; one that was cut when it was recorded, as it was recorded.
+    #[must_use]
+    pub fn kernel_shown(&self, id: u32) -> Option<Cow<'_, str>> {
+        self.kernel(id).map(shown_kernel)
     }
 
     /// Process id of an event's thread.

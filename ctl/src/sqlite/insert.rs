@@ -9,7 +9,7 @@ use serde_json::json;
 use super::keys::{Keys, Ties};
 use crate::{
     investigate::Finding,
-    model::{Call, NONE, Trace},
+    model::{Call, NONE, Trace, shown_kernel},
     progress::Progress,
     stats,
 };
@@ -120,9 +120,9 @@ fn dictionaries(db: &Connection, node: i64, trace: &Trace, base: Bases) -> Resul
     for (i, t) in trace.tasks.iter().enumerate() {
         insert.execute(params![base.task + i as i64, node, t.pid, t.tid, t.comm])?;
     }
-    let mut insert = db.prepare("INSERT INTO kernel VALUES(?,?,?)")?;
+    let mut insert = db.prepare("INSERT INTO kernel VALUES(?,?,?,?)")?;
     for (i, name) in trace.kernels.iter().enumerate() {
-        insert.execute(params![base.kernel + i as i64, node, name])?;
+        insert.execute(params![base.kernel + i as i64, node, name, shown_kernel(name)])?;
     }
     let mut insert = db.prepare("INSERT INTO stacks VALUES(?,?,?,?,?)")?;
     for (i, stack) in trace.stacks.iter().enumerate() {

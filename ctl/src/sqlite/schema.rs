@@ -14,7 +14,8 @@ CREATE TABLE task(id INTEGER PRIMARY KEY, node INTEGER NOT NULL, pid INTEGER NOT
   tid INTEGER NOT NULL, comm TEXT NOT NULL);
 CREATE TABLE op(id INTEGER PRIMARY KEY, name TEXT NOT NULL, layer TEXT NOT NULL,
   family TEXT NOT NULL);
-CREATE TABLE kernel(id INTEGER PRIMARY KEY, node INTEGER NOT NULL, name TEXT NOT NULL);
+CREATE TABLE kernel(id INTEGER PRIMARY KEY, node INTEGER NOT NULL, name TEXT NOT NULL,
+  shown TEXT NOT NULL);
 CREATE TABLE task_state(bits INTEGER PRIMARY KEY, name TEXT NOT NULL);
 CREATE TABLE detail(id INTEGER PRIMARY KEY, op INTEGER NOT NULL, arg0 INTEGER NOT NULL,
   arg1 INTEGER NOT NULL, ret INTEGER NOT NULL, kernel INTEGER, stack INTEGER, flags INTEGER NOT NULL,
@@ -60,9 +61,10 @@ pub(super) fn views(keys: Keys) -> String {
     format!(
         "
 CREATE VIEW cuda_calls AS SELECT c.key AS id, {call} AS ts_ns, c.dur AS dur_ns, o.layer, o.name AS op,
-  t.pid, t.tid, t.comm, n.name AS node, c.cpu, d.arg0, d.arg1, d.ret, k.name AS kernel,
+  t.pid, t.tid, t.comm, n.name AS node, c.cpu, d.arg0, d.arg1, d.ret, k.shown AS kernel,
   d.stack AS stack_id, ifnull(c.off_ns, 0) AS off_cpu_ns, ifnull(c.off_count, 0) AS off_cpu_count,
-  d.first_use >= 2 AS first_use, d.flags & 1 AS open
+  d.first_use >= 2 AS first_use, d.flags & 1 AS open,
+  k.name AS kernel_raw
   FROM call c JOIN detail d ON d.id = c.detail JOIN op o ON o.id = d.op JOIN task t ON t.id = c.task
   JOIN node n ON n.id = t.node LEFT JOIN kernel k ON k.id = d.kernel;
 CREATE VIEW off_cpu AS SELECT i.key AS id, {interval} AS ts_ns, i.dur AS dur_ns, t.pid, t.tid, t.comm,
