@@ -12,6 +12,7 @@
 
 pub mod calls;
 pub mod every_symbol;
+pub mod harm;
 pub mod lab;
 pub mod named;
 pub mod program;

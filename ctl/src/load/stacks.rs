@@ -55,8 +55,8 @@ impl StackTable {
         }
         let place = from.names.stack(epoch, id).map_or(NONE, |addresses| {
             let stack = match code {
-                Code::Kernel => self.kernel_stack(addresses),
-                Code::User => self.user_stack(event.row.pid, addresses),
+                Code::Kernel => self.kernel_stack(&addresses),
+                Code::User => self.user_stack(event.row.pid, &addresses),
             };
             let next = self.list.len() as u32;
             *self.by_content.entry(stack.clone()).or_insert_with(|| {

@@ -1,0 +1,127 @@
+//! Do no harm: programs that treat their calls in every rude way print the same, and end the same, with and
+//! without a recorder; and their calls are recorded or told as lost.
+#![expect(clippy::unwrap_used, reason = "a failed step is a failed test")]
+
+use ingero_tests::{
+    Lab,
+    harm::{Kept, Library, Ran, Subject, unnoticed},
+    live,
+};
+
+/// All calls are rows.
+fn whole((ran, kept): &(Ran, Kept)) {
+    assert_eq!((&kept.recorded, kept.lost), (&ran.made, 0), "{kept:?}");
+}
+
+/// All calls are rows or counted as lost.
+fn accounted((ran, kept): &(Ran, Kept)) {
+    assert_eq!(kept.calls() + kept.lost, ran.calls(), "{ran:?} {kept:?}");
+    assert!(kept.calls() > 0);
+}
+
+fn check(source: &str, library: Library, args: &[&str], judge: impl Fn(&(Ran, Kept))) {
+    if !live() {
+        return;
+    }
+    let mut lab = Lab::new();
+    let subject = Subject::compile(&lab, source, library);
+    judge(&unnoticed(&mut lab, &subject, args));
+}
+
+#[test]
+fn a_filter_that_kills_on_unknown_system_calls_after_the_first_call_does_not_mind() {
+    check("seccomp.c", Library::Standin, &["kill", "after"], whole);
+}
+
+#[test]
+fn a_filter_that_kills_on_unknown_system_calls_before_the_first_call_does_not_mind() {
+    check("seccomp.c", Library::Standin, &["kill", "before"], whole);
+}
+
+#[test]
+fn a_filter_that_refuses_unknown_system_calls_does_not_mind() {
+    check("seccomp.c", Library::Standin, &["errno", "after"], whole);
+    check("seccomp.c", Library::Standin, &["errno", "before"], whole);
+}
+
+#[test]
+fn a_longjmp_out_of_a_call_arrives_and_the_calls_it_left_are_told() {
+    check("jump.c", Library::Callback, &[], accounted);
+}
+
+#[test]
+fn an_exception_out_of_a_call_is_caught() {
+    check("throw.cpp", Library::Callback, &[], accounted);
+}
+
+#[test]
+fn forks_vforks_and_execs_between_and_inside_calls_go_well() {
+    check("storm.c", Library::Callback, &[], whole);
+}
+
+#[test]
+fn a_tracer_that_steps_over_every_instruction_sees_the_same_end() {
+    check("traced.c", Library::Callback, &["step"], whole);
+}
+
+#[test]
+fn a_tracer_that_stops_at_every_system_call_sees_the_same_end() {
+    check("traced.c", Library::Callback, &["syscall"], whole);
+}
+
+#[test]
+fn stops_and_continuations_in_the_middle_of_calls_change_nothing() {
+    check("traced.c", Library::Callback, &["stops"], whole);
+}
+
+#[test]
+fn a_thread_cancelled_inside_a_call_runs_its_cleanup() {
+    check("cancel.c", Library::Callback, &["deferred"], accounted);
+    check("cancel.c", Library::Callback, &["async"], accounted);
+}
+
+#[test]
+fn a_thread_cancelled_inside_a_call_is_unwound() {
+    check("cancel.c", Library::Callback, &["unwind"], accounted);
+}
+
+#[test]
+fn a_signal_that_interrupts_a_call_may_call() {
+    check("signals.c", Library::Callback, &["same"], whole);
+}
+
+#[test]
+fn a_signal_handler_on_a_stack_below_may_call() {
+    check("signals.c", Library::Callback, &["below"], whole);
+}
+
+#[test]
+fn a_signal_handler_on_a_stack_above_may_call() {
+    check("signals.c", Library::Callback, &["above"], accounted);
+}
+
+#[test]
+fn calls_nested_deeper_than_is_recorded_are_told_as_lost() {
+    check("depth.c", Library::Callback, &["4", "100"], whole);
+    check("depth.c", Library::Callback, &["6", "100"], accounted);
+}
+
+#[test]
+fn calls_nested_deeper_than_the_kernel_follows_still_return() {
+    check("depth.c", Library::Callback, &["300", "20"], accounted);
+}
+
+#[test]
+fn coroutines_that_switch_between_calls_are_recorded() {
+    check("coroutine.c", Library::Callback, &["between"], whole);
+}
+
+#[test]
+fn coroutines_that_switch_inside_calls_come_back() {
+    check("coroutine.c", Library::Callback, &["inside"], accounted);
+}
+
+#[test]
+fn a_stack_that_ends_inside_calls_ends_at_the_same_depth() {
+    check("guard.c", Library::Callback, &[], accounted);
+}
