@@ -133,10 +133,13 @@ impl Ran {
 
 impl Kept {
     /// What the lab's recorder has of the operations in question.
-    pub fn of(lab: &Lab, ran: &Ran) -> Self {
+    pub fn of(lab: &Lab, subject: &Subject, ran: &Ran) -> Self {
         let db = lab.window("kept", "10m");
-        let mut query = db.prepare("SELECT op, count(*) FROM cuda_calls GROUP BY op").unwrap();
-        let rows = query.query_map([], |r| Ok((r.get::<_, String>(0)?, r.get(1)?))).unwrap();
+        // One that executes itself again is called `exe`.
+        let sql = "SELECT op, count(*) FROM cuda_calls WHERE comm IN (?1, 'exe') GROUP BY op";
+        let mut query = db.prepare(sql).unwrap();
+        let name = subject.program.file_name().unwrap().to_str().unwrap();
+        let rows = query.query_map([name], |r| Ok((r.get::<_, String>(0)?, r.get(1)?))).unwrap();
         let recorded = rows.map(Result::unwrap).filter(|(op, _)| ran.made.contains_key(op)).collect();
         let sql = "SELECT cause, coalesce(sum(count), 0) FROM losses WHERE source = 'cuda' GROUP BY cause";
         let mut query = db.prepare(sql).unwrap();
@@ -161,7 +164,7 @@ pub fn unnoticed(lab: &mut Lab, subject: &Subject, args: &[&str]) -> (Ran, Kept)
     let with = subject.run(args);
     let name = subject.program.display();
     assert_eq!((&with.status, &with.output), (&without.status, &without.output), "{name} {args:?}");
-    let kept = Kept::of(lab, &with);
+    let kept = Kept::of(lab, subject, &with);
     drop(mapper);
     lab.stop();
     (with, kept)
