@@ -1,6 +1,6 @@
 """Records workload.py with the real recorder on a real GPU and compares.
 
-1. Launches recorded in each profiled window equal what CUPTI counted there.
+1. Launches, copies and waits recorded in each profiled window equal what CUPTI counted there.
 2. The explanation of an injected CPU contention names the hog.
 
     python3 tests/gpu/truth.py --bin DIR
@@ -34,8 +34,11 @@ def ctl(args, *words):
 
 def start_recorder(args):
     log = open(args.work / "recorder.log", "w")
-    recorder = subprocess.Popen([args.bin / "ingero-recorder", "--state-dir", args.work / "state",
-                                 "--run-dir", args.run], stderr=log)
+    # Everything, whatever it costs: this is about counts.
+    config = args.work / "recorder.toml"
+    config.write_text('[probes]\nlayers = "both"\n[budget]\nthread_percent = 100\ndaemon_percent = 100\n')
+    recorder = subprocess.Popen([args.bin / "ingero-recorder", "--config", config, "--state-dir",
+                                 args.work / "state", "--run-dir", args.run], stderr=log)
     for _ in range(200):
         if (args.run / "control.sock").exists() and "ready" in (args.work / "recorder.log").read_text():
             return recorder
@@ -79,6 +82,19 @@ def compare_launches(args, database, windows):
         right &= same and counted > 0
         print(f"launches: CUPTI {counted} {window['counts']}  recorded {sum(recorded.values())} {recorded}  "
               f"{'EQUAL' if same else 'DIFFERENT'}")
+    return right
+
+
+def compare_runtime(args, database, windows):
+    right = True
+    for window in windows:
+        names = ", ".join(f"'{name}'" for name in window["runtime"])
+        sql = (f"SELECT op, count(*) AS n FROM cuda_calls WHERE layer = 'runtime' AND op IN ({names}) "
+               f"AND ts_ns BETWEEN {window['begin']} AND {window['end']} GROUP BY op ORDER BY op")
+        recorded = {row["op"]: row["n"] for row in query(args, database, sql)}
+        counted = {name: n for name, n in window["runtime"].items() if n}
+        right &= counted == recorded and bool(counted)
+        print(f"copies and waits: CUPTI {counted}  recorded {recorded}  {'EQUAL' if counted == recorded else 'DIFFERENT'}")
     return right
 
 
@@ -126,6 +142,7 @@ def main():
     print(ctl(args, "query", database, "SELECT source, cause, count FROM losses").strip())
     print(ctl(args, "query", database, "SELECT kernel, count(*) FROM cuda_calls WHERE op LIKE 'cuLaunchKernel%' GROUP BY 1 ORDER BY 2 DESC LIMIT 8").strip())
     equal = compare_launches(args, database, windows)
+    equal &= compare_runtime(args, database, windows)
     named = contention(args, workload)
     workload.wait(timeout=60)
     status = Path(f"/proc/{recorder.pid}/status").read_text()
@@ -138,7 +155,7 @@ def main():
     if args.out:
         for kept in args.work.glob("*.ingero"):
             shutil.copy(kept, args.out)
-    print(f"RESULT launches {'EQUAL' if equal else 'DIFFERENT'}, hog {'NAMED' if named else 'NOT NAMED'}")
+    print(f"RESULT launches, copies, waits {'EQUAL' if equal else 'DIFFERENT'}, hog {'NAMED' if named else 'NOT NAMED'}")
     sys.exit(0 if equal and named else 1)
 
 

@@ -19,6 +19,8 @@ from torch import nn
 from torch.profiler import ProfilerActivity, profile
 
 LAUNCHES = ["cudaLaunchKernel", "cudaLaunchKernelExC", "cuLaunchKernel", "cuLaunchKernelEx"]
+# Calls at the runtime that copy, fill or wait.
+RUNTIME = ["cudaMemcpyAsync", "cudaMemsetAsync", "cudaStreamSynchronize", "cudaEventSynchronize"]
 
 
 def say(**fields):
@@ -47,19 +49,30 @@ def profiled(model, x, steps):
     with profile(activities=[ProfilerActivity.CPU, ProfilerActivity.CUDA]) as prof:
         torch.cuda.synchronize()
         begin = time.time_ns()
-        for _ in range(steps):
+        event = torch.cuda.Event()
+        host = torch.empty(x.shape, dtype=x.dtype, pin_memory=True)
+        for step in range(steps):
             x = model(x)
             x = x / x.norm()
+            host.copy_(x, non_blocking=True)
+            if step % 5 == 0:
+                event.record()
+                event.synchronize()
+            if step % 7 == 0:
+                x.sum().item()
         torch.cuda.synchronize()
         end = time.time_ns()
     counts = {name: 0 for name in LAUNCHES}
+    runtime = {name: 0 for name in RUNTIME}
     others = {}
     for event in prof.events():
         if event.name in counts:
             counts[event.name] += 1
+        elif event.name in runtime:
+            runtime[event.name] += 1
         elif event.name.startswith(("cuda", "cu")) and event.name[2:3] in "dLMGSEKCIP":
             others[event.name] = others.get(event.name, 0) + 1
-    say(mark="profiled", begin=begin, end=end, counts=counts, others=others)
+    say(mark="profiled", begin=begin, end=end, counts=counts, runtime=runtime, others=others)
 
 
 def contended(seconds, cpu):

@@ -40,7 +40,7 @@ int main(void)
 	char line[16], name[600];
 	dim3 one = { 1, 1, 1 };
 	memset(name, 'n', sizeof(name));
-	memcpy(name, \"_Z11decode_gemmPfS_i\", 20);
+	memcpy(name, \"decode_gemm\", 11);
 	name[299] = 0;
 	cuInit(0);
 	__cudaRegisterFunction(0, (char *)decode_stub, 0, name, -1, 0, 0, 0, 0, 0);

@@ -1,5 +1,7 @@
 //! What a probe costs on this host.
 
+use std::fmt;
+
 use ingero_ebpf_abi::Mode;
 
 /// Time that an off-CPU interval costs its thread, ns: two hash lookups, a record (measured once on a 2-core
@@ -43,6 +45,20 @@ pub struct LaneCost {
     pub pair_ns: f64,
     /// Entry alone.
     pub entry_ns: f64,
+}
+
+impl fmt::Display for Costs {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "a call costs {:.2} us with both its ends, {:.2} us with its entry alone ({:.1} and {:.1} us single-stepped; {})",
+            self.pair_ns / 1000.0,
+            self.entry_ns / 1000.0,
+            self.stepped_pair_ns / 1000.0,
+            self.stepped_entry_ns / 1000.0,
+            if self.measured { "measured here" } else { "not measured here" },
+        )
+    }
 }
 
 impl Costs {

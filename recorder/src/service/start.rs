@@ -73,6 +73,7 @@ pub(super) fn start(config: Config, paths: &Paths, warnings: Vec<String>) -> Res
         user_stacks: config.probes.user_stacks,
     })?;
     loaded.missing.iter().for_each(|text| journal::warning(text));
+    journal::info(&loaded.costs.to_string());
     let warnings = warnings.into_iter().chain(loaded.missing).collect();
     tell_gap(&findings, opened.last_event_ns);
     let (jobs, slots) = sync_channel(SEAL_QUEUE);
