@@ -85,16 +85,22 @@ def compare_launches(args, database, windows):
     return right
 
 
-def compare_runtime(args, database, windows):
+DRIVER = {"cudaMemcpyAsync": "cuMemcpy%", "cudaMemsetAsync": "cuMemset%", "cudaStreamSynchronize": "cuStreamSynchronize",
+          "cudaEventSynchronize": "cuEventSynchronize"}
+
+
+def compare_copies_and_waits(args, database, windows):
     right = True
     for window in windows:
-        names = ", ".join(f"'{name}'" for name in window["runtime"])
-        sql = (f"SELECT op, count(*) AS n FROM cuda_calls WHERE layer = 'runtime' AND op IN ({names}) "
-               f"AND ts_ns BETWEEN {window['begin']} AND {window['end']} GROUP BY op ORDER BY op")
-        recorded = {row["op"]: row["n"] for row in query(args, database, sql)}
-        counted = {name: n for name, n in window["runtime"].items() if n}
-        right &= counted == recorded and bool(counted)
-        print(f"copies and waits: CUPTI {counted}  recorded {recorded}  {'EQUAL' if counted == recorded else 'DIFFERENT'}")
+        recorded = {}
+        for name, pattern in DRIVER.items():
+            sql = (f"SELECT count(*) AS n FROM cuda_calls WHERE layer = 'driver' AND op LIKE '{pattern}' "
+                   f"AND ts_ns BETWEEN {window['begin']} AND {window['end']}")
+            recorded[name] = query(args, database, sql)[0]["n"]
+        same = window["runtime"] == recorded and all(recorded.values())
+        right &= same
+        print(f"copies and waits: CUPTI {window['runtime']}  recorded at the driver {recorded}  "
+              f"{'EQUAL' if same else 'DIFFERENT'}")
     return right
 
 
@@ -142,7 +148,7 @@ def main():
     print(ctl(args, "query", database, "SELECT source, cause, count FROM losses").strip())
     print(ctl(args, "query", database, "SELECT kernel, count(*) FROM cuda_calls WHERE op LIKE 'cuLaunchKernel%' GROUP BY 1 ORDER BY 2 DESC LIMIT 8").strip())
     equal = compare_launches(args, database, windows)
-    equal &= compare_runtime(args, database, windows)
+    equal &= compare_copies_and_waits(args, database, windows)
     named = contention(args, workload)
     workload.wait(timeout=60)
     status = Path(f"/proc/{recorder.pid}/status").read_text()

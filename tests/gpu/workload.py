@@ -19,7 +19,8 @@ from torch import nn
 from torch.profiler import ProfilerActivity, profile
 
 LAUNCHES = ["cudaLaunchKernel", "cudaLaunchKernelExC", "cuLaunchKernel", "cuLaunchKernelEx"]
-# Calls at the runtime that copy, fill or wait.
+# Calls at the runtime that copy, fill or wait. Some are made by runtimes linked into other libraries, which export
+# nothing: only the driver sees them all.
 RUNTIME = ["cudaMemcpyAsync", "cudaMemsetAsync", "cudaStreamSynchronize", "cudaEventSynchronize"]
 
 

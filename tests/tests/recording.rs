@@ -104,6 +104,44 @@ fn a_library_whose_file_was_deleted_is_still_recorded() {
 }
 
 #[test]
+fn forty_processes_of_four_copies_one_of_them_upgraded_in_between_are_all_recorded() {
+    if !live() {
+        return;
+    }
+    let lab = Lab::recording();
+    let args = ["--threads", "2", "--per-thread", "200", "--rate", "20000", "--start-on-stdin", "--linger"];
+    let mut programs: Vec<Program> = Vec::new();
+    for i in 0..40 {
+        let folder = lab.path(&format!("copy-{}", i % 4));
+        if i == 20 {
+            // As a package manager does: a new file under the old name, while the old one is mapped.
+            fs::copy(&standin().libcuda, folder.join("new")).unwrap();
+            fs::rename(folder.join("new"), folder.join("libcuda.so.1")).unwrap();
+        } else if i < 4 {
+            elsewhere(&folder, "libcuda.so.1");
+        }
+        programs.push(Program::start(&folder.join("program"), args));
+    }
+    for program in &mut programs {
+        program.line_with("READY");
+        lab.until_covered(program.pid());
+    }
+    programs.iter_mut().for_each(|p| p.say("go"));
+    programs.iter_mut().for_each(|p| drop(p.line_with("{")));
+    let db = lab.window("many", "120s");
+    let sql = "SELECT pid, count(*) FROM cuda_calls WHERE op = 'cuLaunchKernel' GROUP BY pid";
+    let mut query = db.prepare(sql).unwrap();
+    let rows = query.query_map([], |r| Ok((r.get(0)?, r.get(1)?))).unwrap();
+    let counted: std::collections::BTreeMap<u32, i64> = rows.map(Result::unwrap).collect();
+    for program in &programs {
+        assert_eq!(counted.get(&program.pid()), Some(&240), "{counted:?}");
+    }
+    let libraries: i64 =
+        db.query_row("SELECT count(DISTINCT libraries) FROM processes", [], |r| r.get(0)).unwrap();
+    assert_eq!(libraries, 4);
+}
+
+#[test]
 fn a_library_in_another_mount_namespace_is_found() {
     if !live() {
         return;

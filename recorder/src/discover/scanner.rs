@@ -162,7 +162,10 @@ impl Scanner {
 
     fn name_functions(&mut self) {
         while let Ok(Unnamed { pid, handle, host_function }) = self.watch.unnamed.try_recv() {
-            if let Some(name) = super::host_functions::name(pid, host_function) {
+            let begun = Instant::now();
+            let named = super::host_functions::name(pid, host_function);
+            journal::info(&format!("DEBUG unnamed {pid} {handle:#x} {host_function:#x}: {named:?} in {:?}", begun.elapsed()));
+            if let Some(name) = named {
                 let _ = self.watch.findings.send(Finding::HandleName { pid, handle, name });
             }
         }
