@@ -15,12 +15,18 @@ from .segment import Segment, read_segment
 
 MAGIC = b"\x89INGERO\n"
 MEMBER_MAGIC = b"INGM"
-MANIFEST, SEGMENT, HEAD, OPEN, SYMBOLS, INDEX, END = 1, 2, 3, 4, 5, 6, 7
-KIND_NAMES = {1: "Manifest", 2: "Segment", 3: "Head", 4: "Open", 5: "Symbols", 6: "Index", 7: "End"}
+MANIFEST, SEGMENT, HEAD, OPEN, SYMBOLS, INDEX, END, USER_SYMBOLS = 1, 2, 3, 4, 5, 6, 7, 8
+KIND_NAMES = {
+    1: "Manifest", 2: "Segment", 3: "Head", 4: "Open", 5: "Symbols", 6: "Index", 7: "End", 8: "UserSymbols"}
 HEADER_BYTES = 32
 _FILE = struct.Struct("<8sHHIIQI")
 _MEMBER = struct.Struct("<4sHHQQII")
 SYMBOL_LIST = ListOf(TupleOf("u64", "string", "u64"))
+MODULE = Record("Module", ("path", "string"), ("build_id", ListOf("u8")))
+USER_FRAME = Record(
+    "UserFrame", ("pid", "u32"), ("address", "u64"), ("module", "u32"), ("file_offset", "u64"), ("symbol", "string"),
+    ("offset", "u64"), ("file", "string"), ("line", "u32"))
+USER_SYMBOL_LISTS = Record("UserSymbols", ("modules", ListOf(MODULE)), ("frames", ListOf(USER_FRAME)))
 INDEX_ENTRY = Record(
     "IndexEntry", ("kind", "u16"), ("number", "u64"), ("offset", "u64"), ("bytes", "u64"), ("sha256", BytesOf(32)))
 
@@ -106,6 +112,8 @@ def _content(kind: int, payload: bytes) -> Any:
         return read_open(payload)
     if kind == SYMBOLS:
         return read_record(payload, SYMBOL_LIST)
+    if kind == USER_SYMBOLS:
+        return read_record(payload, USER_SYMBOL_LISTS)
     if kind == INDEX:
         return read_record(payload, ListOf(INDEX_ENTRY))
     return None

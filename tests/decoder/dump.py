@@ -7,7 +7,7 @@ from __future__ import annotations
 import hashlib
 from typing import Any, Dict, List, Optional
 
-from .bundle import HEAD, INDEX, MANIFEST, OPEN, SEGMENT, SYMBOLS, Bundle, Member
+from .bundle import HEAD, INDEX, MANIFEST, OPEN, SEGMENT, SYMBOLS, USER_SYMBOLS, Bundle, Member
 from .footer import Footer
 from .frame import KIND_NAMES
 from .head import Head
@@ -17,6 +17,9 @@ from .ring import Whole, all_rows
 from .segment import FrameContent, Segment
 
 Dump = Dict[str, Any]
+
+# Sections that came later: a file without them is dumped as it always was.
+LATER_SECTIONS = ("texts", "owners")
 
 
 def plain(value: Any) -> Any:
@@ -85,7 +88,8 @@ def segment(value: Segment) -> Dump:
         "steps": steps,
         "rows": [list(row) for content in value.contents for row in content.rows],
         "unnamed": sum(content.unnamed for content in value.contents),
-        "states": [{name: lists(records) for name, records in content.state.items()}
+        "states": [{name: lists(records) for name, records in content.state.items()
+                    if records or name not in LATER_SECTIONS}
                    for content in value.contents if content.state is not None],
         "footer": None if found is None else footer(found),
         "threads": value.threads,
@@ -147,9 +151,12 @@ def bundle(value: Bundle, data: bytes) -> Dump:
         {"kind": member.kind, "number": member.number, "offset": member.offset, "payload_len": member.length,
          "payload_crc": member.payload_crc, "have": member.have, "condition": member.condition,
          "digest": digests.get(member.offset)} for member in value.members]
-    found = {kind: value.first(kind) for kind in (MANIFEST, HEAD, OPEN, SYMBOLS, INDEX)}
+    found = {kind: value.first(kind) for kind in (MANIFEST, HEAD, OPEN, SYMBOLS, USER_SYMBOLS, INDEX)}
     contents: Dict[int, Any] = {kind: None if member is None else member.content for kind, member in found.items()}
+    user = contents[USER_SYMBOLS]
+    later = {} if user is None else {"user_symbols": {name: lists(records) for name, records in user.items()}}
     return {
+        **later,
         "kind": "bundle",
         "members": members,
         "complete": value.complete,

@@ -2,7 +2,7 @@
 
 use ingero_format::{
     Row,
-    bundle::{MemberKind, Symbols, manifest_file},
+    bundle::{MemberKind, Module, NO_MODULE, Symbols, UserFrame, UserSymbols, manifest_file},
     codec,
     head::{self, Geometry},
     identity::Identity,
@@ -84,11 +84,30 @@ pub fn bundle(segments: &[(u64, Vec<u8>)], head: &[u8], random: &mut Random) -> 
     let symbols =
         Symbols { kernel: vec![(any(random), format!("s{}", random.below(99)), random.below(4096))] };
     members.push((MemberKind::Symbols, 0, codec::encode("symbols", &symbols).unwrap()));
+    if random.once_in(2) {
+        let user = user_symbols(random);
+        members.push((MemberKind::UserSymbols, 0, codec::encode("user symbols", &user).unwrap()));
+    }
     let mut bytes = sample::bundle_of(&members);
     while random.once_in(2) {
         damage::anywhere(&mut bytes, random);
     }
     bytes
+}
+
+fn user_symbols(random: &mut Random) -> UserSymbols {
+    let build_id = (0..random.below(21)).map(|i| i as u8).collect();
+    let frame = UserFrame {
+        pid: random.below(99) as u32,
+        address: any(random),
+        file_offset: any(random),
+        symbol: format!("_Z{}", random.below(99)),
+        offset: any(random),
+        line: random.below(99) as u32,
+        ..UserFrame::default()
+    };
+    let bare = UserFrame { module: NO_MODULE, address: any(random), ..UserFrame::default() };
+    UserSymbols { modules: vec![Module { path: "/opt/engine".into(), build_id }], frames: vec![frame, bare] }
 }
 
 /// The file of a frozen set.

@@ -2,7 +2,7 @@
 
 use ingero_format::{
     Row,
-    bundle::{Bundle, Condition, MemberKind, Symbols},
+    bundle::{Bundle, Condition, MemberKind, Symbols, UserFrame, UserSymbols},
     codec, columns,
     frame::{self, Kind},
     head::{self, Geometry},
@@ -245,7 +245,9 @@ fn bundle(bytes: &[u8]) -> Value {
     });
     let symbols = first(MemberKind::Symbols).and_then(|p| codec::decode::<Symbols>("symbols", p).ok());
     let manifest = first(MemberKind::Manifest).and_then(|p| Manifest::read(p).ok());
-    json!({
+    let user = first(MemberKind::UserSymbols);
+    let user = user.and_then(|p| codec::decode::<UserSymbols>("user symbols", p).ok());
+    let mut value = json!({
         "kind": "bundle",
         "members": members.collect::<Vec<_>>(),
         "complete": bundle.complete,
@@ -255,6 +257,21 @@ fn bundle(bytes: &[u8]) -> Value {
         "head": first(MemberKind::Head).map(head),
         "open": open,
         "symbols": symbols.map(|s| s.kernel),
+    });
+    // A kind that came later: a file without it reads as it always did.
+    if let Some(user) = user {
+        value["user_symbols"] = user_symbols(&user);
+    }
+    value
+}
+
+fn user_symbols(user: &UserSymbols) -> Value {
+    let frame = |f: &UserFrame| {
+        json!([f.pid, f.address, f.module, f.file_offset, f.symbol, f.offset, f.file, f.line])
+    };
+    json!({
+        "modules": user.modules.iter().map(|m| json!([m.path, m.build_id])).collect::<Vec<_>>(),
+        "frames": user.frames.iter().map(frame).collect::<Vec<_>>(),
     })
 }
 
