@@ -73,9 +73,87 @@ fn unquoted(text: &str) -> Option<(String, &str)> {
 
 #[cfg(test)]
 mod tests {
+    use ingero_format::{
+        Row, ops,
+        row::{META_CPU, origin},
+        state::Text,
+    };
     use proptest::prelude::*;
+    use tempfile::TempDir;
 
     use super::*;
+    use crate::{
+        load::{
+            open_all,
+            tests::{BEGIN, Draft, meta, read},
+        },
+        progress::Progress,
+    };
+
+    fn sample(seq: u64, at: u64, text: u32, value: f64) -> Row {
+        let origin = origin(META_CPU, seq);
+        Row { stack: text, arg0: value.to_bits(), pid: 0, origin, ..meta(ops::SAMPLE, BEGIN + at) }
+    }
+
+    #[test]
+    fn samples_of_the_window_have_their_series_and_are_no_events_of_the_host() {
+        let mut draft = Draft::new(1);
+        let word = |s: &[u8; 8]| u64::from_le_bytes(*s);
+        let part = |part, arg0, arg1| Row {
+            ret: part,
+            flags: 2,
+            stack: 7,
+            arg0,
+            arg1,
+            ..meta(ops::TEXT_PART, BEGIN)
+        };
+        draft.state.texts.push(Text { id: 3, text: "load1".into() });
+        draft.frames.push((
+            vec![
+                part(1, word(b"o=\"b\"}\0\0"), 0),
+                part(0, word(b"psi{reso"), word(b"urce_foo")),
+                Row { ret: 1, flags: 2, stack: 8, arg0: word(b"half}\0\0\0"), ..meta(ops::TEXT_PART, BEGIN) },
+                sample(1, 500, 7, 2.5),
+                sample(2, 400, 3, 1.0),
+                sample(3, 400, 8, 9.0),
+                sample(4, 400, 99, 9.0),
+                sample(5, 400, 3, f64::NAN),
+                sample(6, 2_000_000_000, 3, 9.0),
+                Row { pid: 100, ..sample(7, 600, 3, 4.0) },
+            ],
+            0,
+        ));
+        let trace = read(&draft);
+        let told: Vec<_> = trace
+            .samples
+            .iter()
+            .map(|s| (&trace.series[s.series as usize], s.ts_ns - trace.from_ns, s.value))
+            .map(|(series, at, value)| (series.name.as_str(), series.labels.as_str(), series.pid, at, value))
+            .collect();
+        let labels = "{\"resource_fooo\":\"b\"}";
+        assert_eq!(
+            told,
+            [("load1", "{}", 0, 400, 1.0), ("psi", labels, 0, 500, 2.5), ("load1", "{}", 100, 600, 4.0)]
+        );
+        assert!(trace.host_events.is_empty());
+    }
+
+    #[test]
+    fn samples_of_two_windows_of_one_boot_are_taken_once() {
+        let folder = TempDir::new().unwrap();
+        let mut first = Draft::new(1);
+        first.state.texts.push(Text { id: 3, text: "load1".into() });
+        first.frames.push((vec![sample(1, 400, 3, 1.0), sample(2, 500, 3, 2.0)], 0));
+        let mut second = first.clone();
+        second.manifest.to_ns += 1_000_000_000;
+        second.frames[0].0.push(sample(3, 1_500_000_000, 3, 3.0));
+        let paths = [first.write(&folder, "a.ingero"), second.write(&folder, "b.ingero")];
+        let traces = open_all(&paths, &Progress::none()).unwrap();
+        assert_eq!(traces[0].samples.iter().map(|s| s.value).collect::<Vec<_>>(), [1.0, 2.0, 3.0]);
+        let mut cropped = traces[0].clone();
+        cropped.crop(cropped.from_ns + 450, cropped.to_ns);
+        assert_eq!(cropped.samples.len(), 2);
+    }
 
     #[test]
     fn a_text_is_a_name_and_a_json_object_of_labels() {

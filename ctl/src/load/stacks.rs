@@ -110,3 +110,63 @@ fn is_probe(frame: &Frame) -> bool {
     const PROBE: [&str; 4] = ["bpf_prog_", "bpf_trace_run", "__bpf_trace_", "__traceiter_"];
     frame.symbol.as_deref().is_some_and(|symbol| PROBE.iter().any(|prefix| symbol.starts_with(prefix)))
 }
+
+#[cfg(test)]
+mod tests {
+    use ingero_format::{
+        Row,
+        bundle::{Module, NO_MODULE},
+        ops,
+    };
+
+    use super::*;
+    use crate::load::tests::{BEGIN, Draft, launch, meta, read};
+
+    #[test]
+    fn frames_of_user_code_have_symbol_module_and_line_and_without_them_the_offset_in_the_file() {
+        let mut draft = Draft::new(10);
+        let frame = |address, module, symbol: &str, offset, line| UserFrame {
+            pid: 100,
+            address,
+            module,
+            file_offset: 0x4000 + address,
+            symbol: symbol.into(),
+            offset,
+            file: if line > 0 { "loop.cc".into() } else { String::new() },
+            line,
+        };
+        draft.user_symbols = UserSymbols {
+            modules: vec![Module { path: "/opt/engine".into(), build_id: vec![1] }],
+            frames: vec![
+                frame(0x10, 0, "_ZN6engine4stepEi", 5, 42),
+                frame(0x20, 0, "", 0, 0),
+                frame(0x30, NO_MODULE, "evil\u{1b}[2J", 1, 0),
+                UserFrame { pid: 7, ..frame(0x40, 0, "of_another_process", 1, 0) },
+            ],
+        };
+        let part =
+            |ret, arg0, arg1| Row { ret, flags: 2, stack: 9, arg0, arg1, ..meta(ops::STACK_PART, BEGIN) };
+        draft.frames.push((vec![part(0, 0x10, 0x20), part(1, 0x30, 0x40)], 0));
+        draft.frames.push((vec![Row { stack: 9, ..launch(0, 10, 5, 0xf1) }], 0));
+        let trace = read(&draft);
+        let stack = &trace.stacks[trace.calls[0].stack as usize];
+        assert_eq!(stack.kind, "user");
+        let frames: Vec<_> = stack
+            .frames
+            .iter()
+            .map(|f| (f.symbol.as_deref(), f.offset, f.module.as_deref(), f.file.as_deref(), f.line))
+            .collect();
+        assert_eq!(
+            frames,
+            [
+                (Some("engine::step(int)"), Some(5), Some("/opt/engine"), Some("loop.cc"), Some(42)),
+                (None, Some(0x4020), Some("/opt/engine"), None, None),
+                (Some("evil\u{1b}[2J"), Some(1), None, None, None),
+                (None, None, None, None, None),
+            ]
+        );
+        assert_eq!(stack.frames[3].address, "0x40");
+        // What a terminal would act upon is written as an escape.
+        assert!(serde_json::json!(stack.frames).to_string().contains("evil\\u001b[2J"));
+    }
+}

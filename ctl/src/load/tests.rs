@@ -4,7 +4,7 @@ use std::{fs, path::PathBuf};
 
 use ingero_format::{
     Row,
-    bundle::{self, MemberKind, Module, NO_MODULE, Symbols, UserFrame, UserSymbols},
+    bundle::{self, MemberKind, Symbols, UserSymbols},
     bytes::crc32c,
     codec, columns,
     frame::{self, Kind},
@@ -13,7 +13,7 @@ use ingero_format::{
     ops::{self, LossCause, Source},
     row::{META_CPU, flags, origin},
     segment::{self, Anchor},
-    state::{Handle, Process, Stack, State, Task, Text},
+    state::{Handle, Process, Stack, State, Task},
 };
 use proptest::prelude::*;
 use sha2::{Digest, Sha256};
@@ -184,11 +184,11 @@ pub(crate) fn preempted(seq: u64, at: u64, dur_ns: u64, by: u32) -> Row {
     }
 }
 
-fn meta(op: u16, end_ns: u64) -> Row {
+pub(crate) fn meta(op: u16, end_ns: u64) -> Row {
     Row { end_ns, pid: 100, tid: 100, op, origin: origin(META_CPU, 0), ..Row::default() }
 }
 
-fn read(draft: &Draft) -> crate::model::Trace {
+pub(crate) fn read(draft: &Draft) -> crate::model::Trace {
     let folder = TempDir::new().unwrap();
     open(&draft.write(&folder, "x.ingero"), &Progress::none()).unwrap()
 }
@@ -225,53 +225,6 @@ fn names_stacks_wakers_and_preemptors_are_resolved() {
 }
 
 #[test]
-fn frames_of_user_code_have_symbol_module_and_line_and_without_them_the_offset_in_the_file() {
-    let mut draft = Draft::new(10);
-    let frame = |address, module, symbol: &str, offset, line| UserFrame {
-        pid: 100,
-        address,
-        module,
-        file_offset: 0x4000 + address,
-        symbol: symbol.into(),
-        offset,
-        file: if line > 0 { "loop.cc".into() } else { String::new() },
-        line,
-    };
-    draft.user_symbols = UserSymbols {
-        modules: vec![Module { path: "/opt/engine".into(), build_id: vec![1] }],
-        frames: vec![
-            frame(0x10, 0, "_ZN6engine4stepEi", 5, 42),
-            frame(0x20, 0, "", 0, 0),
-            frame(0x30, NO_MODULE, "evil\u{1b}[2J", 1, 0),
-            UserFrame { pid: 7, ..frame(0x40, 0, "of_another_process", 1, 0) },
-        ],
-    };
-    let part = |ret, arg0, arg1| Row { ret, flags: 2, stack: 9, arg0, arg1, ..meta(ops::STACK_PART, BEGIN) };
-    draft.frames.push((vec![part(0, 0x10, 0x20), part(1, 0x30, 0x40)], 0));
-    draft.frames.push((vec![Row { stack: 9, ..launch(0, 10, 5, 0xf1) }], 0));
-    let trace = read(&draft);
-    let stack = &trace.stacks[trace.calls[0].stack as usize];
-    assert_eq!(stack.kind, "user");
-    let frames: Vec<_> = stack
-        .frames
-        .iter()
-        .map(|f| (f.symbol.as_deref(), f.offset, f.module.as_deref(), f.file.as_deref(), f.line))
-        .collect();
-    assert_eq!(
-        frames,
-        [
-            (Some("engine::step(int)"), Some(5), Some("/opt/engine"), Some("loop.cc"), Some(42)),
-            (None, Some(0x4020), Some("/opt/engine"), None, None),
-            (Some("evil\u{1b}[2J"), Some(1), None, None, None),
-            (None, None, None, None, None),
-        ]
-    );
-    assert_eq!(stack.frames[3].address, "0x40");
-    // What a terminal would act upon is written as an escape.
-    assert!(serde_json::json!(stack.frames).to_string().contains("evil\\u001b[2J"));
-}
-
-#[test]
 fn names_that_come_in_parts_after_the_rows_are_found() {
     let mut draft = Draft::new(10);
     let mut rows = vec![launch(0, 10, 5, 0xbeef), launch(1, 30, 5, 0xcafe)];
@@ -295,65 +248,6 @@ fn names_that_come_in_parts_after_the_rows_are_found() {
     let names: Vec<_> = trace.calls.iter().filter_map(|c| trace.kernel(c.kernel)).collect();
     assert_eq!(names, [std::str::from_utf8(&name).unwrap(); 3]);
     assert_ne!(trace.off_cpu[0].stack, NONE);
-}
-
-fn sample(seq: u64, at: u64, text: u32, value: f64) -> Row {
-    let origin = origin(META_CPU, seq);
-    Row { stack: text, arg0: value.to_bits(), pid: 0, origin, ..meta(ops::SAMPLE, BEGIN + at) }
-}
-
-#[test]
-fn samples_of_the_window_have_their_series_and_are_no_events_of_the_host() {
-    let mut draft = Draft::new(1);
-    let word = |s: &[u8; 8]| u64::from_le_bytes(*s);
-    let part =
-        |part, arg0, arg1| Row { ret: part, flags: 2, stack: 7, arg0, arg1, ..meta(ops::TEXT_PART, BEGIN) };
-    draft.state.texts.push(Text { id: 3, text: "load1".into() });
-    draft.frames.push((
-        vec![
-            part(1, word(b"o=\"b\"}\0\0"), 0),
-            part(0, word(b"psi{reso"), word(b"urce_foo")),
-            Row { ret: 1, flags: 2, stack: 8, arg0: word(b"half}\0\0\0"), ..meta(ops::TEXT_PART, BEGIN) },
-            sample(1, 500, 7, 2.5),
-            sample(2, 400, 3, 1.0),
-            sample(3, 400, 8, 9.0),
-            sample(4, 400, 99, 9.0),
-            sample(5, 400, 3, f64::NAN),
-            sample(6, 2_000_000_000, 3, 9.0),
-            Row { pid: 100, ..sample(7, 600, 3, 4.0) },
-        ],
-        0,
-    ));
-    let trace = read(&draft);
-    let told: Vec<_> = trace
-        .samples
-        .iter()
-        .map(|s| (&trace.series[s.series as usize], s.ts_ns - trace.from_ns, s.value))
-        .map(|(series, at, value)| (series.name.as_str(), series.labels.as_str(), series.pid, at, value))
-        .collect();
-    let labels = "{\"resource_fooo\":\"b\"}";
-    assert_eq!(
-        told,
-        [("load1", "{}", 0, 400, 1.0), ("psi", labels, 0, 500, 2.5), ("load1", "{}", 100, 600, 4.0)]
-    );
-    assert!(trace.host_events.is_empty());
-}
-
-#[test]
-fn samples_of_two_windows_of_one_boot_are_taken_once() {
-    let folder = TempDir::new().unwrap();
-    let mut first = Draft::new(1);
-    first.state.texts.push(Text { id: 3, text: "load1".into() });
-    first.frames.push((vec![sample(1, 400, 3, 1.0), sample(2, 500, 3, 2.0)], 0));
-    let mut second = first.clone();
-    second.manifest.to_ns += 1_000_000_000;
-    second.frames[0].0.push(sample(3, 1_500_000_000, 3, 3.0));
-    let paths = [first.write(&folder, "a.ingero"), second.write(&folder, "b.ingero")];
-    let traces = super::open_all(&paths, &Progress::none()).unwrap();
-    assert_eq!(traces[0].samples.iter().map(|s| s.value).collect::<Vec<_>>(), [1.0, 2.0, 3.0]);
-    let mut cropped = traces[0].clone();
-    cropped.crop(cropped.from_ns + 450, cropped.to_ns);
-    assert_eq!(cropped.samples.len(), 2);
 }
 
 #[test]

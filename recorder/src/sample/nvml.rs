@@ -97,4 +97,20 @@ mod tests {
         std::fs::write(file.path(), b"not a library").unwrap();
         assert!(open(file.path().to_str().unwrap()).is_err());
     }
+
+    #[test]
+    #[ignore = "needs a GPU; run it on a host with one"]
+    fn every_gpu_of_this_host_tells_its_numbers() {
+        let readings = read(&open("").unwrap()).unwrap();
+        let found: Vec<(String, f64)> = readings.into_iter().collect();
+        found.iter().for_each(|(name, value)| println!("{name} {value}"));
+        for name in
+            ["gpu_utilization_percent", "gpu_sm_clock_mhz", "gpu_throttle_reasons", "gpu_memory_used_bytes"]
+        {
+            assert!(
+                found.iter().any(|(n, _)| n.starts_with(&format!("{name}{{gpu=\"0\",uuid=\"GPU-"))),
+                "{name}"
+            );
+        }
+    }
 }
