@@ -6,6 +6,7 @@
 use std::{
     collections::{BTreeMap, HashMap},
     fs::{self, File},
+    io::{BufRead, BufReader, Read},
     os::unix::fs::MetadataExt,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
@@ -16,9 +17,12 @@ use ingero_format::state::Process;
 use super::{build_id::build_id, processes::size_pages};
 
 /// Processes remembered; of those that ended, the one looked at longest ago goes first.
-const MAX_PROCESSES: usize = 256;
+const MAX_PROCESSES: usize = 128;
 /// Pieces of code remembered of one process; PyTorch has some 300.
-const MAX_PIECES: usize = 8192;
+const MAX_PIECES: usize = 4096;
+/// Paths remembered of one process, bytes, and text of its maps that is looked at: its owner may make both long.
+const MAX_PATH_BYTES: usize = 256 << 10;
+const MAX_MAPS_BYTES: u64 = 64 << 20;
 /// Files whose build id is remembered; beyond it they are read again.
 const MAX_FILES: usize = 1 << 14;
 /// Least time between two looks at one process.
@@ -107,15 +111,23 @@ impl Modules {
     }
 
     fn look(&self, pid: u32) -> Vec<Piece> {
-        let maps = fs::read_to_string(format!("/proc/{pid}/maps")).unwrap_or_default();
+        let Ok(maps) = File::open(format!("/proc/{pid}/maps")) else { return Vec::new() };
+        let mut maps = BufReader::new(maps.take(MAX_MAPS_BYTES));
         let mut files: HashMap<String, Arc<CodeFile>> = HashMap::new();
-        let mut pieces = Vec::new();
-        for mapped in maps.lines().filter_map(Mapped::parse).take(MAX_PIECES) {
+        let (mut pieces, mut path_bytes, mut line) = (Vec::new(), 0, Vec::new());
+        while pieces.len() < MAX_PIECES && path_bytes < MAX_PATH_BYTES {
+            line.clear();
+            if maps.read_until(b'\n', &mut line).unwrap_or(0) == 0 {
+                break;
+            }
+            let text = String::from_utf8_lossy(&line);
+            let Some(mapped) = Mapped::parse(text.trim_end_matches('\n')) else { continue };
             let name = if mapped.path.is_empty() { "[anon]" } else { mapped.path };
             let file = match files.get(name) {
                 Some(file) => Arc::clone(file),
                 None => {
                     let file = Arc::new(self.file(pid, &mapped, name));
+                    path_bytes += name.len();
                     files.insert(name.to_owned(), Arc::clone(&file));
                     file
                 }

@@ -18,8 +18,11 @@ use crate::discover::Registry;
 /// the names told longest ago, comes again if it is still used.
 const MAX_TASKS: usize = 1 << 15;
 
-/// Names of sampled quantities in a prologue; a host has some hundreds. Beyond it none is added.
-const MAX_SAMPLED: usize = 1 << 14;
+/// Names of sampled quantities in a prologue; a host has some hundreds. Beyond it the half that was sampled
+/// longest ago goes: containers and engines that are no more.
+const MAX_SAMPLED: usize = 1 << 13;
+/// Texts remembered; beyond it those go that name nothing any more.
+const MAX_TEXTS: usize = 1 << 17;
 
 #[derive(Clone, Debug, Default)]
 struct Parts(Vec<[u64; 2]>);
@@ -68,8 +71,8 @@ pub struct Prologue {
     texts: BTreeMap<u32, Parts>,
     handles: BTreeMap<(u32, u64), u32>,
     named: BTreeMap<(u32, u64), String>,
-    /// Texts that name sampled quantities.
-    sampled: BTreeSet<u32>,
+    /// Texts that name sampled quantities, and when each was last sampled, boottime ns.
+    sampled: BTreeMap<u32, u64>,
     /// Processes of the stacks that are of user code.
     owners: BTreeMap<u32, u32>,
     registry: Arc<Registry>,
@@ -91,7 +94,7 @@ impl Prologue {
             self.stacks.insert(stack.id, Parts(stack.frames.chunks(2).map(pair).collect()));
         }
         self.owners = state.owners.iter().map(|o| (o.stack, o.pid)).collect();
-        self.sampled = state.texts.iter().map(|t| t.id).collect();
+        self.sampled = state.texts.iter().map(|t| (t.id, 0)).collect();
         self.texts = state.texts.iter().map(|t| (t.id, Parts::of_text(&t.text))).collect();
         self.named = state.handles.into_iter().map(|h| ((h.pid, h.handle), h.name)).collect();
     }
@@ -128,12 +131,22 @@ impl Prologue {
                     self.owners.insert(row.stack, row.pid);
                 }
             }
-            ops::TEXT_PART => self.texts.entry(row.stack).or_default().set(row),
+            ops::TEXT_PART => {
+                self.texts.entry(row.stack).or_default().set(row);
+                if self.texts.len() > MAX_TEXTS {
+                    self.forget_texts(row.stack);
+                }
+            }
             ops::HANDLE_NAME => {
                 self.handles.insert((row.pid, row.arg0), row.stack);
             }
-            ops::SAMPLE if self.sampled.len() < MAX_SAMPLED => {
-                self.sampled.insert(row.stack);
+            ops::SAMPLE => {
+                self.sampled.insert(row.stack, row.end_ns);
+                if self.sampled.len() > MAX_SAMPLED {
+                    let mut times: Vec<u64> = self.sampled.values().copied().collect();
+                    let median = *times.select_nth_unstable(MAX_SAMPLED / 2).1;
+                    self.sampled.retain(|_, at_ns| *at_ns >= median);
+                }
             }
             ops::LOSS if row.tid != u32::from(META_CPU) => {
                 self.account(row.tid as u16, row.flags as u8).lost += row.arg0;
@@ -151,6 +164,14 @@ impl Prologue {
         let (_, median, _) = since.select_nth_unstable(MAX_TASKS / 2);
         let median = *median;
         self.tasks.retain(|_, task| task.since_ns >= median);
+    }
+
+    // The newest may not be named by anything yet.
+    fn forget_texts(&mut self, newest: u32) {
+        let named: BTreeSet<u32> = self.handles.values().copied().collect();
+        let sampled = &self.sampled;
+        self.texts
+            .retain(|id, _| named.contains(id) || sampled.contains_key(id) || newest.abs_diff(*id) < 1 << 10);
     }
 
     // Segments already written still name the process; new ones need not.
@@ -182,7 +203,7 @@ impl Prologue {
             owners: self.owners.iter().map(|(stack, pid)| Owner { stack: *stack, pid: *pid }).collect(),
             texts: self
                 .sampled
-                .iter()
+                .keys()
                 .filter_map(|id| Some(Text { id: *id, text: self.texts.get(id)?.text() }))
                 .collect(),
         }
@@ -247,5 +268,29 @@ mod tests {
         let mut again = Prologue::default();
         again.restore(state.clone());
         assert_eq!(again.state(), state);
+    }
+
+    #[test]
+    fn of_quantities_without_end_those_still_sampled_stay_known() {
+        let mut prologue = Prologue::default();
+        let text = |id: u32, at: u64| Row {
+            op: ops::TEXT_PART,
+            stack: id,
+            arg0: 97,
+            flags: 1,
+            end_ns: at,
+            ..Row::default()
+        };
+        let sample = |id: u32, at: u64| Row { op: ops::SAMPLE, stack: id, end_ns: at, ..Row::default() };
+        prologue.learn(Source::Meta, &[text(1, 0)]);
+        for turn in 0..(2 * MAX_TEXTS as u32) {
+            let at = u64::from(turn) + 1;
+            let id = turn + 2;
+            prologue.learn(Source::Meta, &[text(id, at), sample(id, at), sample(1, at)]);
+        }
+        let state = prologue.state();
+        assert!(state.texts.iter().any(|t| t.id == 1) && state.texts.len() <= MAX_SAMPLED);
+        assert!(state.texts.iter().any(|t| t.id == 2 * MAX_TEXTS as u32 + 1));
+        assert!(prologue.texts.len() <= MAX_TEXTS);
     }
 }

@@ -34,16 +34,11 @@ enum Kind {
 }
 
 pub(super) fn read(roots: Roots<'_>, pids: &[u32], readings: &mut Readings) {
-    let mut found: BTreeSet<Cgroup> = BTreeSet::new();
-    for pid in pids {
-        let lines = text(roots.proc.join(pid.to_string()).join("cgroup"));
-        for own in cgroups(&lines, roots.cgroup) {
-            for above in own.ancestors().take(MAX_DEPTH).filter(Cgroup::is_limited) {
-                found.insert(above);
-            }
-            found.insert(own);
-        }
-    }
+    let lines = |pid: &u32| text(roots.proc.join(pid.to_string()).join("cgroup"));
+    let own: BTreeSet<Cgroup> = pids.iter().flat_map(|pid| cgroups(&lines(pid), roots.cgroup)).collect();
+    let above: BTreeSet<Cgroup> = own.iter().flat_map(|cgroup| cgroup.ancestors().take(MAX_DEPTH)).collect();
+    let mut found = own;
+    found.extend(above.into_iter().take(MAX_CGROUPS).filter(Cgroup::is_limited));
     found.iter().take(MAX_CGROUPS).for_each(|cgroup| cgroup.read(readings));
 }
 

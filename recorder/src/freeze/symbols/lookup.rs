@@ -43,9 +43,11 @@ pub(super) struct Found {
 /// The first of some paths under which the very same file, or the same build of it, can be opened.
 pub(super) fn open(paths: impl IntoIterator<Item = PathBuf>, wanted: &CodeFile) -> Option<File> {
     paths.into_iter().find_map(|path| {
-        // Something else may stand there now, and must not make us wait.
-        let file = OpenOptions::new().read(true).custom_flags(libc::O_NONBLOCK).open(path).ok()?;
-        let meta = file.metadata().ok().filter(std::fs::Metadata::is_file)?;
+        // Something else may stand there now: a pipe makes us wait, a device does what devices do. So the place
+        // is taken first, looked at, and opened only if it is a file.
+        let place = OpenOptions::new().read(true).custom_flags(libc::O_PATH).open(path).ok()?;
+        let meta = place.metadata().ok().filter(std::fs::Metadata::is_file)?;
+        let file = File::open(format!("/proc/self/fd/{}", place.as_raw_fd())).ok()?;
         let same = Some((meta.dev(), meta.ino())) == wanted.id
             || (!wanted.build_id.is_empty() && build_id(&file).as_ref() == Some(&wanted.build_id));
         same.then_some(file)
