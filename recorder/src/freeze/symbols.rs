@@ -11,7 +11,7 @@ mod tests;
 mod user;
 
 use std::{
-    collections::{BTreeMap, BTreeSet, HashMap},
+    collections::{BTreeSet, HashMap},
     path::Path,
 };
 
@@ -47,27 +47,24 @@ pub(super) fn symbols(set: &FrozenSet, boot_id: [u8; 16], modules: &Modules) -> 
 #[derive(Debug, Default)]
 struct Addresses {
     kernel: BTreeSet<u64>,
-    /// By process and address: true if a call returns there, false if the thread was there itself.
-    user: BTreeMap<(u32, u64), bool>,
+    /// Process and address; each is one that a call returns to, since stacks are taken as a call returns.
+    user: BTreeSet<(u32, u64)>,
 }
 
 impl Addresses {
-    fn add(&mut self, pid: u32, address: u64, innermost: bool) {
+    fn add(&mut self, pid: u32, address: u64) {
         match (pid, address) {
-            (_, 0) => {}
-            (0, address) => {
-                self.kernel.insert(address);
-            }
-            // Both in different stacks: the thread was there, so it is a place like any other.
-            (pid, address) => *self.user.entry((pid, address)).or_insert(!innermost) &= !innermost,
-        }
+            (_, 0) => false,
+            (0, address) => self.kernel.insert(address),
+            (pid, address) => self.user.insert((pid, address)),
+        };
     }
 }
 
 fn from_rows(rows: &[Row], addresses: &mut Addresses) {
     for row in rows.iter().filter(|r| r.op == ops::STACK_PART) {
-        addresses.add(row.pid, row.arg0, row.ret == 0);
-        addresses.add(row.pid, row.arg1, false);
+        addresses.add(row.pid, row.arg0);
+        addresses.add(row.pid, row.arg1);
     }
 }
 
@@ -75,9 +72,7 @@ fn from_state(state: State, addresses: &mut Addresses) {
     let owners: HashMap<u32, u32> = state.owners.iter().map(|o| (o.stack, o.pid)).collect();
     for stack in state.stacks {
         let pid = owners.get(&stack.id).copied().unwrap_or(0);
-        for (i, address) in stack.frames.into_iter().enumerate() {
-            addresses.add(pid, address, i == 0);
-        }
+        stack.frames.into_iter().for_each(|address| addresses.add(pid, address));
     }
 }
 
@@ -120,7 +115,6 @@ mod collected {
         };
         from_state(state, &mut addresses);
         assert_eq!(addresses.kernel, BTreeSet::from([1, 2, 3]));
-        let user = [((7, 10), false), ((7, 20), true), ((7, 30), true), ((8, 20), false), ((8, 40), true)];
-        assert_eq!(addresses.user, BTreeMap::from(user));
+        assert_eq!(addresses.user, BTreeSet::from([(7, 10), (7, 20), (7, 30), (8, 20), (8, 40)]));
     }
 }

@@ -1,7 +1,7 @@
 //! Addresses of real processes and real files.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     fs,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
@@ -19,12 +19,12 @@ fn at(symbols: &UserSymbols, address: u64) -> (Module, UserFrame) {
     (symbols.modules[frame.module as usize].clone(), frame)
 }
 
-/// What is found of some addresses: true where a call returns to one. Only one namer works at a time, so a
+/// What is found of some addresses. Only one namer works at a time, so a
 /// test may have to wait for another's.
-fn found(modules: &Modules, pid: u32, addresses: &[(u64, bool)]) -> UserSymbols {
+fn found(modules: &Modules, pid: u32, addresses: &[u64]) -> UserSymbols {
     static TURN: std::sync::Mutex<()> = std::sync::Mutex::new(());
     let _turn = TURN.lock();
-    let wanted: BTreeMap<(u32, u64), bool> = addresses.iter().map(|(a, r)| ((pid, *a), *r)).collect();
+    let wanted: BTreeSet<(u32, u64)> = addresses.iter().map(|address| (pid, *address)).collect();
     resolve(&wanted, modules)
 }
 
@@ -34,13 +34,12 @@ extern "C" fn a_function_that_is_asked_for(n: u64) -> u64 {
 }
 
 #[test]
-fn a_function_of_this_program_is_named_also_by_the_address_behind_a_call_in_it() {
+fn a_function_of_this_program_is_named_by_the_address_behind_a_call_in_it() {
     let modules = Modules::default();
     let me = describe_process(std::process::id()).unwrap();
     modules.refresh(std::slice::from_ref(&me));
     let begin = a_function_that_is_asked_for as *const () as u64;
-    let symbols =
-        found(&modules, me.pid, &[(begin, true), (begin + 1, false), (begin + 2, true), (8, false)]);
+    let symbols = found(&modules, me.pid, &[begin, begin + 1, begin + 2, 8]);
     let (module, frame) = at(&symbols, begin + 1);
     assert!(frame.symbol.contains("a_function_that_is_asked_for"), "{frame:?}");
     assert_eq!((frame.offset, module.path.as_str()), (1, me.exe.as_str()));
@@ -136,22 +135,22 @@ fn a_process_that_ended_is_named_from_its_files_and_without_them_told_as_file_an
     let (child, base) = library.mapped(&modules);
     let pid = child.end();
     let offset = library.offsets["hidden_here"];
-    let address = base + offset;
-    let symbols = found(&modules, pid, &[(address, false)]);
+    let address = base + offset + 1;
+    let symbols = found(&modules, pid, &[address]);
     let (module, frame) = at(&symbols, address);
-    assert_eq!((frame.symbol.as_str(), frame.offset, frame.file_offset), ("hidden_here", 0, offset));
+    assert_eq!((frame.symbol.as_str(), frame.offset, frame.file_offset), ("hidden_here", 1, offset + 1));
     assert_eq!(module.path, library.path.to_string_lossy());
     assert_eq!(module.build_id.len(), 20);
     // Another build at the same place must not lend its names.
     fs::remove_file(&library.path).unwrap();
     Library::compile(folder.path(), &["-DOTHER", "-Dhidden_here=another_name"]);
-    let symbols = found(&modules, pid, &[(address, false)]);
+    let symbols = found(&modules, pid, &[address]);
     let (told, frame) = at(&symbols, address);
-    assert_eq!((frame.symbol.as_str(), frame.file_offset, told), ("", offset, module));
+    assert_eq!((frame.symbol.as_str(), frame.file_offset, told), ("", offset + 1, module));
     // Something that never ends is not waited for.
     fs::remove_file(&library.path).unwrap();
     assert!(Command::new("mkfifo").arg(&library.path).status().unwrap().success());
-    assert_eq!(at(&found(&modules, pid, &[(address, false)]), address).1.symbol, "");
+    assert_eq!(at(&found(&modules, pid, &[address]), address).1.symbol, "");
 }
 
 #[test]
@@ -163,12 +162,12 @@ fn in_a_stripped_library_exported_functions_are_named_and_others_told_as_file_an
     let (child, base) = library.mapped(&modules);
     // Deleted while it is mapped: the process still has it.
     fs::remove_file(&library.path).unwrap();
-    let [hidden, exported] = ["hidden_here", "exported_here"].map(|name| base + library.offsets[name]);
-    let symbols = found(&modules, child.pid(), &[(hidden, false), (exported, false)]);
+    let [hidden, exported] = ["hidden_here", "exported_here"].map(|name| base + library.offsets[name] + 1);
+    let symbols = found(&modules, child.pid(), &[hidden, exported]);
     drop(child);
     assert_eq!(at(&symbols, exported).1.symbol, "exported_here");
     let (module, frame) = at(&symbols, hidden);
-    assert_eq!((frame.symbol.as_str(), frame.file_offset), ("", library.offsets["hidden_here"]));
+    assert_eq!((frame.symbol.as_str(), frame.file_offset), ("", library.offsets["hidden_here"] + 1));
     assert!(module.path.starts_with(&*library.path.to_string_lossy()), "{module:?}");
 }
 
@@ -178,8 +177,8 @@ fn a_small_library_with_debug_information_gives_file_and_line() {
     let library = Library::compile(folder.path(), &["-g"]);
     let modules = Modules::default();
     let (child, base) = library.mapped(&modules);
-    let address = base + library.offsets["exported_here"];
-    let (_, frame) = at(&found(&modules, child.pid(), &[(address, false)]), address);
+    let address = base + library.offsets["exported_here"] + 1;
+    let (_, frame) = at(&found(&modules, child.pid(), &[address]), address);
     drop(child);
     assert!(frame.file.ends_with("lib.c"), "{frame:?}");
     assert_eq!((frame.symbol.as_str(), frame.line), ("exported_here", 3));
@@ -187,6 +186,6 @@ fn a_small_library_with_debug_information_gives_file_and_line() {
 
 #[test]
 fn nothing_is_said_of_a_process_that_nobody_looked_at() {
-    let symbols = found(&Modules::default(), 7, &[(0x1000, false)]);
+    let symbols = found(&Modules::default(), 7, &[0x1000]);
     assert!(symbols.frames.is_empty() && symbols.modules.is_empty());
 }

@@ -1,7 +1,7 @@
 //! Addresses in processes' code: file and offset for all that are known, names as far as time allows.
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeSet, HashMap},
     path::PathBuf,
     sync::{
         Arc,
@@ -40,8 +40,8 @@ struct Task {
     wanted: Vec<(usize, u64)>,
 }
 
-/// Tells what lies at addresses of processes; see [`super::Addresses`].
-pub(super) fn resolve(wanted: &BTreeMap<(u32, u64), bool>, modules: &Modules) -> UserSymbols {
+/// Tells what lies at addresses of processes, each one that a call returns to: the call is before it.
+pub(super) fn resolve(wanted: &BTreeSet<(u32, u64)>, modules: &Modules) -> UserSymbols {
     let (mut symbols, tasks) = place(wanted, modules);
     if tasks.is_empty() || BUSY.swap(true, Ordering::AcqRel) {
         return symbols;
@@ -59,23 +59,18 @@ pub(super) fn resolve(wanted: &BTreeMap<(u32, u64), bool>, modules: &Modules) ->
     }
     let mut bytes = 0;
     loop {
-        let (frame, name, by_return) = match found
-            .recv_timeout(deadline.saturating_duration_since(Instant::now()))
-        {
-            Ok((index, name)) => {
-                let Some(frame) = symbols.frames.get_mut(index) else { continue };
-                let by_return = wanted.get(&(frame.pid, frame.address)).is_some_and(|returns| *returns);
-                (frame, name, by_return)
-            }
+        let (index, name) = match found.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
+            Ok(named) => named,
             Err(RecvTimeoutError::Disconnected) => break,
             Err(RecvTimeoutError::Timeout) => {
                 journal::warning("naming user stacks took too long; some are told as file and offset only");
                 break;
             }
         };
+        let Some(frame) = symbols.frames.get_mut(index) else { continue };
         bytes += name.symbol.len() + name.file.len();
         if bytes <= MAX_TEXT_BYTES && !name.symbol.is_empty() {
-            frame.offset = name.offset + u64::from(by_return);
+            frame.offset = name.offset + 1;
             (frame.symbol, frame.file, frame.line) = (name.symbol, name.file, name.line);
         }
     }
@@ -83,12 +78,12 @@ pub(super) fn resolve(wanted: &BTreeMap<(u32, u64), bool>, modules: &Modules) ->
 }
 
 // File and offset of each address, and what is to be looked up in which file.
-fn place(wanted: &BTreeMap<(u32, u64), bool>, modules: &Modules) -> (UserSymbols, Vec<Task>) {
+fn place(wanted: &BTreeSet<(u32, u64)>, modules: &Modules) -> (UserSymbols, Vec<Task>) {
     let mut symbols = UserSymbols::default();
     let mut tasks: Vec<Task> = Vec::new();
     let mut known: HashMap<Arc<CodeFile>, u32> = HashMap::new();
     let mut pieces: Option<(u32, Arc<Vec<Piece>>)> = None;
-    for ((pid, address), returns) in wanted.iter().take(MAX_ADDRESSES) {
+    for (pid, address) in wanted.iter().take(MAX_ADDRESSES) {
         if pieces.as_ref().is_none_or(|(of, _)| of != pid) {
             pieces = modules.of(*pid).map(|pieces| (*pid, pieces));
         }
@@ -106,7 +101,7 @@ fn place(wanted: &BTreeMap<(u32, u64), bool>, modules: &Modules) -> (UserSymbols
         let file_offset = (address - piece.from).wrapping_add(piece.file_offset);
         if let Some(task) = tasks.get_mut(module as usize) {
             // What is before the address a call returns to is the call.
-            task.wanted.push((symbols.frames.len(), file_offset.saturating_sub(u64::from(*returns))));
+            task.wanted.push((symbols.frames.len(), file_offset.saturating_sub(1)));
             let mapped = format!("/proc/{pid}/map_files/{:x}-{:x}", piece.from, piece.to);
             let rooted = format!("/proc/{pid}/root{}", piece.file.path);
             task.add_path(mapped);
