@@ -9,7 +9,7 @@ const FEW: [&str; 7] = ["--threads", "2", "--per-thread", "300", "--rate", "5000
 
 fn recording() -> Lab {
     let mut lab = Lab::new();
-    lab.configure("[probes]\nuser_stacks = \"always\"\n[budget]\nthread_percent = 100.0\n");
+    lab.configure("[probes]\nuser_stacks = \"always\"\n");
     lab.start();
     lab
 }
