@@ -38,7 +38,7 @@ fn stacks(db: &Connection, pid: u32) -> Vec<Vec<Value>> {
 fn assert_named(found: &[Vec<Value>]) {
     assert!(!found.is_empty());
     for frames in found {
-        let caller = &frames[0];
+        let caller = frames.first().unwrap();
         assert!(caller["module"].as_str().is_some_and(|m| m.ends_with("/standin-calls")), "{frames:?}");
         assert!(caller["symbol"].as_str().is_some_and(|s| !s.is_empty()), "{frames:?}");
         assert!(caller["offset"].as_u64() > Some(0), "{frames:?}");
