@@ -19,6 +19,6 @@ pub use build_id::build_id;
 pub use known::known_libraries;
 pub use mappings::{Mappings, NewMapping, News};
 pub use maps::{MappedLibrary, Sonames};
-pub use modules::{CodeFile, Modules, Piece};
+pub use modules::{CodeFile, FileId, Modules, Piece};
 pub use processes::{Registry, all_pids, describe_process};
 pub use scanner::{Scanner, Watch};

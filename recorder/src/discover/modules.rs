@@ -28,13 +28,35 @@ const MAX_FILES: usize = 1 << 14;
 /// Least time between two looks at one process.
 const INTERVAL: Duration = Duration::from_secs(5);
 
+/// Which file, and which content of it: the number of one that was removed is soon given to another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct FileId {
+    device: u64,
+    inode: u64,
+    bytes: u64,
+    modified: (i64, i64),
+}
+
+impl FileId {
+    /// The identity of what `meta` describes.
+    #[must_use]
+    pub fn of(meta: &fs::Metadata) -> Self {
+        Self {
+            device: meta.dev(),
+            inode: meta.ino(),
+            bytes: meta.len(),
+            modified: (meta.mtime(), meta.mtime_nsec()),
+        }
+    }
+}
+
 /// A file that code was mapped from.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct CodeFile {
     /// Path as the process sees it, or a name in brackets if it is no file.
     pub path: String,
-    /// Device and inode; `None` if it is no file.
-    pub id: Option<(u64, u64)>,
+    /// Its identity; `None` if it is no file.
+    pub id: Option<FileId>,
     /// Its build id; empty if it has none.
     pub build_id: Vec<u8>,
 }
@@ -64,7 +86,7 @@ struct Known {
 #[derive(Debug, Default)]
 pub struct Modules {
     processes: Mutex<BTreeMap<u32, Known>>,
-    files: Mutex<HashMap<(u64, u64), Vec<u8>>>,
+    files: Mutex<HashMap<FileId, Vec<u8>>>,
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -149,7 +171,7 @@ impl Modules {
         if !meta.is_file() {
             return absent();
         }
-        let id = (meta.dev(), meta.ino());
+        let id = FileId::of(&meta);
         if let Some(build_id) = lock(&self.files).get(&id).cloned() {
             return CodeFile { path, id: Some(id), build_id };
         }
@@ -216,8 +238,7 @@ mod tests {
         let address = the_code_of_this_process_is_found_with_its_file_and_build_id as *const () as u64;
         let own = pieces.iter().find(|p| (p.from..p.to).contains(&address)).unwrap();
         assert_eq!(own.file.path, me.exe);
-        let meta = fs::metadata(&me.exe).unwrap();
-        assert_eq!(own.file.id, Some((meta.dev(), meta.ino())));
+        assert_eq!(own.file.id, Some(FileId::of(&fs::metadata(&me.exe).unwrap())));
         let libc = pieces.iter().find(|p| p.file.path.contains("libc.so")).unwrap();
         assert_eq!(libc.file.build_id.len(), 20, "{:?}", libc.file);
         assert!(pieces.windows(2).all(|p| p[0].to <= p[1].from));

@@ -5,10 +5,7 @@
 
 use std::{
     fs::{File, OpenOptions},
-    os::{
-        fd::AsRawFd,
-        unix::fs::{MetadataExt, OpenOptionsExt},
-    },
+    os::{fd::AsRawFd, unix::fs::OpenOptionsExt},
     path::PathBuf,
 };
 
@@ -18,7 +15,7 @@ use blazesym::symbolize::{
 };
 
 use crate::{
-    discover::{CodeFile, build_id},
+    discover::{CodeFile, FileId, build_id},
     storage::Forgiving,
 };
 
@@ -48,8 +45,11 @@ pub(super) fn open(paths: impl IntoIterator<Item = PathBuf>, wanted: &CodeFile) 
         let place = OpenOptions::new().read(true).custom_flags(libc::O_PATH).open(path).ok()?;
         let meta = place.metadata().ok().filter(std::fs::Metadata::is_file)?;
         let file = File::open(format!("/proc/self/fd/{}", place.as_raw_fd())).ok()?;
-        let same = Some((meta.dev(), meta.ino())) == wanted.id
-            || (!wanted.build_id.is_empty() && build_id(&file).as_ref() == Some(&wanted.build_id));
+        // A build id says most; a file without one must be the very same.
+        let same = match wanted.build_id.as_slice() {
+            [] => wanted.id == Some(FileId::of(&meta)),
+            id => build_id(&file).as_deref() == Some(id),
+        };
         same.then_some(file)
     })
 }
