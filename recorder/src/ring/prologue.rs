@@ -18,6 +18,10 @@ use crate::discover::Registry;
 /// the names told longest ago, comes again if it is still used.
 const MAX_TASKS: usize = 1 << 15;
 
+/// Stacks in a prologue, and pairs of addresses in them, 8 MiB of a record that may have 16. Beyond it those told
+/// longest ago go: the drain tells a stack anew after 32,768 others.
+const MAX_STACKS: usize = 1 << 16;
+const MAX_STACK_PAIRS: usize = 1 << 19;
 /// Names of sampled quantities in a prologue; a host has some hundreds. Beyond it the half that was sampled
 /// longest ago goes: containers and engines that are no more.
 const MAX_SAMPLED: usize = 1 << 13;
@@ -73,6 +77,8 @@ pub struct Prologue {
     named: BTreeMap<(u32, u64), String>,
     /// Texts that name sampled quantities, and when each was last sampled, boottime ns.
     sampled: BTreeMap<u32, u64>,
+    /// Pairs of addresses in them.
+    stack_pairs: usize,
     /// Processes of the stacks that are of user code.
     owners: BTreeMap<u32, u32>,
     registry: Arc<Registry>,
@@ -91,7 +97,9 @@ impl Prologue {
         self.tasks = state.tasks.into_iter().map(|t| (t.tid, t)).collect();
         for stack in state.stacks {
             let pair = |c: &[u64]| [c.first().copied().unwrap_or(0), c.get(1).copied().unwrap_or(0)];
-            self.stacks.insert(stack.id, Parts(stack.frames.chunks(2).map(pair).collect()));
+            let parts = Parts(stack.frames.chunks(2).map(pair).collect());
+            self.stack_pairs += parts.0.len();
+            self.stacks.insert(stack.id, parts);
         }
         self.owners = state.owners.iter().map(|o| (o.stack, o.pid)).collect();
         self.sampled = state.texts.iter().map(|t| (t.id, 0)).collect();
@@ -126,10 +134,14 @@ impl Prologue {
                 }
             }
             ops::STACK_PART => {
-                self.stacks.entry(row.stack).or_default().set(row);
+                let parts = self.stacks.entry(row.stack).or_default();
+                let before = parts.0.len();
+                parts.set(row);
+                self.stack_pairs += parts.0.len() - before;
                 if row.pid != 0 {
                     self.owners.insert(row.stack, row.pid);
                 }
+                self.forget_stacks();
             }
             ops::TEXT_PART => {
                 self.texts.entry(row.stack).or_default().set(row);
@@ -164,6 +176,14 @@ impl Prologue {
         let (_, median, _) = since.select_nth_unstable(MAX_TASKS / 2);
         let median = *median;
         self.tasks.retain(|_, task| task.since_ns >= median);
+    }
+
+    fn forget_stacks(&mut self) {
+        while self.stacks.len() > MAX_STACKS || self.stack_pairs > MAX_STACK_PAIRS {
+            let Some((id, parts)) = self.stacks.pop_first() else { return };
+            self.stack_pairs -= parts.0.len();
+            self.owners.remove(&id);
+        }
     }
 
     // The newest may not be named by anything yet.
@@ -268,6 +288,31 @@ mod tests {
         let mut again = Prologue::default();
         again.restore(state.clone());
         assert_eq!(again.state(), state);
+    }
+
+    #[test]
+    fn of_stacks_without_end_the_newest_stay_known_and_the_record_can_be_written() {
+        let mut prologue = Prologue::default();
+        let last = 60_000;
+        for stack in 1..=last {
+            let part = |ret| Row {
+                op: ops::STACK_PART,
+                pid: 7,
+                stack,
+                ret,
+                flags: 32,
+                arg0: 1,
+                arg1: 2,
+                ..Row::default()
+            };
+            let parts: Vec<Row> = (0..32).map(part).collect();
+            prologue.learn(Source::Meta, &parts);
+        }
+        let state = prologue.state();
+        assert_eq!(state.stacks.len(), MAX_STACK_PAIRS / 32);
+        assert_eq!(state.stacks.last().map(|s| (s.id, s.frames.len())), Some((last, 64)));
+        assert_eq!(state.owners.len(), state.stacks.len());
+        assert!(state.to_bytes().is_ok());
     }
 
     #[test]
