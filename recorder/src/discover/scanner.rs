@@ -51,6 +51,8 @@ pub struct Watch {
     pub findings: Sender<Finding>,
     /// What is known, for others to read.
     pub registry: Arc<Registry>,
+    /// Where code of recorded processes is noted, if stacks of it are taken.
+    pub modules: Option<Arc<super::Modules>>,
     /// Launches whose host function has no name yet.
     pub unnamed: Receiver<Unnamed>,
 }
@@ -293,6 +295,10 @@ impl Scanner {
             since_ns: process.covered_ns,
             inode: library.id.1,
         });
+        // A short-lived process may be gone before anybody else looks.
+        if let Some(modules) = &self.watch.modules {
+            modules.refresh(std::slice::from_ref(&process));
+        }
         self.watch.registry.put(process);
     }
 

@@ -115,6 +115,7 @@ pub(super) fn start(config: Config, paths: &Paths, warnings: Vec<String>) -> Res
             processes: loaded.processes,
             findings,
             registry: Arc::clone(&shared.registry),
+            modules: (config.probes.user_stacks != UserStacks::Never).then(|| Arc::clone(&shared.modules)),
             unnamed: to_name,
         },
     );
