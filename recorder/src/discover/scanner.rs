@@ -164,10 +164,7 @@ impl Scanner {
 
     fn name_functions(&mut self) {
         while let Ok(Unnamed { pid, handle, host_function }) = self.watch.unnamed.try_recv() {
-            let begun = Instant::now();
-            let named = super::host_functions::name(pid, host_function);
-            journal::info(&format!("DEBUG unnamed {pid} {handle:#x} {host_function:#x}: {named:?} in {:?}", begun.elapsed()));
-            if let Some(name) = named {
+            if let Some(name) = super::host_functions::name(pid, host_function) {
                 let _ = self.watch.findings.send(Finding::HandleName { pid, handle, name });
             }
         }
