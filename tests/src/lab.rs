@@ -48,21 +48,23 @@ pub fn standin() -> &'static Unpacked {
     unpacked
 }
 
-/// The built programs' folder; builds them first, so that no test meets an old one.
+/// The built programs' folder; builds them first, so that no test meets an old one. Into the folder that we lie in: a
+/// build elsewhere takes minutes and is never looked at.
 pub fn programs() -> &'static Path {
     static FOLDER: OnceLock<PathBuf> = OnceLock::new();
     FOLDER.get_or_init(|| {
+        // TARGET/debug/deps/<test> or TARGET/debug/<bin>
+        let exe = std::env::current_exe().unwrap();
+        let is_profile = |dir: &&Path| dir.ends_with("debug") || dir.ends_with("release");
+        let folder = exe.ancestors().find(is_profile).expect("a target folder of cargo's").to_owned();
         let mut build = Command::new(option_env!("CARGO").unwrap_or("cargo"));
-        build.args(["build", "--quiet", "-p", "ingero-recorder", "-p", "ingeroctl"]);
-        build.current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/.."));
-        if !cfg!(debug_assertions) {
+        build.args(["build", "--quiet", "-p", "ingero-recorder", "-p", "ingeroctl", "--target-dir"]);
+        build.arg(folder.parent().unwrap()).current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/.."));
+        if folder.ends_with("release") {
             build.arg("--release");
         }
         assert!(build.status().unwrap().success(), "the programs do not build");
-        // target/debug/deps/<test> or target/debug/<bin>
-        let exe = std::env::current_exe().unwrap();
-        let folder = exe.ancestors().find(|dir| dir.join("ingeroctl").exists());
-        folder.expect("the programs lie beside the tests").to_owned()
+        folder
     })
 }
 
@@ -79,7 +81,10 @@ impl Lab {
     pub fn new() -> Self {
         let path = std::env::temp_dir().join("ingero-live-tests.lock");
         let file = File::options().create(true).write(true).truncate(false).open(path).unwrap();
-        let turn = Flock::lock(file, FlockArg::LockExclusive).map_err(|(_, e)| e).unwrap();
+        let turn = Flock::lock(file, FlockArg::LockExclusiveNonblock).unwrap_or_else(|(file, _)| {
+            eprintln!("waiting for another live test on this machine to end");
+            Flock::lock(file, FlockArg::LockExclusive).map_err(|(_, e)| e).unwrap()
+        });
         let folder = tempfile::Builder::new().prefix("ingero-lab-").tempdir().unwrap();
         let lab = Self { folder, recorder: None, _turn: turn };
         lab.configure("");
