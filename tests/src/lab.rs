@@ -123,8 +123,15 @@ impl Lab {
     pub fn start(&mut self) {
         let log = File::options().create(true).append(true).open(self.path("log")).unwrap();
         let before = self.log().matches("; ready").count();
-        self.recorder = Some(self.recorder_command().stderr(log).spawn().unwrap());
-        self.until("the recorder is ready", |lab| lab.log().matches("; ready").count() > before);
+        let mut recorder = self.recorder_command().stderr(log).spawn().unwrap();
+        let begun = Instant::now();
+        while self.log().matches("; ready").count() <= before {
+            let ended = recorder.try_wait().unwrap();
+            assert!(ended.is_none(), "the recorder ended: {ended:?}\n{}", self.log());
+            assert!(begun.elapsed() < PATIENCE, "waited in vain until the recorder is ready\n{}", self.log());
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        self.recorder = Some(recorder);
     }
 
     /// What the recorder has logged so far.

@@ -19,7 +19,8 @@ pub fn run(time: Duration) -> Result<(u64, u64), String> {
     std::fs::write(
         lab.path("recorder.toml"),
         format!(
-            "[ring]\nmax_bytes = \"{MAX_BYTES}B\"\nkeep_free = \"16MiB\"\nsegment_bytes = \"1MiB\"\n[snapshot]\nmax_bytes = \"24MiB\"\n"
+            "[ring]\nmax_bytes = \"{}MiB\"\nkeep_free = \"16MiB\"\nsegment_bytes = \"1MiB\"\n[snapshot]\nmax_bytes = \"24MiB\"\n",
+            MAX_BYTES >> 20
         ),
     )
     .unwrap();
