@@ -7,7 +7,7 @@ use ingero_recorder::storage::{FileSystem, Storage};
 use crate::{Lab, Program, lab::standin};
 
 /// Bound of the recorder under test, bytes: small, so that it is reached within seconds.
-pub const MAX_BYTES: u64 = 64 << 20;
+pub const MAX_BYTES: u64 = 24 << 20;
 
 /// Records under load for a time, with a snapshot of all that is held every second; gives the number of looks
 /// and the most bytes seen.
@@ -19,7 +19,7 @@ pub fn run(time: Duration) -> Result<(u64, u64), String> {
     std::fs::write(
         lab.path("recorder.toml"),
         format!(
-            "[ring]\nmax_bytes = \"{}MiB\"\nkeep_free = \"16MiB\"\nsegment_bytes = \"1MiB\"\n[snapshot]\nmax_bytes = \"24MiB\"\n",
+            "[ring]\nmax_bytes = \"{}MiB\"\nkeep_free = \"16MiB\"\nsegment_bytes = \"1MiB\"\n[snapshot]\nmax_bytes = \"6MiB\"\n",
             MAX_BYTES >> 20
         ),
     )
