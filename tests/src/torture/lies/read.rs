@@ -53,7 +53,11 @@ fn segment_file(bytes: &[u8], said: &mut Vec<String>) {
         match step {
             Step::Damage(_, _, e) => said.push(e.to_string()),
             Step::Frame(_, frame, payload) => {
-                note(names.frame(&frame, payload), said);
+                // What a Footer lists is read if its segment has no other before it.
+                if let Err(e) = names.frame(&frame, payload) {
+                    said.push(e.to_string());
+                    continue;
+                }
                 let counts = copies.take_frame(header.epoch, &frame, &dictionaries);
                 match content(&frame, payload, &header, &dictionaries, said) {
                     Ok(rows) if counts => rows.iter().for_each(|row| {
