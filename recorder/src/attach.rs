@@ -8,12 +8,14 @@ mod arguments;
 mod elf;
 mod probe;
 mod prologue;
+pub mod safety;
 mod target;
 
 pub use arguments::{arguments, lane};
 pub use elf::{Found, Function, functions, holds_runtime, soname};
 pub use probe::Prober;
 pub use prologue::Prologue;
+pub use safety::Returns;
 
 use ingero_format::ops::{self, Op};
 

@@ -11,6 +11,7 @@ mod governor;
 mod keeper;
 mod report;
 
+pub(crate) use calibrate::file_offset;
 pub use calibrate::{MEASURE, calibrate, measure};
 pub use costs::{Costs, LaneCost};
 pub use governor::{Change, Governor, Limits, Step, Usage};

@@ -62,6 +62,19 @@ pub enum UserStacks {
     Always,
 }
 
+/// Whether the ends of calls are probed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ReturnProbes {
+    /// If a test at start shows that programs under a seccomp filter survive it.
+    #[default]
+    Auto,
+    /// In any case.
+    Always,
+    /// No: calls have no duration.
+    Never,
+}
+
 /// `[budget]`
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -151,6 +164,8 @@ pub struct Probes {
     pub kernel_stacks: bool,
     /// Take user stacks.
     pub user_stacks: UserStacks,
+    /// Probe the ends of calls.
+    pub return_probes: ReturnProbes,
 }
 
 impl Default for Probes {
@@ -167,6 +182,7 @@ impl Default for Probes {
             ],
             kernel_stacks: true,
             user_stacks: UserStacks::Slow,
+            return_probes: ReturnProbes::Auto,
         }
     }
 }

@@ -8,7 +8,7 @@ mod placer;
 mod preflight;
 mod programs;
 
-pub use load::{Loaded, Options, load};
+pub use load::{Loaded, Options, load, test_returns};
 pub use multi::{MultiPrograms, Site};
 pub use offsets::{HostOffsets, TaskOffsets, host_offsets, task_offsets};
 pub use placer::{Placed, Placer};

@@ -30,9 +30,13 @@ struct Cli {
 
 fn main() -> ExitCode {
     ingero_recorder::service::keep_memory_small();
-    // For itself: see budget::calibrate.
+    // For itself: see budget::calibrate and attach::safety.
     if std::env::args().nth(1).as_deref() == Some(ingero_recorder::budget::MEASURE) {
         ingero_recorder::budget::measure();
+        return ExitCode::SUCCESS;
+    }
+    if std::env::args().nth(1).as_deref() == Some(ingero_recorder::attach::safety::TEST) {
+        ingero_recorder::attach::safety::subject();
         return ExitCode::SUCCESS;
     }
     match start(Cli::parse()) {

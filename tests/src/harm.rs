@@ -73,9 +73,7 @@ impl Subject {
         let program = lab.path(source.split('.').next().unwrap());
         let folder = library.parent().unwrap().display();
         let (search, rpath) = (format!("-L{folder}"), format!("-Wl,-rpath,{folder}"));
-        // Only the unwinding variants need tables for every instruction.
-        let tables = "-fnon-call-exceptions";
-        let args = [&path(source), "-fexceptions", tables, &search, &rpath, "-l:libcuda.so.1"];
+        let args = [&path(source), &search, &rpath, "-l:libcuda.so.1"];
         compile(if source.ends_with(".cpp") { "g++" } else { "gcc" }, &args, &program);
         Self { program, library }
     }
@@ -135,8 +133,8 @@ impl Kept {
     /// What the lab's recorder has of the operations in question.
     pub fn of(lab: &Lab, subject: &Subject, ran: &Ran) -> Self {
         let db = lab.window("kept", "10m");
-        // One that executes itself again is called `exe`.
-        let sql = "SELECT op, count(*) FROM cuda_calls WHERE comm IN (?1, 'exe') GROUP BY op";
+        // One that executes itself again is called `exe`; of one that ends at once no name is known.
+        let sql = "SELECT op, count(*) FROM cuda_calls WHERE ifnull(comm, '') IN (?1, 'exe', '') GROUP BY op";
         let mut query = db.prepare(sql).unwrap();
         let name = subject.program.file_name().unwrap().to_str().unwrap();
         let rows = query.query_map([name], |r| Ok((r.get::<_, String>(0)?, r.get(1)?))).unwrap();

@@ -121,9 +121,15 @@ impl Lab {
 
     /// Starts the recorder and waits until it is ready.
     pub fn start(&mut self) {
+        self.start_with(&[]);
+    }
+
+    /// The same with more in its environment.
+    pub fn start_with(&mut self, environment: &[(&str, &str)]) {
         let log = File::options().create(true).append(true).open(self.path("log")).unwrap();
         let before = self.log().matches("; ready").count();
-        let mut recorder = self.recorder_command().stderr(log).spawn().unwrap();
+        let mut command = self.recorder_command();
+        let mut recorder = command.envs(environment.iter().copied()).stderr(log).spawn().unwrap();
         let begun = Instant::now();
         while self.log().matches("; ready").count() <= before {
             let ended = recorder.try_wait().unwrap();

@@ -25,13 +25,24 @@ pub struct Prober {
     wanted: Probes,
     mode: [Mode; LANES],
     targets: HashMap<(u64, u64), Target>,
+    /// Whether the ends of calls may be probed at all.
+    returns: bool,
 }
 
 impl Prober {
     /// Takes the loaded programs, the map of modes, and what is to be recorded.
     #[must_use]
     pub fn new(placer: Placer, modes: Array<MapData, u32>, wanted: Probes) -> Self {
-        Self { placer, modes, wanted, mode: [Mode::Whole; LANES], targets: HashMap::new() }
+        Self { placer, modes, wanted, mode: [Mode::Whole; LANES], targets: HashMap::new(), returns: true }
+    }
+
+    /// From now on no end of a call is probed: what was to be recorded whole is recorded by its entry.
+    ///
+    /// # Errors
+    /// If the kernel refuses the change.
+    pub fn without_returns(&mut self) -> Result<()> {
+        self.returns = false;
+        Lane::ALL.into_iter().try_for_each(|lane| self.set_mode(lane, Mode::Whole))
     }
 
     /// Probes every known function of an open library file. A function that cannot be probed is
@@ -79,6 +90,7 @@ impl Prober {
     /// # Errors
     /// If the kernel refuses the change; then nothing has changed.
     pub fn set_mode(&mut self, lane: Lane, mode: Mode) -> Result<()> {
+        let mode = if mode == Mode::Whole && !self.returns { Mode::Entry } else { mode };
         let before: Vec<Placed> =
             self.targets.values_mut().map(|t| t.place(&mut self.placer, lane, mode).0).collect();
         self.tell(lane as u32, mode as u32)?;

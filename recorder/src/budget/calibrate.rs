@@ -86,8 +86,8 @@ fn fastest(function: unsafe extern "C" fn(), calls: u32) -> u64 {
     (0..RUNS).map(run).min().unwrap_or(0)
 }
 
-// Where an address of this program lies in its file.
-fn file_offset(address: u64) -> Option<u64> {
+/// Where an address of this program lies in its file.
+pub(crate) fn file_offset(address: u64) -> Option<u64> {
     let maps = std::fs::read_to_string("/proc/self/maps").ok()?;
     maps.lines().find_map(|line| {
         let mut words = line.split_whitespace();

@@ -62,6 +62,12 @@ impl fmt::Display for Costs {
 }
 
 impl Costs {
+    /// Where no return is probed, a pair is an entry.
+    #[must_use]
+    pub fn without_returns(self) -> Self {
+        Self { pair_ns: self.entry_ns, stepped_pair_ns: self.stepped_entry_ns, ..self }
+    }
+
     /// The mean over a lane of whose functions `slow_share` (0 to 1) are single-stepped.
     #[must_use]
     pub fn lane(&self, slow_share: f64) -> LaneCost {

@@ -85,6 +85,8 @@ pub struct Freezer {
     pub ring_id: [u8; 16],
     /// When recording began, boottime ns.
     pub started_ns: u64,
+    /// What holds for every window of this run, in words.
+    pub notes: Vec<String>,
 }
 
 impl Freezer {
@@ -320,6 +322,7 @@ impl Freezer {
                 .push(format!("the recorder holds nothing for the first {missing} of the window asked for"));
             manifest.from_ns = begun;
         }
+        manifest.notes.extend(self.notes.iter().cloned());
         if !reached {
             manifest
                 .notes

@@ -12,6 +12,7 @@ use super::{
 };
 use crate::{
     Error, Result,
+    attach::safety,
     budget::{Costs, calibrate},
     config::{SourceName, UserStacks},
     limits,
@@ -52,6 +53,8 @@ pub struct Loaded {
     pub modes: Array<MapData, u32>,
     /// What probes cost on this host.
     pub costs: Costs,
+    /// Whether return probes were shown to be safe here, and why not.
+    pub returns: std::result::Result<(), String>,
     /// What was asked for and this kernel does not offer, in words.
     pub missing: Vec<String>,
 }
@@ -68,17 +71,7 @@ fn refused(what: &str, e: impl std::fmt::Display) -> Error {
 /// # Errors
 /// [`Error::Kernel`] naming what the kernel lacks or refused.
 pub fn load(options: Options) -> Result<Loaded> {
-    let btf = std::fs::read("/sys/kernel/btf/vmlinux").map_err(|e| Error::Kernel {
-        what: format!("/sys/kernel/btf/vmlinux: {e}"),
-        remedy: "use a kernel built with CONFIG_DEBUG_INFO_BTF=y",
-    })?;
-    let offsets = task_offsets(&btf).map_err(|e| Error::Kernel {
-        what: format!("/sys/kernel/btf/vmlinux: {e}"),
-        remedy: "report this kernel version; the recorder does not know its task_struct",
-    })?;
-    let host = host_offsets(&btf).unwrap_or_default();
-    drop(btf);
-    let mut ebpf = load_object(&options, offsets, host)?;
+    let (mut ebpf, host) = programs(&options)?;
     let multi = MultiPrograms::load(&ebpf).ok();
     let modes = ebpf.take_map("MODES");
     let mut modes: Array<MapData, u32> =
@@ -89,6 +82,7 @@ pub fn load(options: Options) -> Result<Loaded> {
     let mut placer = Placer::new(ebpf, multi);
     // Before the tracepoints, so that the measuring process leaves no trace.
     let costs = calibrate(&mut placer, &mut modes, &mut threads);
+    let returns = safety::test(&mut placer, &mut threads);
     let missing = attach_tracepoints(placer.ebpf(), &options, host)?;
     let mut take = |name: &'static str| placer.ebpf().take_map(name).ok_or_else(no_map(name));
     let (events, notices) = (take("EVENTS")?, take("NOTICES")?);
@@ -105,8 +99,37 @@ pub fn load(options: Options) -> Result<Loaded> {
         counters: counters.try_into().map_err(map)?,
         modes,
         costs,
+        returns,
         missing,
     })
+}
+
+/// Whether return probes are safe on this host; loads the programs for it and gives them up again.
+///
+/// # Errors
+/// Why not, in words.
+pub fn test_returns() -> std::result::Result<(), String> {
+    let options = Options { sources: Vec::new(), kernel_stacks: false, user_stacks: UserStacks::Never };
+    let (mut ebpf, _) = programs(&options).map_err(|e| e.to_string())?;
+    let multi = MultiPrograms::load(&ebpf).ok();
+    let threads = ebpf.take_map("THREADS").ok_or("the BPF object has no map THREADS")?;
+    let mut threads = threads.try_into().map_err(|e: MapError| e.to_string())?;
+    safety::test(&mut Placer::new(ebpf, multi), &mut threads)
+}
+
+// The object with its maps, nothing attached.
+fn programs(options: &Options) -> Result<(Ebpf, HostOffsets)> {
+    let btf = std::fs::read("/sys/kernel/btf/vmlinux").map_err(|e| Error::Kernel {
+        what: format!("/sys/kernel/btf/vmlinux: {e}"),
+        remedy: "use a kernel built with CONFIG_DEBUG_INFO_BTF=y",
+    })?;
+    let offsets = task_offsets(&btf).map_err(|e| Error::Kernel {
+        what: format!("/sys/kernel/btf/vmlinux: {e}"),
+        remedy: "report this kernel version; the recorder does not know its task_struct",
+    })?;
+    let host = host_offsets(&btf).unwrap_or_default();
+    drop(btf);
+    Ok((load_object(options, offsets, host)?, host))
 }
 
 fn no_map(name: &'static str) -> impl FnOnce() -> Error {

@@ -1,4 +1,5 @@
-//! `--check-host`: is this host fit, and what would be recorded? Nothing is loaded and nothing changed.
+//! `--check-host`: is this host fit, and what would be recorded? Nothing is changed; the one thing probed is a
+//! child of this program, to see whether it minds.
 //!
 //! Printed as one JSON object, because its reader is `ingeroctl check`.
 
@@ -7,10 +8,10 @@ use std::fs::File;
 use serde::Serialize;
 
 use crate::{
-    attach::{Prologue, functions},
-    config::Config,
+    attach::{Prologue, Returns, functions, safety},
+    config::{Config, ReturnProbes},
     discover::{MappedLibrary, Sonames, all_pids, describe_process, known_libraries},
-    kernel::{Check, preflight},
+    kernel::{Check, preflight, test_returns},
 };
 
 /// The whole answer.
@@ -74,7 +75,11 @@ impl From<Check> for CheckReport {
 /// Looks at the host.
 #[must_use]
 pub fn host_report(config: &Config) -> HostReport {
-    let checks: Vec<CheckReport> = preflight().into_iter().map(CheckReport::from).collect();
+    let mut checks: Vec<CheckReport> = preflight().into_iter().map(CheckReport::from).collect();
+    let ready = checks.iter().all(|c| c.ok || !c.required);
+    if ready {
+        checks.push(returns(config.probes.return_probes).into());
+    }
     let wanted = |l: &MappedLibrary| l.kind.calls_wanted(&config.probes);
     let mut libraries: Vec<MappedLibrary> = known_libraries().into_iter().filter(wanted).collect();
     let (mut processes, mut sonames) = (Vec::new(), Sonames::default());
@@ -93,11 +98,21 @@ pub fn host_report(config: &Config) -> HostReport {
             }
         }
     }
-    HostReport {
-        ready: checks.iter().all(|c| c.ok || !c.required),
-        checks,
-        libraries: libraries.iter().map(library_report).collect(),
-        processes,
+    HostReport { ready, checks, libraries: libraries.iter().map(library_report).collect(), processes }
+}
+
+fn returns(wanted: ReturnProbes) -> Check {
+    let decided = match wanted {
+        ReturnProbes::Never => Returns::decide(wanted, &Ok(())),
+        _ => Returns::decide(wanted, &test_returns()),
+    };
+    let safe = "a program under a strict seccomp filter does not mind them".to_owned();
+    Check {
+        name: "return probes",
+        ok: decided.warning.is_none(),
+        found: decided.note.or(decided.warning).unwrap_or(safe),
+        required: false,
+        remedy: safety::REMEDY,
     }
 }
 

@@ -21,7 +21,7 @@ use super::{
 };
 use crate::{
     Error, Result,
-    attach::Prober,
+    attach::{Prober, Returns},
     budget::{BudgetReport, Keeper, Limits},
     clock,
     config::{Budget, Config, UserStacks},
@@ -72,9 +72,11 @@ pub(super) fn start(config: Config, paths: &Paths, warnings: Vec<String>) -> Res
         kernel_stacks: config.probes.kernel_stacks,
         user_stacks: config.probes.user_stacks,
     })?;
-    loaded.missing.iter().for_each(|text| journal::warning(text));
     journal::info(&loaded.costs.to_string());
-    let warnings = warnings.into_iter().chain(loaded.missing).collect();
+    let returns = Returns::decide(config.probes.return_probes, &loaded.returns);
+    let more: Vec<String> = loaded.missing.into_iter().chain(returns.warning).collect();
+    more.iter().for_each(|text| journal::warning(text));
+    let warnings = warnings.into_iter().chain(more).collect();
     tell_gap(&findings, opened.last_event_ns);
     let (jobs, slots) = sync_channel(SEAL_QUEUE);
     let (unnamed, to_name) = channel();
@@ -90,7 +92,7 @@ pub(super) fn start(config: Config, paths: &Paths, warnings: Vec<String>) -> Res
         told: Vec::new(),
     };
     let (requests, asked) = channel();
-    let freezer = freezer(&shared, &opened.table, opened.ring_id, loaded.open_threads);
+    let freezer = freezer(&shared, &opened.table, opened.ring_id, loaded.open_threads, returns.note);
     let answers = answers(shared.source(&opened.table, requests, warnings), paths);
     let listener = control::bind(&paths.run_dir)?;
     let (stop_control, stopped) = tokio::sync::watch::channel(false);
@@ -106,9 +108,15 @@ pub(super) fn start(config: Config, paths: &Paths, warnings: Vec<String>) -> Res
         modules: (config.probes.user_stacks != UserStacks::Never).then(|| Arc::clone(&shared.modules)),
     };
     let sampling = Worker::spawn("sample", move |stop| sampler.run(stop))?;
+    let mut prober = Prober::new(loaded.placer, loaded.modes, config.probes.clone());
+    let mut costs = loaded.costs;
+    if !returns.used {
+        prober.without_returns()?;
+        costs = costs.without_returns();
+    }
     let mut scanner = Scanner::new(
-        Prober::new(loaded.placer, loaded.modes, config.probes.clone()),
-        Keeper::new(limits(&config.budget), loaded.costs, shared.budget.clone(), findings.clone()),
+        prober,
+        Keeper::new(limits(&config.budget), costs, shared.budget.clone(), findings.clone()),
         Watch {
             notices: loaded.notices,
             threads: loaded.threads,
@@ -181,6 +189,7 @@ fn freezer(
     table: &SegmentTable,
     ring_id: [u8; 16],
     threads: aya::maps::HashMap<aya::maps::MapData, u32, ingero_ebpf_abi::ThreadState>,
+    note: Option<String>,
 ) -> Freezer {
     Freezer {
         storage: Arc::clone(&shared.storage),
@@ -195,6 +204,7 @@ fn freezer(
         counts: Arc::clone(&shared.counts),
         ring_id,
         started_ns: clock::boot_ns(),
+        notes: note.into_iter().collect(),
     }
 }
 

@@ -1,4 +1,4 @@
-/* Threads cancelled inside a call: cancel deferred|async|unwind. With `unwind`, frames are cleaned up by unwinding. */
+/* Threads cancelled inside a call, with handlers registered as C does it: cancel deferred|async */
 #define _GNU_SOURCE
 #include <pthread.h>
 #include <signal.h>
@@ -28,25 +28,13 @@ static void cleanup(void *data)
 	cleaned++;
 }
 
-static void unwound(int *count)
-{
-	(void)count;
-	cleaned++;
-}
-
 static void *work(void *arg)
 {
-	if (!strcmp(how, "unwind")) {
-		__attribute__((cleanup(unwound))) int here = 0;
-		with_call(wait_inside, arg);
-		(void)here;
-	} else {
-		if (!strcmp(how, "async"))
-			pthread_setcanceltype(PTHREAD_CANCEL_ASYNCHRONOUS, NULL);
-		pthread_cleanup_push(cleanup, NULL);
-		with_call(wait_inside, arg);
-		pthread_cleanup_pop(0);
-	}
+	if (!strcmp(how, "async"))
+		pthread_setcanceltype(PTHREAD_CANCEL_ASYNCHRONOUS, NULL);
+	pthread_cleanup_push(cleanup, NULL);
+	with_call(wait_inside, arg);
+	pthread_cleanup_pop(0);
 	return NULL;
 }
 
