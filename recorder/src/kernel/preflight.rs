@@ -28,7 +28,28 @@ const CAP_SYSLOG: u32 = 34;
 /// Asks everything.
 #[must_use]
 pub fn preflight() -> Vec<Check> {
-    vec![root(), capability(), btf(), uprobes(), kernel_symbols()]
+    vec![kernel(), root(), capability(), btf(), uprobes(), kernel_symbols()]
+}
+
+/// Oldest kernel with everything that is needed: attach cookies of uprobes came last, in 5.15.
+const OLDEST: (u32, u32) = (5, 15);
+
+fn kernel() -> Check {
+    let release = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
+    let release = release.trim();
+    Check {
+        name: "kernel",
+        found: format!("Linux {release}"),
+        // A version that cannot be read is no reason to refuse: what is missing will be named.
+        ok: version(release).is_none_or(|version| version >= OLDEST),
+        required: true,
+        remedy: "use Linux 5.15 or later: earlier ones do not tell a uprobe which function it sits on",
+    }
+}
+
+fn version(release: &str) -> Option<(u32, u32)> {
+    let mut numbers = release.split(|c: char| !c.is_ascii_digit()).map(str::parse);
+    Some((numbers.next()?.ok()?, numbers.next()?.ok()?))
 }
 
 fn root() -> Check {
@@ -104,4 +125,23 @@ fn effective(capability: u32) -> bool {
     let line = status.lines().find_map(|line| line.strip_prefix("CapEff:"));
     line.and_then(|hex| u64::from_str_radix(hex.trim(), 16).ok())
         .is_some_and(|bits| bits >> capability & 1 == 1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn releases_are_read_whatever_a_distribution_appends() {
+        for (release, expected) in [
+            ("5.10.0-46-cloud-amd64", Some((5, 10))),
+            ("6.12.117+deb12-cloud-amd64", Some((6, 12))),
+            ("7.0-rc1", Some((7, 0))),
+            ("6", None),
+            ("", None),
+        ] {
+            assert_eq!(version(release), expected, "{release}");
+        }
+        assert!(version("5.14.9") < Some(OLDEST) && version("5.15.0") >= Some(OLDEST));
+    }
 }
