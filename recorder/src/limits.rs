@@ -12,6 +12,8 @@ pub const EVENTS_BYTES_PER_CPU: u32 = 512 << 10;
 pub const EVENTS_BYTES_MIN: u32 = 8 << 20;
 /// See [`EVENTS_BYTES_PER_CPU`].
 pub const EVENTS_BYTES_MAX: u32 = 64 << 20;
+/// Threads recorded at once; calls of others are counted as lost. As in `ebpf/probes/src/maps.rs`.
+pub const THREADS: u32 = 32_768;
 /// Age at which a slot that is not full is sealed, so that a quiet source reaches a segment.
 pub const SEAL_AGE_NS: u64 = 5_000_000_000;
 /// Sealed slots may wait for the disk this many deep before the drain must drop rows.

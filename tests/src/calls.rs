@@ -58,13 +58,7 @@ pub fn count(lab: &Lab, threads: u32, per_thread: u32, rate: u32) -> Counted {
     let db = lab.window(&format!("calls-{pid}"), &last);
     program.finish();
 
-    let mut made = BTreeMap::new();
-    for (symbol, n) in truth["calls_after_start"].as_object().unwrap() {
-        let op = base(symbol);
-        if !NOT_RECORDED.contains(&op) {
-            *made.entry(op.to_owned()).or_default() += n.as_u64().unwrap();
-        }
-    }
+    let made = recorded_ones(&truth);
     // Set-up calls are recorded too if the library was known before: only what came after the start counts.
     let sql = "SELECT op, count(*) FROM cuda_calls WHERE pid = ?1 AND ts_ns >= ?2 + \
                (SELECT CAST(value AS INTEGER) FROM meta WHERE key = 'clock_offset_ns') GROUP BY op";
@@ -75,6 +69,18 @@ pub fn count(lab: &Lab, threads: u32, per_thread: u32, rate: u32) -> Counted {
     let recorded = rows.map(Result::unwrap).collect();
     let lost: Option<i64> = db.query_row("SELECT sum(count) FROM losses", [], |r| r.get(0)).unwrap();
     Counted { made, recorded, lost: lost.unwrap_or(0).cast_unsigned(), seconds: nanoseconds as f64 / 1e9 }
+}
+
+/// The calls of a program's report that are recorded, by operation.
+pub fn recorded_ones(truth: &Value) -> BTreeMap<String, u64> {
+    let mut made = BTreeMap::new();
+    for (symbol, n) in truth["calls_after_start"].as_object().unwrap() {
+        let op = base(symbol);
+        if !NOT_RECORDED.contains(&op) {
+            *made.entry(op.to_owned()).or_default() += n.as_u64().unwrap();
+        }
+    }
+    made
 }
 
 // The operation's name: the symbol without its version.

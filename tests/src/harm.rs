@@ -50,7 +50,8 @@ pub struct Kept {
     pub causes: Vec<String>,
 }
 
-fn compile(compiler: &str, args: &[&str], out: &Path) {
+/// Compiles sources with the flags that all programs here need.
+pub fn compile(compiler: &str, args: &[&str], out: &Path) {
     let mut command = Command::new(compiler);
     command.args(["-O2", "-g", "-Wall", "-Wextra", "-Werror", "-fcf-protection=none", "-pthread"]);
     command.args(["-fno-omit-frame-pointer", "-fno-optimize-sibling-calls", "-o"]).arg(out).args(args);
@@ -70,7 +71,7 @@ impl Subject {
             let shared = ["-shared", "-fPIC", "-Wl,-soname,libcuda.so.1", &path("callback.c")];
             compile("gcc", &shared, &library);
         }
-        let program = lab.path(source.split('.').next().unwrap());
+        let program = lab.path(Path::new(source).file_stem().unwrap().to_str().unwrap());
         let folder = library.parent().unwrap().display();
         let (search, rpath) = (format!("-L{folder}"), format!("-Wl,-rpath,{folder}"));
         let args = [&path(source), &search, &rpath, "-l:libcuda.so.1"];

@@ -126,10 +126,15 @@ impl Lab {
 
     /// The same with more in its environment.
     pub fn start_with(&mut self, environment: &[(&str, &str)]) {
+        let mut command = self.recorder_command();
+        self.start_as(command.envs(environment.iter().copied()));
+    }
+
+    /// The same by a command of one's own, which ends as the recorder.
+    pub fn start_as(&mut self, command: &mut Command) {
         let log = File::options().create(true).append(true).open(self.path("log")).unwrap();
         let before = self.log().matches("; ready").count();
-        let mut command = self.recorder_command();
-        let mut recorder = command.envs(environment.iter().copied()).stderr(log).spawn().unwrap();
+        let mut recorder = command.stdout(Stdio::null()).stderr(log).spawn().unwrap();
         let begun = Instant::now();
         while self.log().matches("; ready").count() <= before {
             let ended = recorder.try_wait().unwrap();

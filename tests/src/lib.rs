@@ -15,6 +15,7 @@ pub mod every_symbol;
 pub mod harm;
 pub mod lab;
 pub mod named;
+pub mod paired;
 pub mod program;
 pub mod recorded;
 pub mod scene;

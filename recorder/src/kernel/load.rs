@@ -142,6 +142,7 @@ fn load_object(options: &Options, offsets: TaskOffsets, host: HostOffsets) -> Re
         .saturating_mul(limits::EVENTS_BYTES_PER_CPU)
         .clamp(limits::EVENTS_BYTES_MIN, limits::EVENTS_BYTES_MAX)
         .next_power_of_two();
+    let buffer = lowered("INGERO_TEST_EVENTS_BYTES", buffer);
     let (self_pid, wake) = (std::process::id(), u64::from(buffer / 4));
     let (stacks, has_state) = (u32::from(options.kernel_stacks), u32::from(offsets.switch_has_state));
     let user_stacks = options.user_stacks as u32;
@@ -173,8 +174,14 @@ fn load_object(options: &Options, offsets: TaskOffsets, host: HostOffsets) -> Re
         .override_global("SOCK_FAMILY_OFFSET", &family, true)
         .override_global("WAKE_BYTES", &wake, true)
         .map_max_entries("EVENTS", buffer)
+        .map_max_entries("THREADS", lowered("INGERO_TEST_THREADS", limits::THREADS))
         .load(OBJECT)
         .map_err(|e| refused("the BPF object", e))
+}
+
+// A limit, or less if a test asks for it in the environment: full tables are then met in milliseconds.
+fn lowered(name: &str, limit: u32) -> u32 {
+    std::env::var(name).ok().and_then(|text| text.parse().ok()).map_or(limit, |less: u32| less.min(limit))
 }
 
 fn second_handle(map: &Map) -> std::result::Result<Map, MapError> {

@@ -16,11 +16,12 @@ use ingero_tests::{Lab, Program, live, standin};
 /// Measures the recorder under load.
 #[derive(Parser)]
 struct Options {
-    #[arg(long, default_value_t = 5)]
+    #[arg(long, default_value_t = 3)]
     runs: u32,
-    #[arg(long, default_value_t = 100_000)]
-    rate: u32,
-    #[arg(long, default_value_t = 10)]
+    /// Events a second that are asked for; the machine may not reach the highest
+    #[arg(long, value_delimiter = ',', default_value = "1000,100000,1000000")]
+    rates: Vec<u32>,
+    #[arg(long, default_value_t = 5)]
     seconds: u32,
 }
 
@@ -57,31 +58,42 @@ fn main() {
         "idle: {:.3} % of a core",
         (cpu_ns(pid) - before) as f64 / begun.elapsed().as_nanos() as f64 * 100.0
     );
-    let mut shares = Vec::new();
-    for run in 1..=options.runs {
-        let (rate, per_thread) = (options.rate.to_string(), (options.rate * options.seconds / 8).to_string());
-        let args = ["--threads", "8", "--per-thread", &per_thread, "--rate", &rate, "--start-on-stdin"];
-        let mut load = Program::start(&standin().calls, args);
-        load.line_with("READY");
-        lab.until_covered(load.pid());
-        let (first, cpu, begun) = (stored(&lab), cpu_ns(pid), Instant::now());
-        load.say("go");
-        load.line_with("{");
-        let (wall, cpu) = (begun.elapsed(), cpu_ns(pid) - cpu);
-        std::thread::sleep(Duration::from_millis(200));
-        let events = stored(&lab).0 - first.0;
-        let share = cpu as f64 / wall.as_nanos() as f64 * 100.0;
-        shares.push(share);
-        println!(
-            "run {run}: {:.0} events/s for {:.1} s, {share:.2} % of a core, {:.0} ns per event, {} lost; {}",
-            events as f64 / wall.as_secs_f64(),
-            wall.as_secs_f64(),
-            cpu as f64 / events as f64,
-            stored(&lab).1,
-            memory(pid)
-        );
+    for rate in options.rates {
+        let mut shares: Vec<f64> = (0..options.runs).map(|_| run(&lab, rate, options.seconds)).collect();
+        shares.sort_by(f64::total_cmp);
+        let median = shares.get(shares.len() / 2).copied().unwrap_or(f64::NAN);
+        let limit = match rate {
+            100_000 => "; limit 1 %",
+            1_000_000 => "; limit 8 %",
+            _ => "",
+        };
+        println!("RESULT {rate} calls/s asked for: median {median:.2} % of a core{limit}; {}", memory(pid));
     }
-    shares.sort_by(f64::total_cmp);
-    let median = shares.get(shares.len() / 2).copied().unwrap_or(0.0);
-    println!("RESULT median {median:.2} % of a core (limit 2 %); {}", memory(pid));
+}
+
+/// Loads the recorder at a rate; gives its share of a core, percent.
+fn run(lab: &Lab, rate: u32, seconds: u32) -> f64 {
+    let pid = lab.recorder_pid();
+    let per_thread = (u64::from(rate) * u64::from(seconds) / 8).to_string();
+    let asked = rate.to_string();
+    let args = ["--threads", "8", "--per-thread", &per_thread, "--rate", &asked, "--start-on-stdin"];
+    let mut load = Program::start(&standin().calls, args);
+    load.line_with("READY");
+    lab.until_covered(load.pid());
+    let (first, cpu, begun) = (stored(lab), cpu_ns(pid), Instant::now());
+    load.say("go");
+    load.line_with("{");
+    let (wall, cpu) = (begun.elapsed(), cpu_ns(pid) - cpu);
+    std::thread::sleep(Duration::from_millis(200));
+    let now = stored(lab);
+    let (events, lost) = (now.0 - first.0, now.1 - first.1);
+    let share = cpu as f64 / wall.as_nanos() as f64 * 100.0;
+    println!(
+        "{rate} asked for: {:.0} events/s for {:.1} s, {share:.2} % of a core, {:.0} ns per event, {lost} lost; {}",
+        events as f64 / wall.as_secs_f64(),
+        wall.as_secs_f64(),
+        cpu as f64 / events as f64,
+        memory(pid)
+    );
+    share
 }

@@ -1,10 +1,10 @@
 //! Two threads hand a byte to and fro: bytes that the ring and `perf record -z` need for the same switches, in
-//! the same run. Needs root, tracefs at /sys/kernel/tracing and the `perf` program.
+//! the same run; and how fast they still are under either, in turn with nobody watching. Needs root, tracefs at /sys/kernel/tracing and the `perf` program.
 //!
 //! ```text
 //! cargo run --release -p ingero-tests --bin ping-pong
 //! ```
-#![expect(clippy::unwrap_used, reason = "a failed step is a failed measurement")]
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a failed step is a failed measurement")]
 
 use std::process::Command;
 
@@ -14,7 +14,7 @@ use ingero_format::{
     ops::Source,
     segment::{Header, Scan, Step},
 };
-use ingero_tests::{Lab, standin};
+use ingero_tests::{Lab, paired::Paired, standin};
 
 #[derive(Parser)]
 #[command(version, about)]
@@ -22,10 +22,55 @@ struct Arguments {
     /// Round trips
     #[arg(long, default_value_t = 1_000_000)]
     trips: u64,
+    /// Round trips of one measurement of speed
+    #[arg(long, default_value_t = 200_000)]
+    short: u64,
+    /// Pairs of measurements of speed
+    #[arg(long, default_value_t = 9)]
+    pairs: u32,
+}
+
+fn bench(trips: u64) -> Command {
+    let mut command = Command::new("perf");
+    command.args(["bench", "-f", "simple", "sched", "pipe", "-T", "-l"]).arg(trips.to_string());
+    command
+}
+
+/// Round trips a second.
+fn speed(mut command: Command, trips: u64) -> f64 {
+    let output = command.output().unwrap_or_else(|e| panic!("perf: {e}; install the package linux-perf"));
+    assert!(output.status.success(), "{output:?}");
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    trips as f64 / text.split_whitespace().last().unwrap().parse::<f64>().unwrap()
+}
+
+/// What is left of the speed under the recorder and under `perf record -z`, each beside its own free run.
+fn speeds(trips: u64, pairs: u32) {
+    let (mut ours, mut perf) = (Paired::default(), Paired::default());
+    for _ in 0..pairs {
+        let free = speed(bench(trips), trips);
+        let mut lab = Lab::recording();
+        let mut command = bench(trips);
+        // The stand-in library makes it a GPU process.
+        command.env("LD_PRELOAD", &standin().libcuda);
+        ours.push(speed(command, trips), free);
+        let intervals = lab.json(&["status"])["events"]["stored"].as_u64().unwrap_or(0);
+        lab.stop();
+        assert!(intervals > trips, "{intervals} intervals of {trips} round trips");
+
+        let free = speed(bench(trips), trips);
+        let mut command = Command::new("perf");
+        command.args(["record", "-z", "-q", "-m", "16M", "-e", "sched:sched_switch", "-a", "-o"]);
+        command.arg(lab.path("speed.data")).arg("--").arg("perf").args(bench(trips).get_args());
+        perf.push(speed(command, trips), free);
+    }
+    println!("speed under the recorder / free: {ours}; limit 0.80: {}", ours.at_least(0.8));
+    println!("speed under perf record -z / free: {perf}");
 }
 
 fn main() {
-    let Arguments { trips } = Arguments::parse();
+    let Arguments { trips, short, pairs } = Arguments::parse();
+    speeds(short, pairs);
     let mut lab = Lab::recording();
     let data = lab.path("perf.data");
     // The stand-in library makes it a GPU process; the recorder finds it while it runs.
