@@ -1,6 +1,6 @@
 //! What a host may confront a recorder with: libraries that are none, names that are weapons, processes that are
 //! gone, tables that are full. Each is recorded, told as not recorded, or counted as lost; none stops it.
-#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a failed step is a failed test")]
+#![expect(clippy::unwrap_used, reason = "a failed step is a failed test")]
 
 use std::{
     fs,

@@ -1,6 +1,5 @@
 //! Do no harm: programs that treat their calls in every rude way print the same, and end the same, with and
 //! without a recorder; and their calls are recorded or told as lost.
-#![expect(clippy::unwrap_used, reason = "a failed step is a failed test")]
 
 use ingero_tests::{
     Lab,
