@@ -15,7 +15,7 @@ use ingero_format::{
     head::{self, Geometry},
     identity::Identity,
     manifest::{Manifest, VERSION},
-    ops::{OPS, Source, by_number},
+    ops::{self, LossCause, OPS, Source, by_number},
     row::{flags, origin},
     segment::{Anchor, Builder, Dictionaries, Footer, Header},
     state::{Account, State, Task},
@@ -273,6 +273,34 @@ fn the_table_of_operations_is_the_one_in_the_code() {
 }
 
 // A payload whose columns are given: id, encoding, block part, raw part.
+#[test]
+fn sources_causes_and_ranges_of_operations_are_those_in_the_document() {
+    let document = document();
+    let named: Vec<String> = Source::ALL.iter().map(|s| format!("{} `{}`", *s as u8, s.name())).collect();
+    assert!(document.contains(&format!("**Sources.** {}.", named.join(", "))));
+    for cause in LossCause::ALL {
+        let number = cause as i32;
+        assert!(document.contains(&format!("| {number} | `{}` |", cause.name())), "{cause:?}");
+        assert_eq!(LossCause::from_number(number), Some(cause));
+    }
+    assert_eq!(
+        (LossCause::from_number(0), LossCause::from_number(11), Source::from_number(4)),
+        (None, None, None)
+    );
+    let ranges = [(0x0100, "driver", "cuda"), (0x07ff, "driver", "cuda"), (0x0800, "runtime", "cuda")];
+    let host =
+        [(0x1fff, "cuda"), (0x2000, "sched"), (0x3fff, "sched"), (0x4000, "process"), (0x5fff, "process")];
+    for (number, layer, source) in ranges
+        .into_iter()
+        .chain(host.map(|(n, s)| (n, "host", s)))
+        .chain([(0x6000, "host", "meta"), (0xffff, "host", "meta")])
+    {
+        assert_eq!(ops::source(number).name(), source, "{number:#x}");
+        let known = ops::by_number(number).map_or(layer, |op| op.layer());
+        assert_eq!(known, layer, "{number:#x}");
+    }
+}
+
 fn payload(columns: &[(u8, u8, &[u8], &[u8])]) -> (Vec<u8>, u32) {
     let block: Vec<u8> = columns.iter().flat_map(|c| c.2).copied().collect();
     let packed = zstd::bulk::compress(&block, 1).unwrap();
