@@ -238,7 +238,7 @@ class HeadVectors(unittest.TestCase):
         used = self.slot()
         page = self.page(slots=2, slot_bytes=4096)
         good = used.ljust(4096, b"\0")
-        source = sealed(used[:16] + b"\x04" + bytes(11), 32) + used[32:]
+        source = sealed(used[:16] + b"\x05" + bytes(11), 32) + used[32:]
         published = used[:32] + struct.pack("<Q", 64) + used[40:]
         for bad in (used[:28] + bytes(4) + used[32:], source, published):
             found = head.read_head(page + bad.ljust(4096, b"\0") + good)
