@@ -120,7 +120,10 @@ impl StatusSource {
         let stacks = (lost > 0).then(|| {
             format!("{lost} kernel stacks could not be stored; what blocked there shows as unknown")
         });
-        self.warnings.iter().cloned().chain(stacks).chain(self.budget.get().1).collect()
+        let names = self.progress.names_lost.load(Relaxed);
+        let names =
+            (names > 0).then(|| format!("{names} names of kernels were lost; their kernels stay unnamed"));
+        self.warnings.iter().cloned().chain(stacks).chain(names).chain(self.budget.get().1).collect()
     }
 
     fn events(&self, evicted: u64) -> EventCounts {

@@ -30,6 +30,8 @@ pub struct Progress {
     pub pending_gaps: AtomicU64,
     /// Kernel stacks that could not be stored.
     pub stacks_lost: AtomicU64,
+    /// Names of kernels that did not fit into the kernel's buffer.
+    pub names_lost: AtomicU64,
     lost: Mutex<BTreeMap<LossKey, u64>>,
 }
 

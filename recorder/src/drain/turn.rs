@@ -127,6 +127,7 @@ impl Drain {
         }
         self.progress.produced.store(produced, Relaxed);
         self.progress.stacks_lost.store(counters.iter().map(|c| c.stacks_lost).sum(), Relaxed);
+        self.progress.names_lost.store(counters.iter().map(|c| c.names_lost).sum(), Relaxed);
         for gap in self.sink.gaps.settle(now) {
             for part in self.by_cause(gap, counters) {
                 self.sink.lost(&part);

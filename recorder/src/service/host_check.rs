@@ -90,7 +90,12 @@ pub fn host_report(config: &Config) -> HostReport {
             continue;
         }
         let paths = mapped.iter().map(|l| l.path.clone()).collect();
-        let comm = describe_process(pid).map(|p| p.comm).unwrap_or_default();
+        let described = describe_process(pid);
+        // A recorder maps the driver's libraries when it asks for samples; it is never recorded.
+        if described.as_ref().is_some_and(|p| same_program(&p.exe)) {
+            continue;
+        }
+        let comm = described.map(|p| p.comm).unwrap_or_default();
         processes.push(ProcessReport { pid, comm, libraries: paths });
         for library in mapped {
             if libraries.iter().all(|known| known.id != library.id) {
@@ -114,6 +119,10 @@ fn returns(wanted: ReturnProbes) -> Check {
         required: false,
         remedy: safety::REMEDY,
     }
+}
+
+fn same_program(exe: &str) -> bool {
+    std::env::current_exe().is_ok_and(|own| own == std::path::Path::new(exe))
 }
 
 fn library_report(library: &MappedLibrary) -> LibraryReport {
