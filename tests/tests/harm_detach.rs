@@ -73,3 +73,22 @@ fn recorders_that_come_and_go_under_load_leave_every_call_as_it_was() {
     let state = lab.path("state");
     assert_eq!(lab.json(&["verify", state.to_str().unwrap()])["ok"], true);
 }
+
+// Was found by these tests taking 10 s each: the hint that a program began is read after its mappings, and what had
+// just been found out about it was forgotten until the next sweep.
+#[test]
+fn a_program_that_maps_the_library_at_once_is_covered_long_before_the_next_sweep() {
+    if !live() {
+        return;
+    }
+    let mut lab = Lab::new();
+    let subject = Subject::compile(&lab, "inflight.c", Library::Callback);
+    lab.start();
+    let late = (0..6).filter(|_| {
+        let begun = std::time::Instant::now();
+        drop(subject.probed(&lab));
+        // Sweeps are 10 s apart; a busy machine is given half of that.
+        begun.elapsed() > std::time::Duration::from_secs(5)
+    });
+    assert_eq!(late.count(), 0);
+}

@@ -183,10 +183,14 @@ impl Scanner {
             } else {
                 // A new program: nothing that was known of the process holds.
                 self.sizes.remove(&pid);
+                let covered = self.covered.len();
                 self.covered.retain(|(of, _)| *of != pid);
                 self.watch.registry.remove(pid);
                 if self.mappings.is_none() {
                     self.due.extend(RESCAN_AFTER_EXEC.iter().map(|after| (now + *after, pid)));
+                } else if self.covered.len() < covered {
+                    // What was forgotten may be the new program's: its mappings can have been read before this.
+                    self.due.push((now, pid));
                 }
             }
         }
