@@ -272,7 +272,6 @@ fn the_table_of_operations_is_the_one_in_the_code() {
     assert!(document().contains(&format!("\n{table}\n")), "the document lacks\n{table}");
 }
 
-// A payload whose columns are given: id, encoding, block part, raw part.
 #[test]
 fn sources_causes_and_ranges_of_operations_are_those_in_the_document() {
     let document = document();
@@ -284,15 +283,16 @@ fn sources_causes_and_ranges_of_operations_are_those_in_the_document() {
         assert_eq!(LossCause::from_number(number), Some(cause));
     }
     assert_eq!(
-        (LossCause::from_number(0), LossCause::from_number(11), Source::from_number(4)),
+        (LossCause::from_number(0), LossCause::from_number(11), Source::from_number(5)),
         (None, None, None)
     );
     let ranges = [(0x0100, "driver", "cuda"), (0x07ff, "driver", "cuda"), (0x0800, "runtime", "cuda")];
     let host =
-        [(0x1fff, "cuda"), (0x2000, "sched"), (0x3fff, "sched"), (0x4000, "process"), (0x5fff, "process")];
+        [(0x2000, "sched"), (0x3fff, "sched"), (0x4000, "process"), (0x4fff, "process"), (0x5000, "host")];
     for (number, layer, source) in ranges
         .into_iter()
         .chain(host.map(|(n, s)| (n, "host", s)))
+        .chain([(0x1fff, "nccl", "cuda"), (0x5fff, "host", "host")])
         .chain([(0x6000, "host", "meta"), (0xffff, "host", "meta")])
     {
         assert_eq!(ops::source(number).name(), source, "{number:#x}");
@@ -301,6 +301,7 @@ fn sources_causes_and_ranges_of_operations_are_those_in_the_document() {
     }
 }
 
+// A payload whose columns are given: id, encoding, block part, raw part.
 fn payload(columns: &[(u8, u8, &[u8], &[u8])]) -> (Vec<u8>, u32) {
     let block: Vec<u8> = columns.iter().flat_map(|c| c.2).copied().collect();
     let packed = zstd::bulk::compress(&block, 1).unwrap();
