@@ -31,6 +31,8 @@ pub struct Unnamed {
     pub handle: u64,
     /// Address of the host function.
     pub host_function: u64,
+    /// Where its kernel's name lies in the process, or 0.
+    pub name_at: u64,
 }
 
 /// A step of the overhead budget.

@@ -18,7 +18,8 @@ pub enum RecordKind {
     Name = 3,
     /// A [`TextRecord`]: a handle and its name.
     Text = 4,
-    /// A [`TextRecord`]: the address of a function on the host that stands for a kernel, and the kernel's name.
+    /// A [`TextRecord`]: the address of a function on the host that stands for a kernel, and the kernel's name; or
+    /// its [`Event`] alone, if the name could not be read: `arg1` is where it lies.
     HostFunction = 5,
     /// An [`Event`] alone that is not counted: a launch of handle `arg0` came from host function `arg1`.
     Launched = 6,

@@ -162,7 +162,9 @@ pub fn leave(ctx: &RetProbeContext) {
     submit(&event);
     if call.name_ptr != 0 && ret == 0 {
         let named = Event { end_ns, pid, tid, arg0: arg1, op, tail: RecordKind::Text as u32, ..zero() };
-        names::text(&named, call.name_ptr);
+        if !names::text(&named, call.name_ptr) {
+            emit::lose_name();
+        }
     }
 }
 

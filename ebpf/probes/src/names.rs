@@ -31,13 +31,14 @@ const SHORT: usize = 128;
 /// Most names are no longer.
 const MIDDLE: usize = 256;
 
-/// Writes a text record with the string at `from`.
+/// Writes a text record with the string at `from`. False if it cannot be read here: its page is not in memory,
+/// and a program like this one may not wait for it.
 #[inline(always)]
-pub fn text(event: &Event, from: u64) {
+pub fn text(event: &Event, from: u64) -> bool {
     let mut name = [0u8; SHORT];
     let len = unsafe { bpf_probe_read_user_str(name.as_mut_ptr().cast(), SHORT as u32, from as *const _) };
     let kept = if len <= 0 {
-        return;
+        return false;
     } else if (len as usize) < SHORT {
         emit::record(|slot: *mut Text<SHORT>| unsafe { *slot = Text { event: *event, text: name } })
     } else {
@@ -46,6 +47,7 @@ pub fn text(event: &Event, from: u64) {
     if !kept {
         emit::lose_name();
     }
+    true
 }
 
 // False if the buffer is full; a name that is cut is not kept if a longer record can hold it.
@@ -70,8 +72,13 @@ pub fn register(ctx: &ProbeContext) {
     }
     let end_ns = unsafe { bpf_ktime_get_boot_ns() };
     let host: u64 = ctx.arg(1).unwrap_or(0);
+    let name: u64 = ctx.arg(3).unwrap_or(0);
     let tail = RecordKind::HostFunction as u32;
-    text(&Event { end_ns, pid, tid, arg0: host, tail, ..zero() }, ctx.arg(3).unwrap_or(0));
+    let event = Event { end_ns, pid, tid, arg0: host, arg1: name, tail, ..zero() };
+    // Without its text the record says where the name lies: user space can wait for the page.
+    if !text(&event, name) && !emit::record(|slot: *mut Event| unsafe { *slot = event }) {
+        emit::lose_name();
+    }
 }
 
 /// Entry of a runtime launch: the next launch that this thread makes at the driver is of this host function.

@@ -9,6 +9,34 @@ use crate::limits;
 /// Largest file whose symbols are searched, bytes; libraries of machine learning pass 1 GiB.
 const MAX_FILE_BYTES: u64 = 8 << 30;
 
+/// Longest name read, bytes: as on the kernel side.
+const MAX_NAME: usize = 511;
+
+/// The text at an address of a process. `None` if the address is 0, there is no text, or the process is gone.
+#[must_use]
+pub fn told(pid: u32, at: u64) -> Option<String> {
+    if at == 0 {
+        return None;
+    }
+    let memory = File::open(format!("/proc/{pid}/mem")).ok()?;
+    // Page by page: the text may end just before one that is not mapped.
+    let mut text = Vec::new();
+    while text.len() < MAX_NAME {
+        let from = at + text.len() as u64;
+        let mut part = [0; 4096];
+        let left = (4096 - from % 4096) as usize;
+        let Some(part) = part.get_mut(..left) else { break };
+        let read = memory.read_at(part, from).unwrap_or(0);
+        let ended = part.iter().take(read).position(|b| *b == 0);
+        text.extend(part.iter().take(ended.unwrap_or(read)));
+        if ended.is_some() || read < left {
+            break;
+        }
+    }
+    text.truncate(MAX_NAME);
+    (!text.is_empty()).then(|| String::from_utf8_lossy(&text).into_owned())
+}
+
 /// What stands at an address of a process: a function's name, or `file+0xoffset`. `None` if nothing is mapped
 /// there, or the process is gone.
 #[must_use]
@@ -69,6 +97,8 @@ mod tests {
         let address = ingero_test_host_function as *const () as u64;
         assert_eq!(name(me, address).as_deref(), Some("ingero_test_host_function"));
         assert_eq!(name(me, 0x10), None);
+        assert_eq!(told(me, c"a kernel".as_ptr() as u64).as_deref(), Some("a kernel"));
+        assert_eq!((told(me, 0), told(me, 0x10)), (None, None));
         let maps = std::fs::read_to_string("/proc/self/maps").unwrap();
         let line = maps.lines().find(|l| l.contains("libc.so") && l.contains("r--p 00000000")).unwrap();
         let (start, _) = range(line).unwrap();

@@ -163,8 +163,9 @@ impl Scanner {
     }
 
     fn name_functions(&mut self) {
-        while let Ok(Unnamed { pid, handle, host_function }) = self.watch.unnamed.try_recv() {
-            if let Some(name) = super::host_functions::name(pid, host_function) {
+        while let Ok(Unnamed { pid, handle, host_function, name_at }) = self.watch.unnamed.try_recv() {
+            let told = super::host_functions::told(pid, name_at);
+            if let Some(name) = told.or_else(|| super::host_functions::name(pid, host_function)) {
                 let _ = self.watch.findings.send(Finding::HandleName { pid, handle, name });
             }
         }

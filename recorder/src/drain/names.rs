@@ -17,6 +17,15 @@ const MAX_HOST_FUNCTIONS: usize = 1 << 20;
 /// Generations of processes that a host function is looked for in.
 const MAX_FORKS: usize = 8;
 
+/// What is known of a function on the host that stands for a kernel.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum HostFunction {
+    /// The kernel's name.
+    Named(Arc<[u8]>),
+    /// Where the name lies in the process: its page was not in memory when the function was registered.
+    NamedAt(u64),
+}
+
 /// Memory of what has been written.
 #[derive(Debug, Default)]
 pub(super) struct Names {
@@ -25,7 +34,7 @@ pub(super) struct Names {
     handles: HashMap<(u32, u64), u32>,
     next_text: u32,
     /// Kernels by process and host function. Names are shared: all processes of an engine register the same.
-    host_functions: HashMap<(u32, u64), Arc<[u8]>>,
+    host_functions: HashMap<(u32, u64), HostFunction>,
     host_names: HashSet<Arc<[u8]>>,
     parents: HashMap<u32, u32>,
 }
@@ -74,11 +83,15 @@ impl Names {
         self.handles.insert((pid, handle), text) != Some(text)
     }
 
-    /// Remembers what a host function stands for: its kernel's name.
-    pub(super) fn host_function(&mut self, pid: u32, address: u64, name: &[u8]) {
+    /// Remembers what a host function stands for: its kernel's name, or where that lies.
+    pub(super) fn host_function(&mut self, pid: u32, address: u64, name: &[u8], name_at: u64) {
         if self.host_functions.len() >= MAX_HOST_FUNCTIONS {
             self.host_functions.clear();
             self.host_names.clear();
+        }
+        if name.is_empty() {
+            self.host_functions.insert((pid, address), HostFunction::NamedAt(name_at));
+            return;
         }
         let name = match self.host_names.get(name) {
             Some(known) => Arc::clone(known),
@@ -88,15 +101,15 @@ impl Names {
                 new
             }
         };
-        self.host_functions.insert((pid, address), name);
+        self.host_functions.insert((pid, address), HostFunction::Named(name));
     }
 
     /// What a host function stands for, if its registration was seen, in this process or in one that it was
     /// forked from.
-    pub(super) fn host_function_name(&self, mut pid: u32, address: u64) -> Option<Arc<[u8]>> {
+    pub(super) fn host_function_name(&self, mut pid: u32, address: u64) -> Option<HostFunction> {
         for _ in 0..MAX_FORKS {
             if let Some(name) = self.host_functions.get(&(pid, address)) {
-                return Some(Arc::clone(name));
+                return Some(name.clone());
             }
             pid = *self.parents.get(&pid)?;
         }

@@ -20,7 +20,7 @@ use ingero_format::{
 
 use super::{
     BudgetChange, Finding, Gap, GapTracker, Progress, Unnamed,
-    names::Names,
+    names::{HostFunction, Names},
     stacks::{Meaning, Stacks},
 };
 use crate::ring::{HeadWriter, SealJob};
@@ -103,7 +103,7 @@ impl Sink {
             }
             k if k == RecordKind::Text as u32 => self.handle(row.pid, row.arg0, row.end_ns, text(rest)),
             k if k == RecordKind::HostFunction as u32 => {
-                self.names.host_function(row.pid, row.arg0, text(rest));
+                self.names.host_function(row.pid, row.arg0, text(rest), row.arg1);
             }
             k if k == RecordKind::Launched as u32 => self.launched(&row),
             _ => {}
@@ -236,10 +236,12 @@ impl Sink {
 
     fn launched(&mut self, row: &Row) {
         match self.names.host_function_name(row.pid, row.arg1) {
-            Some(name) => self.handle(row.pid, row.arg0, row.end_ns, &name),
-            None => {
+            Some(HostFunction::Named(name)) => self.handle(row.pid, row.arg0, row.end_ns, &name),
+            found => {
+                let name_at = if let Some(HostFunction::NamedAt(address)) = found { address } else { 0 };
                 let (pid, handle, host_function) = (row.pid, row.arg0, row.arg1);
-                let _ = self.unnamed.as_ref().map(|to| to.send(Unnamed { pid, handle, host_function }));
+                let unnamed = Unnamed { pid, handle, host_function, name_at };
+                let _ = self.unnamed.as_ref().map(|to| to.send(unnamed));
             }
         }
     }
