@@ -34,6 +34,8 @@ use crate::{
 
 /// How often a library is tried before it is given up.
 const TRIES: u32 = 3;
+/// How long after a failure it is tried again.
+const RETRY: Duration = Duration::from_millis(200);
 /// How long mappings are gathered after the first.
 const GATHER: Duration = Duration::from_millis(10);
 /// Longest time without a look at the clock and the order to stop.
@@ -233,6 +235,10 @@ impl Scanner {
                 && self.covered.insert((pid, library.id))
             {
                 self.cover(pid, library, since);
+            }
+            // Nothing else would bring us back here: the process need not map or grow again.
+            if self.failures.contains_key(&library.id) && !self.libraries.contains_key(&library.id) {
+                self.due.push((Instant::now() + RETRY, pid));
             }
         }
     }
