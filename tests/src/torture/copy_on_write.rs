@@ -7,6 +7,7 @@ use std::{
     collections::BTreeSet,
     fs::{self, File},
     io::{BufRead, BufReader, Read},
+    os::unix::fs::MetadataExt,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     time::Duration,
@@ -161,6 +162,9 @@ fn fill(path: &Path) {
     file.sync_all().unwrap();
 }
 
+/// How long a new head is waited for once there is room, s.
+const MOST_SECONDS: u64 = 20;
+
 /// Runs all of it with `exe`, which is `ring-torture`.
 ///
 /// # Errors
@@ -192,10 +196,19 @@ pub fn run(exe: &Path) -> Result<Outcome, String> {
 
     // Every block shared: what cannot be written is told once there is room.
     let mut feeder = ring.start()?;
+    let head = || fs::metadata(state.join("ring/head")).map(|meta| meta.ino()).ok();
+    let before = head();
     feeder.still(|| share(&disk, &state, "first"));
     feeder.second(&told_file)?;
     make_room(&disk, "first")?;
-    // Long enough for a new head in place of the one that could not be had whole.
+    // Until there is a new head in place of the one that could not be had whole, and what was in memory alone has
+    // been written. The file system gives the room back in its own time.
+    for _ in 0..MOST_SECONDS {
+        feeder.second(&told_file)?;
+        if head() != before {
+            break;
+        }
+    }
     (0..3).try_for_each(|_| feeder.second(&told_file).map(drop))?;
     drop(feeder);
     outcome.lost = ring.compare(&mut told).map_err(|e| format!("shared, then room: {e}"))?;
