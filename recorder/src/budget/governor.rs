@@ -12,6 +12,8 @@ const ROOM: f64 = 0.7;
 const ON_NS: u64 = 1_000_000_000;
 /// Least share of time that is worth it.
 const LEAST_DUTY: f64 = 0.05;
+/// What is left, a second later, of the rate at which a lane that is off was last seen: half of it in 14 s.
+const FADING: f64 = 0.95;
 /// A lane below this share of what the dearest thread pays is left alone.
 const NEGLIGIBLE: f64 = 0.05;
 /// Stacks are shed if they are at least this share of what the dearest thread pays.
@@ -196,7 +198,10 @@ impl Governor {
 
     fn remember(&mut self, dearest: &Usage) {
         for (state, calls) in self.lanes.iter_mut().zip(dearest.calls) {
-            if !state.paused && state.mode != Mode::Off {
+            if state.mode == Mode::Off {
+                // Nobody sees it now: in time it is worth another look.
+                state.seen *= FADING;
+            } else if !state.paused {
                 state.seen = calls;
             }
         }

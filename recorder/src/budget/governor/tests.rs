@@ -137,3 +137,15 @@ fn a_recorder_that_takes_too_much_cpu_sheds_too() {
     let changes = run.seconds(10, launching(10_000.0), 0.05);
     assert!(modes(&changes).contains(&(Lane::Launch, Mode::Whole, Mode::Entry)), "{changes:?}");
 }
+
+// It was once remembered at its last rate for ever, and never came back.
+#[test]
+fn a_lane_that_was_given_up_comes_back_once_its_thread_is_quiet() {
+    let mut run = Run::new();
+    // Calls of the last lane keep the thread over its limit even while launches are on duty.
+    let usage = Usage { calls: [60_000.0, 0.0, 0.0, 14_000.0], ..launching(0.0) };
+    let given_up = modes(&run.seconds(20, usage, 0.0));
+    assert_eq!(given_up.get(2), Some(&(Lane::Launch, Mode::Duty, Mode::Off)), "{given_up:?}");
+    run.seconds(400, launching(100.0), 0.0);
+    assert!(run.governor.steps().is_empty(), "{:?}", run.governor.steps());
+}
