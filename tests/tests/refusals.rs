@@ -26,7 +26,7 @@ fn an_unknown_configuration_key_is_named_with_its_line() {
     let lab = Lab::new();
     lab.configure("[probes]\nlayer = \"driver\"\n");
     let output = lab.recorder_command().arg("--check-config").output().unwrap();
-    refused(&output, 1, &["recorder.toml", "line 7", "layer", "layers"]);
+    refused(&output, 1, &["recorder.toml", "line 10", "layer", "layers"]);
 }
 
 #[test]
