@@ -49,7 +49,7 @@ fn of_heads() -> Vec<Lie> {
         let bytes = slot(32, &published.to_le_bytes());
         lies.push(lie(format!("head_published_{published}"), bytes, "published"));
     }
-    for source in [4u8, 31, 255] {
+    for source in [5u8, 31, 255] {
         lies.push(lie(format!("head_source_{source}"), slot(16, &[source]), "source"));
     }
     let mut torn = head();
