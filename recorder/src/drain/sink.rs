@@ -205,9 +205,9 @@ impl Sink {
     }
 
     fn name(&mut self, pid: u32, tid: u32, comm: [u8; COMM_LEN], since_ns: u64) {
-        if self.names.new_task(pid, tid, comm) {
+        if let Some(end_ns) = self.names.new_task(pid, tid, comm, since_ns) {
             let (arg0, arg1) = halves(&comm);
-            self.meta(Row { end_ns: since_ns, pid, tid, arg0, arg1, op: ops::TASK_NAME, ..Row::default() });
+            self.meta(Row { end_ns, pid, tid, arg0, arg1, op: ops::TASK_NAME, ..Row::default() });
         }
     }
 
