@@ -33,6 +33,7 @@ pub mod frame;
 pub mod head;
 pub mod identity;
 pub mod manifest;
+pub mod numbers;
 pub mod ops;
 pub mod row;
 pub mod segment;

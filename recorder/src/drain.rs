@@ -11,12 +11,14 @@
 mod gaps;
 mod names;
 mod progress;
+mod reserve;
 mod sink;
 mod stacks;
 mod turn;
 
 pub use gaps::{Gap, GapTracker};
 pub use progress::{LossKey, Progress};
+pub use reserve::Reserve;
 pub use sink::Sink;
 pub use turn::{Drain, alarm};
 

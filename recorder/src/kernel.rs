@@ -1,16 +1,24 @@
 //! What this kernel offers, and the BPF programs loaded into it.
 
 pub mod btf;
+pub mod kept;
 mod load;
+mod measure;
 mod multi;
 mod offsets;
 mod placer;
 mod preflight;
 mod programs;
+mod term;
+mod tracepoints;
 
-pub use load::{Loaded, Options, load, test_returns};
+pub use kept::Kept;
+pub use load::{Counting, Loaded, Options, load};
+pub use measure::{Measured, measure, test_returns};
 pub use multi::{MultiPrograms, Site};
 pub use offsets::{HostOffsets, TaskOffsets, host_offsets, task_offsets};
 pub use placer::{Placed, Placer};
 pub use preflight::{Check, preflight};
 pub use programs::CallProgram;
+pub use term::Tenure;
+pub use tracepoints::attach_tracepoints;

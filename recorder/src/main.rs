@@ -23,6 +23,9 @@ struct Cli {
     /// Read the configuration, print what is in force, and exit
     #[arg(long)]
     check_config: bool,
+    /// Remove probes that a killed recorder left in place in the kernel, and exit
+    #[arg(long)]
+    release: bool,
     /// Say as JSON whether this host is fit and what would be recorded, and exit
     #[arg(long)]
     check_host: bool,
@@ -49,6 +52,11 @@ fn main() -> ExitCode {
 }
 
 fn start(cli: Cli) -> Result<()> {
+    if cli.release {
+        let found = service::release(&cli.state_dir)?;
+        println!("{}", if found { "released" } else { "nothing was left in place" });
+        return Ok(());
+    }
     // A file that was named must be there; the default one need not.
     let config = match &cli.config {
         Some(path) => Config::read(path)?,

@@ -10,6 +10,7 @@
 //! by an earlier run is never written again.
 
 mod assemble;
+mod continued;
 mod flusher;
 mod head;
 mod open;
@@ -22,10 +23,11 @@ mod slots;
 mod table;
 
 pub use assemble::{Ring, Settings, assemble};
+pub use continued::{Continued, Covered, LaneEnd};
 pub use flusher::{Flusher, Seen};
 pub use head::{HeadFile, HeadWriter};
-pub use open::Layout;
 use open::Opening;
+pub use open::{Layout, ring_id};
 pub use prologue::Prologue;
 pub use quota::{Bounds, evict_oldest, make_room};
 pub use recover::earliest_start;

@@ -1,11 +1,13 @@
 //! Starting every part in order, minding signals and the service manager, stopping in order.
 
+mod handover;
 mod host_check;
 mod memory;
 mod running;
 mod signals;
 mod start;
 
+pub use handover::release;
 pub use host_check::host_report;
 pub use memory::{give_back_memory, keep_memory_small};
 

@@ -236,6 +236,8 @@ impl Drop for Lab {
             let _ = kill(Pid::from_raw(recorder.id().cast_signed()), Signal::SIGTERM);
             let _ = recorder.wait();
         }
+        // One that was killed leaves its probes to the next, who will not come.
+        let _ = self.recorder_command().arg("--release").output();
         if std::thread::panicking() {
             eprintln!("the recorder's log:\n{}", self.log());
         }

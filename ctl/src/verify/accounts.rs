@@ -5,12 +5,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use ingero_format::{
     Row,
     control::LossCount,
+    numbers::Numbers,
     ops::{self, LossCause, Source},
     row::META_CPU,
     state::State,
 };
 
-use super::{Conservation, Lane as LaneReport, numbers::Numbers};
+use super::{Conservation, Lane as LaneReport};
 
 /// (epoch, CPU, source number).
 type Lane = (u64, u16, u8);

@@ -5,7 +5,6 @@
 
 mod accounts;
 mod links;
-mod numbers;
 mod walk;
 
 use std::path::Path;

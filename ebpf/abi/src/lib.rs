@@ -12,6 +12,7 @@
 mod cookie;
 mod counters;
 mod record;
+mod term;
 mod thread;
 #[cfg(feature = "user")]
 mod user;
@@ -22,4 +23,5 @@ pub use record::{
     COMM_LEN, Event, NameRecord, Notice, NoticeKind, OffCpuRecord, PeerRecord, RecordKind, TEXT_LEN, TaskId,
     TextRecord, flags, host_op, process_op,
 };
+pub use term::{LAYOUT, Term};
 pub use thread::{MAX_NESTED_CALLS, OpenCall, ProcessRole, Request, ThreadState};

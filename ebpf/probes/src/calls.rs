@@ -71,7 +71,7 @@ pub fn mark(ctx: &ProbeContext) {
 fn begin(ctx: &ProbeContext, from: Mode, to: Mode) -> Option<(u32, Cookie, &'static mut ThreadState)> {
     let id = bpf_get_current_pid_tgid();
     let (pid, tid) = ((id >> 32) as u32, id as u32);
-    if pid == globals::self_pid() {
+    if pid == maps::recorder() {
         return None;
     }
     let cookie = Cookie(unsafe { bpf_get_attach_cookie(ctx.as_ptr()) });

@@ -33,8 +33,8 @@ globals! {
     SIGNAL_LIVE_OFFSET, signal_live_offset: u32 = 0;
     /// 1 if `sched_switch` passes prev_state as its fourth argument (5.18 and later).
     SWITCH_HAS_STATE, switch_has_state: u32 = 0;
-    /// The recorder's own process, never recorded.
-    SELF_PID, self_pid: u32 = 0;
+    /// The generation that these programs belong to.
+    GENERATION, generation: u64 = 0;
     /// 1 if kernel stacks are wanted.
     KERNEL_STACKS, kernel_stacks: u32 = 1;
     /// Least time between two kernel stacks of one thread, ns.

@@ -9,7 +9,8 @@
 //! | `process_fork`, `process_exec`, `process_exit`, `task_rename` | raw tracepoints | process life, names |
 //! | those in `host` | raw tracepoints | reclaim, page totals, OOM kills, disk requests, signals, TCP |
 //!
-//! Only threads in `THREADS` produce events. Raw tracepoints hand over `task_struct` pointers; the
+//! Programs of two recorders can be in place while one takes over from the other: each first asks whether its
+//! generation is in force. Only threads in `THREADS` produce events. Raw tracepoints hand over `task_struct` pointers; the
 //! offsets of the few fields read from them come from the kernel's BTF and arrive as globals, so no
 //! offset is compiled in and tracefs is not needed.
 #![no_std]
@@ -34,31 +35,41 @@ use aya_ebpf::{
 
 #[uprobe]
 pub fn call_enter(ctx: ProbeContext) -> u32 {
-    calls::enter(&ctx);
+    if maps::in_force() {
+        calls::enter(&ctx);
+    }
     0
 }
 
 #[uretprobe]
 pub fn call_return(ctx: RetProbeContext) -> u32 {
-    calls::leave(&ctx);
+    if maps::in_force() {
+        calls::leave(&ctx);
+    }
     0
 }
 
 #[uprobe]
 pub fn call_mark(ctx: ProbeContext) -> u32 {
-    calls::mark(&ctx);
+    if maps::in_force() {
+        calls::mark(&ctx);
+    }
     0
 }
 
 #[uprobe]
 pub fn register_function(ctx: ProbeContext) -> u32 {
-    names::register(&ctx);
+    if maps::in_force() {
+        names::register(&ctx);
+    }
     0
 }
 
 #[uprobe]
 pub fn runtime_launch(ctx: ProbeContext) -> u32 {
-    names::runtime_launch(&ctx);
+    if maps::in_force() {
+        names::runtime_launch(&ctx);
+    }
     0
 }
 
@@ -66,7 +77,9 @@ macro_rules! tracepoints {
     ($($program:ident, $tracepoint:literal, $body:path;)*) => {$(
         #[raw_tracepoint(tracepoint = $tracepoint)]
         pub fn $program(ctx: RawTracePointContext) -> i32 {
-            $body(&ctx);
+            if maps::in_force() {
+                $body(&ctx);
+            }
             0
         }
     )*};

@@ -5,7 +5,9 @@ use aya_ebpf::{
     macros::map,
     maps::{Array, HashMap, LruHashMap, PerCpuArray, RingBuf, StackTrace},
 };
-use ingero_ebpf_abi::{CpuCounters, LANES, ProcessRole, Request, ThreadState};
+use ingero_ebpf_abi::{CpuCounters, LANES, ProcessRole, Request, Term, ThreadState};
+
+use crate::globals;
 
 /// Events on their way to the drain. The recorder resizes it before loading.
 #[map]
@@ -35,6 +37,10 @@ pub static COUNTERS: PerCpuArray<CpuCounters> = PerCpuArray::with_max_entries(1,
 /// be taken; set by the recorder.
 #[map]
 static MODES: Array<u32> = Array::with_max_entries(LANES as u32 + 1, 0);
+
+/// What the recorder tells, by [`Term`].
+#[map]
+static TERM: Array<u64> = Array::with_max_entries(Term::PLACES, 0);
 
 /// Disk requests under way, by the address of the kernel's `request`.
 #[map]
@@ -74,6 +80,18 @@ pub fn stacks_shed() -> bool {
 #[inline(always)]
 pub fn mode(lane: u8) -> u32 {
     MODES.get(u32::from(lane)).copied().unwrap_or(0)
+}
+
+/// True if programs of this generation are the ones that record.
+#[inline(always)]
+pub fn in_force() -> bool {
+    TERM.get(Term::Generation as u32).copied().unwrap_or(0) == globals::generation()
+}
+
+/// The recorder's own process, never recorded.
+#[inline(always)]
+pub fn recorder() -> u32 {
+    TERM.get(Term::Recorder as u32).copied().unwrap_or(0) as u32
 }
 
 /// The role of a process, if it is known at all.

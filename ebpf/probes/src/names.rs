@@ -67,7 +67,7 @@ fn long<const N: usize>(event: &Event, from: u64) -> bool {
 pub fn register(ctx: &ProbeContext) {
     let id = bpf_get_current_pid_tgid();
     let (pid, tid) = ((id >> 32) as u32, id as u32);
-    if pid == globals::self_pid() {
+    if pid == maps::recorder() {
         return;
     }
     let end_ns = unsafe { bpf_ktime_get_boot_ns() };

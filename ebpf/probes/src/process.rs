@@ -36,7 +36,7 @@ pub fn fork(ctx: &RawTracePointContext) {
 #[inline(always)]
 pub fn exec(ctx: &RawTracePointContext) {
     let task = sched::task(ctx.arg(0));
-    if task.pid == globals::self_pid() {
+    if task.pid == maps::recorder() {
         return;
     }
     if maps::role(task.pid).is_some() {

@@ -30,10 +30,27 @@ pub struct Prober {
 }
 
 impl Prober {
-    /// Takes the loaded programs, the map of modes, and what is to be recorded.
+    /// Takes the loaded programs, the map of modes, and what is to be recorded. Lanes are in the mode that the map
+    /// says: an earlier recorder may have left some of them shed.
     #[must_use]
     pub fn new(placer: Placer, modes: Array<MapData, u32>, wanted: Probes) -> Self {
-        Self { placer, modes, wanted, mode: [Mode::Whole; LANES], targets: HashMap::new(), returns: true }
+        let mode = Lane::ALL.map(|lane| match modes.get(&(lane as u32), 0) {
+            Ok(m) if m == Mode::Entry as u32 => Mode::Entry,
+            Ok(m) if m == Mode::Duty as u32 => Mode::Duty,
+            Ok(m) if m == Mode::Off as u32 => Mode::Off,
+            _ => Mode::Whole,
+        });
+        Self { placer, modes, wanted, mode, targets: HashMap::new(), returns: true }
+    }
+
+    /// Records everything whole again that an earlier recorder had shed.
+    ///
+    /// # Errors
+    /// If the kernel refuses the change.
+    pub fn restore(&mut self) -> Result<()> {
+        self.shed_stacks(false)?;
+        let shed = Lane::ALL.into_iter().zip(self.mode).filter(|(_, mode)| *mode != Mode::Whole);
+        shed.collect::<Vec<_>>().into_iter().try_for_each(|(lane, _)| self.set_mode(lane, Mode::Whole))
     }
 
     /// From now on no end of a call is probed: what was to be recorded whole is recorded by its entry.
@@ -147,6 +164,11 @@ impl Prober {
             self.targets.remove(id);
         }
         gone
+    }
+
+    /// Leaves every probe in place for the next recorder.
+    pub fn leave(self) {
+        self.targets.into_values().for_each(|target| target.into_placed().leave());
     }
 
     /// Removes every probe; `tell` is called about once a second with how many are left.

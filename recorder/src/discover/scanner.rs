@@ -30,6 +30,7 @@ use crate::{
     drain::{Finding, Unnamed},
     journal,
     limits::{RESCAN_AFTER_EXEC, RESCAN_INTERVAL, SWEEP_INTERVAL},
+    ring::Continued,
 };
 
 /// How often a library is tried before it is given up.
@@ -57,6 +58,8 @@ pub struct Watch {
     pub modules: Option<Arc<super::Modules>>,
     /// Launches whose host function has no name yet.
     pub unnamed: Receiver<Unnamed>,
+    /// What an earlier recorder had covered whose probes were still in place.
+    pub earlier: Continued,
 }
 
 /// State of the discovery.
@@ -108,6 +111,14 @@ impl Scanner {
             self.probe(&library);
         }
         self.sweep();
+    }
+
+    /// Records everything whole again that an earlier recorder had shed.
+    ///
+    /// # Errors
+    /// If the kernel refuses the change.
+    pub fn restore(&mut self) -> crate::Result<()> {
+        self.prober.restore()
     }
 
     /// Follows hints and growth until told to stop; gives the probes back, which are still in place.
@@ -286,6 +297,7 @@ impl Scanner {
     fn cover(&mut self, pid: u32, library: &MappedLibrary, since: u64) {
         let Some(mut process) = processes::describe_process(pid) else { return };
         let known = self.watch.registry.get(pid);
+        let since = self.watch.earlier.covered_since(&process, library.id.1, &library.path).unwrap_or(since);
         process.libraries = known.as_ref().map(|p| p.libraries.clone()).unwrap_or_default();
         process.libraries.push(library.path.clone());
         process.covered_ns = known.map_or(0, |p| p.covered_ns).max(since).max(process.start_ns);

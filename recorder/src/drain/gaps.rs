@@ -9,6 +9,8 @@ use ingero_format::{
     ops::{LossCause, Source},
 };
 
+use crate::ring::Continued;
+
 /// Events that did not arrive.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Gap {
@@ -49,10 +51,26 @@ pub struct GapTracker {
 }
 
 impl GapTracker {
-    /// Notes that a row arrived.
-    pub fn arrived(&mut self, row: &Row, source: Source) {
+    /// Goes on where an earlier run stopped: what it had is known, what is missing below may still come.
+    pub fn resume(&mut self, from: &Continued, now_ns: u64) {
+        for end in &from.lanes {
+            let (cpu, source, cause) = (end.cpu, end.source, LossCause::RingbufFull);
+            let Some(lane) = self.lane(cpu, source) else { continue };
+            (lane.next, lane.last_end_ns) = (end.next, from.newest_ns);
+            let (from_ns, to_ns) = (from.newest_ns, now_ns);
+            lane.open.extend(end.holes.iter().map(|(first_seq, count)| {
+                (Gap { cpu, source, first_seq: *first_seq, count: *count, from_ns, to_ns, cause }, now_ns)
+            }));
+            self.pending += end.holes.len();
+        }
+    }
+
+    /// Notes that a row arrived; false if its number was accounted for before: it was stored by an earlier run that
+    /// was killed before it could take it off the buffer, or told lost.
+    #[must_use]
+    pub fn arrived(&mut self, row: &Row, source: Source) -> bool {
         let (cpu, seq, seen) = (row.cpu(), row.seq(), self.now_ns);
-        let Some(lane) = self.lane(cpu, source) else { return };
+        let Some(lane) = self.lane(cpu, source) else { return true };
         let (from_ns, to_ns) = (lane.last_end_ns, row.end_ns);
         lane.last_end_ns = from_ns.max(to_ns);
         let (first_seq, cause) = (lane.next, LossCause::RingbufFull);
@@ -64,9 +82,10 @@ impl GapTracker {
                 .push((Gap { cpu, source, first_seq, count: seq - first_seq, from_ns, to_ns, cause }, seen));
             self.pending += 1;
         } else {
-            let parts = fill(&mut lane.open, seq);
+            let Some(parts) = fill(&mut lane.open, seq) else { return false };
             self.pending = self.pending + parts - 1;
         }
+        true
     }
 
     #[inline]
@@ -123,19 +142,16 @@ impl GapTracker {
     }
 }
 
-// A late number turns the gap that holds it into none, one or two: gives how many. If none holds it,
-// the count of gaps stays, which reads as "one became one".
-fn fill(open: &mut Vec<(Gap, u64)>, seq: u64) -> usize {
-    let Some(at) = open.iter().position(|(g, _)| (g.first_seq..g.first_seq + g.count).contains(&seq)) else {
-        return 1;
-    };
+// A late number turns the gap that holds it into none, one or two: gives how many.
+fn fill(open: &mut Vec<(Gap, u64)>, seq: u64) -> Option<usize> {
+    let at = open.iter().position(|(g, _)| (g.first_seq..g.first_seq + g.count).contains(&seq))?;
     let (gap, turn) = open.swap_remove(at);
     let before = Gap { count: seq - gap.first_seq, ..gap };
     let after = Gap { first_seq: seq + 1, count: gap.first_seq + gap.count - seq - 1, ..gap };
     let parts = [before, after].into_iter().filter(|g| g.count > 0);
     let left = open.len();
     open.extend(parts.map(|g| (g, turn)));
-    open.len() - left
+    Some(open.len() - left)
 }
 
 #[cfg(test)]
@@ -144,6 +160,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::ring::LaneEnd;
 
     fn row(cpu: u16, seq: u64) -> Row {
         Row { end_ns: 1000 + seq, origin: row::origin(cpu, seq), ..Row::default() }
@@ -156,7 +173,7 @@ mod tests {
     #[test]
     fn numbers_in_order_leave_no_gap() {
         let mut gaps = GapTracker::default();
-        (0..100).for_each(|seq| gaps.arrived(&row(0, seq), Source::Cuda));
+        assert!((0..100).all(|seq| gaps.arrived(&row(0, seq), Source::Cuda)));
         assert!(settle_all(&mut gaps).is_empty() && !gaps.any());
     }
 
@@ -164,7 +181,7 @@ mod tests {
     fn a_gap_is_told_with_its_numbers_and_the_times_it_lies_between() {
         let mut gaps = GapTracker::default();
         for seq in [0, 1, 5] {
-            gaps.arrived(&row(3, seq), Source::Sched);
+            assert!(gaps.arrived(&row(3, seq), Source::Sched));
         }
         assert!(gaps.settle(SETTLE_NS - 1).is_empty(), "a late number may still come");
         let [gap] = gaps.settle(SETTLE_NS)[..] else { panic!("one gap") };
@@ -175,10 +192,25 @@ mod tests {
     #[test]
     fn a_loss_after_the_last_event_is_found_by_the_kernels_count() {
         let mut gaps = GapTracker::default();
-        gaps.arrived(&row(0, 0), Source::Cuda);
+        assert!(gaps.arrived(&row(0, 0), Source::Cuda));
         gaps.produced(0, Source::Cuda, 4, 9000);
         let [gap] = settle_all(&mut gaps)[..] else { panic!("one gap") };
         assert_eq!((gap.first_seq, gap.count, gap.to_ns), (1, 3, 9000));
+    }
+
+    #[test]
+    fn after_a_kill_what_was_stored_is_not_taken_twice_and_what_is_missing_may_still_come() {
+        let mut gaps = GapTracker::default();
+        let lane = LaneEnd { cpu: 0, source: Source::Cuda, next: 10, holes: vec![(7, 2)] };
+        let from = Continued { lanes: vec![lane], newest_ns: 500, ..Continued::default() };
+        gaps.resume(&from, 900);
+        assert_eq!(gaps.pending(), 1);
+        assert!(!gaps.arrived(&row(0, 9), Source::Cuda), "stored, not yet taken off the buffer");
+        assert!(gaps.arrived(&row(0, 7), Source::Cuda) && gaps.arrived(&row(0, 10), Source::Cuda));
+        assert!(!gaps.arrived(&row(0, 7), Source::Cuda));
+        gaps.produced(0, Source::Cuda, 12, 1000);
+        let lost: Vec<(u64, u64)> = settle_all(&mut gaps).iter().map(|g| (g.first_seq, g.count)).collect();
+        assert_eq!(lost, [(8, 1), (11, 1)]);
     }
 
     proptest! {
@@ -189,7 +221,7 @@ mod tests {
         ) {
             let mut gaps = GapTracker::default();
             for seq in order.iter().filter(|seq| !missing.contains(seq)) {
-                gaps.arrived(&row(0, *seq), Source::Cuda);
+                prop_assert!(gaps.arrived(&row(0, *seq), Source::Cuda));
             }
             gaps.produced(0, Source::Cuda, 60, 1);
             let mut found: Vec<u64> = settle_all(&mut gaps).iter().flat_map(|g| g.first_seq..g.first_seq + g.count).collect();

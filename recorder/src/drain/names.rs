@@ -41,6 +41,16 @@ pub(super) struct Names {
 }
 
 impl Names {
+    /// Texts get ids above this one from now on.
+    pub(super) fn after(&mut self, id: u32) {
+        self.next_text = id;
+    }
+
+    /// The highest id that a text got.
+    pub(super) fn highest(&self) -> u32 {
+        self.next_text
+    }
+
     /// Since when a task is to be written with this process and name, if it was not yet: `since_ns`, or right
     /// after what was told of it before. An interval that tells a new name may have begun before one that told
     /// the old name.

@@ -19,11 +19,11 @@ use ingero_format::{
 };
 
 use super::{
-    BudgetChange, Finding, Gap, GapTracker, Progress, Unnamed,
+    BudgetChange, Finding, Gap, GapTracker, Progress, Reserve, Unnamed,
     names::{HostFunction, Names},
     stacks::{Meaning, Stacks},
 };
-use crate::ring::{HeadWriter, SealJob};
+use crate::ring::{Continued, HeadWriter, SealJob};
 
 /// Where records go.
 pub struct Sink {
@@ -37,6 +37,7 @@ pub struct Sink {
     pub gaps: GapTracker,
     progress: Arc<Progress>,
     meta_seq: u64,
+    reserve: Option<Reserve>,
     stored: u64,
     newest_ns: u64,
     /// Losses that no slot was left to write into, runs of one lane joined.
@@ -69,10 +70,25 @@ impl Sink {
             gaps,
             progress,
             meta_seq: 0,
+            reserve: None,
             stored: 0,
             newest_ns: 0,
             untold: Vec::new(),
             mended: None,
+        }
+    }
+
+    /// Gives ids that no recorder of this epoch has given, and goes on where an earlier one stopped.
+    pub fn resume(&mut self, mut reserve: Reserve, from: Option<&Continued>) {
+        let [texts, stacks, meta_rows] = reserve.begin();
+        self.names.after(texts as u32);
+        self.stacks.after(stacks as u32);
+        self.meta_seq = meta_rows;
+        reserve.keep_ahead([texts, stacks, meta_rows]);
+        self.reserve = Some(reserve);
+        if let Some(from) = from {
+            self.gaps.resume(from, crate::clock::boot_ns());
+            self.newest_ns = from.newest_ns;
         }
     }
 
@@ -117,7 +133,9 @@ impl Sink {
             ops::FORK => self.names.forked(row.pid, row.arg0 as u32),
             _ => {}
         }
-        self.gaps.arrived(row, source);
+        if !self.gaps.arrived(row, source) {
+            return;
+        }
         if self.push(source, bytes) {
             self.stored += 1;
         } else {
@@ -140,6 +158,10 @@ impl Sink {
         self.tell_losses();
         self.progress.stored.store(self.stored, Relaxed);
         self.progress.newest_ns.store(self.newest_ns, Relaxed);
+        let used = [self.names.highest().into(), self.stacks.highest().into(), self.meta_seq];
+        if let Some(reserve) = &mut self.reserve {
+            reserve.keep_ahead(used);
+        }
     }
 
     // Hands the slot on when it is full. Meta rows go first: what they name must be in the segment before.

@@ -49,6 +49,16 @@ impl Stacks {
         }
     }
 
+    /// Stacks get ids above this one from now on.
+    pub(super) fn after(&mut self, id: u32) {
+        self.next = id;
+    }
+
+    /// The highest id that a stack got.
+    pub(super) fn highest(&self) -> u32 {
+        self.next
+    }
+
     /// What place `id - 1` held at `taken_ns`; `pid` is 0 for a kernel stack.
     pub(super) fn resolve(&mut self, id: u32, pid: u32, taken_ns: u64) -> Meaning {
         if taken_ns <= self.emptied.1 {

@@ -19,6 +19,7 @@ use super::{Finding, Gap, Progress, Sink, gaps::SETTLE_NS};
 use crate::{
     clock,
     limits::{DRAIN_INTERVAL, SEAL_AGE_NS},
+    ring::Continued,
 };
 
 /// Sources whose counters live in the kernel.
@@ -59,9 +60,18 @@ pub struct Drain {
     pub progress: Arc<Progress>,
     /// Of the kernel's losses, those already written as gaps, by CPU, source and cause.
     pub told: Vec<[[u64; 2]; SOURCES]>,
+    /// Events that an earlier run has accounted for.
+    pub before: u64,
 }
 
 impl Drain {
+    /// Goes on where an earlier run of the same counters stopped. Which of the losses untold had which cause is not
+    /// known: misses until now count as told.
+    pub fn resume(&mut self, from: &Continued) {
+        self.before = from.accounted();
+        self.told = self.read_counters().iter().map(|counts| counts.lost).collect();
+    }
+
     /// Takes turns until told to stop; then takes what is left and seals everything.
     pub fn run(mut self, stop: &AtomicBool) {
         let mut turn = 0u64;
@@ -125,7 +135,7 @@ impl Drain {
                 self.sink.gaps.produced(cpu as u16, source, count, now);
             }
         }
-        self.progress.produced.store(produced, Relaxed);
+        self.progress.produced.store(produced.saturating_sub(self.before), Relaxed);
         self.progress.stacks_lost.store(counters.iter().map(|c| c.stacks_lost).sum(), Relaxed);
         self.progress.names_lost.store(counters.iter().map(|c| c.names_lost).sum(), Relaxed);
         for gap in self.sink.gaps.settle(now) {

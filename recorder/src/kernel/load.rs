@@ -1,20 +1,20 @@
-//! Loading the committed BPF object and attaching its tracepoint programs.
+//! Loading the committed BPF object; nothing is attached yet.
+
+use std::sync::Arc;
 
 use aya::{
     Ebpf, EbpfLoader, include_bytes_aligned,
     maps::{Array, HashMap, Map, MapData, MapError, PerCpuArray, RingBuf, StackTraceMap},
-    programs::RawTracePoint,
 };
 use ingero_ebpf_abi::{CpuCounters, ThreadState};
 
 use super::{
-    HostOffsets, MultiPrograms, Placer, TaskOffsets, host_offsets, programs::TRACEPOINTS, task_offsets,
+    HostOffsets, Kept, MultiPrograms, Placer, TaskOffsets, Tenure, host_offsets, kept::MAPS, task_offsets,
 };
 use crate::{
     Error, Result,
-    attach::safety,
-    budget::{Costs, calibrate},
     config::{SourceName, UserStacks},
+    drain::Reserve,
     limits,
 };
 
@@ -51,74 +51,71 @@ pub struct Loaded {
     pub counters: PerCpuArray<MapData, CpuCounters>,
     /// How each lane is recorded, for the budget.
     pub modes: Array<MapData, u32>,
-    /// What probes cost on this host.
-    pub costs: Costs,
-    /// Whether return probes were shown to be safe here, and why not.
-    pub returns: std::result::Result<(), String>,
-    /// What was asked for and this kernel does not offer, in words.
-    pub missing: Vec<String>,
+    /// Whose programs record.
+    pub tenure: Tenure,
+    /// How far ids are given out, for the drain.
+    pub reserve: Reserve,
+    /// Fields of this kernel that the tracepoints need.
+    pub host: HostOffsets,
 }
 
-fn refused(what: &str, e: impl std::fmt::Display) -> Error {
+/// Whose counters count.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Counting {
+    /// Those of an earlier recorder go on.
+    On,
+    /// New ones begin, of this epoch.
+    Since(u64),
+}
+
+pub(super) fn refused(what: &str, e: impl std::fmt::Display) -> Error {
     Error::Kernel {
         what: format!("the kernel refused {what}: {e}"),
         remedy: "run `ingeroctl check` to see what this host lacks",
     }
 }
 
-/// Loads the object, attaches the tracepoints and loads the uprobe programs (not yet attached).
+/// Loads the object over the maps in `kept`, or with maps that end with this process.
 ///
 /// # Errors
 /// [`Error::Kernel`] naming what the kernel lacks or refused.
-pub fn load(options: Options) -> Result<Loaded> {
-    let (mut ebpf, host) = programs(&options)?;
+pub fn load(options: &Options, kept: Option<Arc<Kept>>, counting: Counting) -> Result<Loaded> {
+    let (mut ebpf, host) = programs(options, kept.as_deref())?;
     let multi = MultiPrograms::load(&ebpf).ok();
-    let modes = ebpf.take_map("MODES");
-    let mut modes: Array<MapData, u32> =
-        modes.ok_or_else(no_map("MODES"))?.try_into().map_err(|e| refused("a map", e))?;
-    let threads = ebpf.take_map("THREADS").ok_or_else(no_map("THREADS"))?;
-    let open_threads = second_handle(&threads).map_err(|e| refused("a second handle on a map", e))?;
-    let mut threads = threads.try_into().map_err(|e| refused("a map", e))?;
-    let mut placer = Placer::new(ebpf, multi);
-    // Before the tracepoints, so that the measuring process leaves no trace.
-    let costs = calibrate(&mut placer, &mut modes, &mut threads);
-    let returns = safety::test(&mut placer, &mut threads);
-    let missing = attach_tracepoints(placer.ebpf(), &options, host)?;
-    let mut take = |name: &'static str| placer.ebpf().take_map(name).ok_or_else(no_map(name));
+    let mut take = |name: &'static str| {
+        ebpf.take_map(name).ok_or_else(|| Error::Other(format!("the BPF object has no map {name}")))
+    };
+    let (threads, term, modes) = (take("THREADS")?, take("TERM")?, take("MODES")?);
     let (events, notices) = (take("EVENTS")?, take("NOTICES")?);
     let (processes, stacks, counters) = (take("PROCESSES")?, take("STACKS")?, take("COUNTERS")?);
     let map = |e: MapError| refused("a map", e);
+    let [open_threads, reserve] = [second_handle(&threads).map_err(map)?, second_handle(&term).map_err(map)?];
+    let (generation, begin) = (
+        kept.as_ref().map_or(1, |kept| kept.generation()),
+        match counting {
+            Counting::On => None,
+            Counting::Since(epoch) => Some(epoch),
+        },
+    );
+    let term = term.try_into().map_err(map)?;
     Ok(Loaded {
-        placer,
+        tenure: Tenure::new(term, kept.clone(), generation, begin).map_err(map)?,
+        placer: Placer::new(ebpf, multi, kept),
         events: events.try_into().map_err(map)?,
         notices: notices.try_into().map_err(map)?,
-        threads,
+        threads: threads.try_into().map_err(map)?,
         open_threads: open_threads.try_into().map_err(map)?,
         processes: processes.try_into().map_err(map)?,
         stacks: stacks.try_into().map_err(map)?,
         counters: counters.try_into().map_err(map)?,
-        modes,
-        costs,
-        returns,
-        missing,
+        modes: modes.try_into().map_err(map)?,
+        reserve: Reserve::new(reserve.try_into().map_err(map)?),
+        host,
     })
 }
 
-/// Whether return probes are safe on this host; loads the programs for it and gives them up again.
-///
-/// # Errors
-/// Why not, in words.
-pub fn test_returns() -> std::result::Result<(), String> {
-    let options = Options { sources: Vec::new(), kernel_stacks: false, user_stacks: UserStacks::Never };
-    let (mut ebpf, _) = programs(&options).map_err(|e| e.to_string())?;
-    let multi = MultiPrograms::load(&ebpf).ok();
-    let threads = ebpf.take_map("THREADS").ok_or("the BPF object has no map THREADS")?;
-    let mut threads = threads.try_into().map_err(|e: MapError| e.to_string())?;
-    safety::test(&mut Placer::new(ebpf, multi), &mut threads)
-}
-
 // The object with its maps, nothing attached.
-fn programs(options: &Options) -> Result<(Ebpf, HostOffsets)> {
+pub(super) fn programs(options: &Options, kept: Option<&Kept>) -> Result<(Ebpf, HostOffsets)> {
     let btf = std::fs::read("/sys/kernel/btf/vmlinux").map_err(|e| Error::Kernel {
         what: format!("/sys/kernel/btf/vmlinux: {e}"),
         remedy: "use a kernel built with CONFIG_DEBUG_INFO_BTF=y",
@@ -129,26 +126,38 @@ fn programs(options: &Options) -> Result<(Ebpf, HostOffsets)> {
     })?;
     let host = host_offsets(&btf).unwrap_or_default();
     drop(btf);
-    Ok((load_object(options, offsets, host)?, host))
+    Ok((load_object(options, offsets, host, kept)?, host))
 }
 
-fn no_map(name: &'static str) -> impl FnOnce() -> Error {
-    move || Error::Other(format!("the BPF object has no map {name}"))
-}
-
-fn load_object(options: &Options, offsets: TaskOffsets, host: HostOffsets) -> Result<Ebpf> {
+fn load_object(
+    options: &Options,
+    offsets: TaskOffsets,
+    host: HostOffsets,
+    kept: Option<&Kept>,
+) -> Result<Ebpf> {
     let cpus = std::thread::available_parallelism().map_or(1, |n| n.get() as u32);
     let buffer = cpus
         .saturating_mul(limits::EVENTS_BYTES_PER_CPU)
         .clamp(limits::EVENTS_BYTES_MIN, limits::EVENTS_BYTES_MAX)
         .next_power_of_two();
-    let buffer = lowered("INGERO_TEST_EVENTS_BYTES", buffer);
-    let (self_pid, wake) = (std::process::id(), u64::from(buffer / 4));
+    // A map that is there already keeps its size.
+    let room = |name, wanted| kept.and_then(|kept| kept.room(name)).unwrap_or(wanted);
+    let buffer = room("EVENTS", lowered("INGERO_TEST_EVENTS_BYTES", buffer));
+    let threads = room("THREADS", lowered("INGERO_TEST_THREADS", limits::THREADS));
+    let generation = kept.map_or(1, Kept::generation);
+    let wake = u64::from(buffer / 4);
     let (stacks, has_state) = (u32::from(options.kernel_stacks), u32::from(offsets.switch_has_state));
     let user_stacks = options.user_stacks as u32;
     let [flags, bytes, part, device] = host.request.unwrap_or_default();
     let [peer, peer_port, port, family] = host.sock.unwrap_or_default();
-    EbpfLoader::new()
+    let mut loader = EbpfLoader::new();
+    if let Some(kept) = kept {
+        kept.begin().map_err(|e| refused("a folder in the BPF file system", e))?;
+        for name in MAPS {
+            loader.map_pin_path(name, kept.map(name));
+        }
+    }
+    loader
         .override_global("TASK_PID_OFFSET", &offsets.pid, true)
         .override_global("TASK_TGID_OFFSET", &offsets.tgid, true)
         .override_global("TASK_COMM_OFFSET", &offsets.comm, true)
@@ -157,7 +166,7 @@ fn load_object(options: &Options, offsets: TaskOffsets, host: HostOffsets) -> Re
         .override_global("TASK_SIGNAL_OFFSET", &offsets.signal, true)
         .override_global("SIGNAL_LIVE_OFFSET", &offsets.signal_live, true)
         .override_global("SWITCH_HAS_STATE", &has_state, true)
-        .override_global("SELF_PID", &self_pid, true)
+        .override_global("GENERATION", &generation, true)
         .override_global("KERNEL_STACKS", &stacks, true)
         .override_global("STACK_GAP_NS", &limits::STACK_GAP_NS, true)
         .override_global("USER_STACKS", &user_stacks, true)
@@ -174,7 +183,7 @@ fn load_object(options: &Options, offsets: TaskOffsets, host: HostOffsets) -> Re
         .override_global("SOCK_FAMILY_OFFSET", &family, true)
         .override_global("WAKE_BYTES", &wake, true)
         .map_max_entries("EVENTS", buffer)
-        .map_max_entries("THREADS", lowered("INGERO_TEST_THREADS", limits::THREADS))
+        .map_max_entries("THREADS", threads)
         .load(OBJECT)
         .map_err(|e| refused("the BPF object", e))
 }
@@ -185,47 +194,8 @@ fn lowered(name: &str, limit: u32) -> u32 {
 }
 
 fn second_handle(map: &Map) -> std::result::Result<Map, MapError> {
-    let Map::HashMap(data) = map else { return Err(MapError::InvalidMapType { map_type: 0 }) };
+    let (Map::HashMap(data) | Map::Array(data)) = map else {
+        return Err(MapError::InvalidMapType { map_type: 0 });
+    };
     Map::from_map_data(MapData::from_id(data.info()?.id())?)
-}
-
-// A source that this kernel cannot give is missing by name; only process life is needed to go on.
-fn attach_tracepoints(ebpf: &mut Ebpf, options: &Options, host: HostOffsets) -> Result<Vec<String>> {
-    let mut missing = Vec::new();
-    for wanted in TRACEPOINTS {
-        let always = wanted.source == SourceName::Process;
-        if !always && !options.sources.contains(&wanted.source) {
-            continue;
-        }
-        let fields = match wanted.source {
-            SourceName::Block => host.request.is_some(),
-            SourceName::Tcp => host.sock.is_some(),
-            _ => true,
-        };
-        let attached = if fields {
-            attach_tracepoint(ebpf, wanted.program, wanted.tracepoint)
-        } else {
-            Err(refused("its fields", "they have other names in this kernel"))
-        };
-        match attached {
-            Err(e) if always => return Err(e),
-            Err(e) if !wanted.optional => {
-                missing.push(format!("{:?} is not recorded in full: {e}", wanted.source).to_lowercase());
-            }
-            _ => {}
-        }
-    }
-    Ok(missing)
-}
-
-fn attach_tracepoint(ebpf: &mut Ebpf, program: &str, tracepoint: &str) -> Result<()> {
-    let what = format!("the raw tracepoint {tracepoint}");
-    let found: &mut RawTracePoint = ebpf
-        .program_mut(program)
-        .ok_or_else(|| Error::Other(format!("the BPF object has no program {program}")))?
-        .try_into()
-        .map_err(|e| refused(&what, e))?;
-    found.load().map_err(|e| refused(&what, e))?;
-    found.attach(tracepoint).map_err(|e| refused(&what, e))?;
-    Ok(())
 }

@@ -1,16 +1,21 @@
 //! Placing the call programs on functions of a file, and taking them away.
 
-use std::{os::fd::OwnedFd, path::Path};
+use std::{
+    os::fd::{AsFd, OwnedFd},
+    path::Path,
+    sync::Arc,
+};
 
 use aya::{
     Ebpf,
     programs::{
         ProgramError, UProbe,
+        links::FdLink,
         uprobe::{UProbeAttachLocation, UProbeAttachPoint, UProbeLink, UProbeScope},
     },
 };
 
-use super::{CallProgram, MultiPrograms, Site};
+use super::{CallProgram, Kept, MultiPrograms, Site, kept::Pin};
 
 /// Probes in place; dropping them takes them away.
 ///
@@ -19,8 +24,24 @@ use super::{CallProgram, MultiPrograms, Site};
 /// would wait as long.
 #[derive(Default)]
 pub struct Placed {
-    multi: Vec<OwnedFd>,
-    single: Vec<UProbeLink>,
+    multi: Vec<Held>,
+    single: Vec<Held>,
+}
+
+// What keeps a probe in place: a descriptor, which ends with this process, or a pin.
+#[expect(dead_code, reason = "held, not read")]
+enum Held {
+    Multi(OwnedFd),
+    Single(UProbeLink),
+    Pinned(Pin),
+}
+
+impl Held {
+    fn leave(self) {
+        if let Self::Pinned(pin) = self {
+            pin.leave();
+        }
+    }
 }
 
 impl Placed {
@@ -28,6 +49,11 @@ impl Placed {
     pub fn extend(&mut self, other: Self) {
         self.multi.extend(other.multi);
         self.single.extend(other.single);
+    }
+
+    /// Leaves the probes in place for the next recorder, as far as they can outlive this one.
+    pub fn leave(self) {
+        self.multi.into_iter().chain(self.single).for_each(Held::leave);
     }
 
     /// Takes the probes away, telling now and then how many are left.
@@ -45,16 +71,30 @@ impl Placed {
 pub struct Placer {
     ebpf: Ebpf,
     multi: Option<MultiPrograms>,
+    kept: Option<Arc<Kept>>,
 }
 
 impl Placer {
-    /// Takes the loaded programs.
+    /// Takes the loaded programs; probes go into `kept`, if there is one.
     #[must_use]
-    pub fn new(ebpf: Ebpf, multi: Option<MultiPrograms>) -> Self {
-        Self { ebpf, multi }
+    pub fn new(ebpf: Ebpf, multi: Option<MultiPrograms>, kept: Option<Arc<Kept>>) -> Self {
+        Self { ebpf, multi, kept }
     }
 
-    /// The object, for its tracepoints and maps.
+    // A probe that cannot be pinned is placed all the same: it ends with this process.
+    fn hold_multi(&self, link: OwnedFd) -> Held {
+        match self.kept.as_ref().map(|kept| kept.pin(link.as_fd())) {
+            Some(Ok(pin)) => Held::Pinned(pin),
+            _ => Held::Multi(link),
+        }
+    }
+
+    /// The object, for its tracepoints, and where links are pinned.
+    pub(super) fn parts(&mut self) -> (&mut Ebpf, Option<&Kept>) {
+        (&mut self.ebpf, self.kept.as_deref())
+    }
+
+    /// The object, for its maps.
     pub fn ebpf(&mut self) -> &mut Ebpf {
         &mut self.ebpf
     }
@@ -74,7 +114,7 @@ impl Placer {
         // All at once, unless this kernel cannot or minds any one of them: then each is tried alone, so that
         // the others are placed and the culprit is named.
         if let Some(Ok(link)) = self.multi.as_ref().map(|m| m.attach(program, path, sites)) {
-            placed.multi.push(link);
+            placed.multi.push(self.hold_multi(link));
             return (placed, Vec::new());
         }
         let mut refused = Vec::new();
@@ -87,7 +127,7 @@ impl Placer {
         (placed, refused)
     }
 
-    fn place_one(&mut self, program: CallProgram, path: &Path, site: Site) -> Result<UProbeLink, String> {
+    fn place_one(&mut self, program: CallProgram, path: &Path, site: Site) -> Result<Held, String> {
         let refused = |e: ProgramError| describe(&e);
         let missing = || format!("the BPF object has no program {}", program.name());
         let found: &mut UProbe =
@@ -98,7 +138,11 @@ impl Placer {
         let location = UProbeAttachLocation::AbsoluteOffset(site.offset);
         let point = UProbeAttachPoint { location, cookie: Some(site.cookie) };
         let id = found.attach(point, path, UProbeScope::AllProcesses).map_err(refused)?;
-        found.take_link(id).map_err(refused)
+        let link = found.take_link(id).map_err(refused)?;
+        let Some(kept) = &self.kept else { return Ok(Held::Single(link)) };
+        // Before 5.15 such a probe is no link and cannot be pinned.
+        let link = FdLink::try_from(link).map_err(|e| describe(&e))?;
+        kept.pin_link(link).map(Held::Pinned).map_err(|e| describe(&e))
     }
 }
 

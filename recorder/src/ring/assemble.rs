@@ -9,8 +9,8 @@ use std::{
 use ingero_format::head::Geometry;
 
 use super::{
-    Bounds, Flusher, HeadWriter, Identity, Layout, Opening, Prologue, Sealer, Seen, SegmentTable, SlotPool,
-    Start, open::open,
+    Bounds, Continued, Flusher, HeadWriter, Identity, Layout, Opening, Prologue, Sealer, Seen, SegmentTable,
+    SlotPool, Start, open::open,
 };
 use crate::{Result, discover::Registry, drain::Finding, storage::Storage};
 
@@ -29,8 +29,10 @@ pub struct Settings {
     pub tick_ns: u32,
     /// This boot.
     pub boot_id: [u8; 16],
-    /// Life of the counters that number the events.
+    /// Life of the counters that number the events, if they are new.
     pub epoch: u64,
+    /// The epoch of counters that still count, if there are any.
+    pub counting: Option<u64>,
     /// This process, told to a second recorder.
     pub pid: u32,
 }
@@ -47,6 +49,10 @@ pub struct Ring {
     pub table: SegmentTable,
     /// Slots of the head.
     pub pool: SlotPool,
+    /// The epoch of the rows.
+    pub epoch: u64,
+    /// Where to go on, if the epoch is that of counters that still count; it is a new one if the ring has nothing of it.
+    pub continued: Option<Continued>,
     /// For the drain.
     pub head: HeadWriter,
     /// For the sealing thread.
@@ -66,10 +72,15 @@ pub fn assemble(
     registry: Arc<Registry>,
     findings: Sender<Finding>,
 ) -> Result<Ring> {
-    let Settings { geometry, segment_bytes, bounds, tick_ns, boot_id, epoch, pid, .. } = *settings;
+    let Settings { geometry, segment_bytes, bounds, tick_ns, boot_id, counting, pid, .. } = *settings;
     let head_bytes = geometry.file_bytes();
-    let opened =
-        open(storage, layout, &Opening { segment_bytes, tick_ns, boot_id, bounds, head_bytes, pid })?;
+    let opening = Opening { segment_bytes, tick_ns, boot_id, bounds, head_bytes, pid, counting };
+    let opened = open(storage, layout, &opening)?;
+    let epoch = counting.filter(|_| opened.continued.is_some()).unwrap_or(settings.epoch);
+    let (prologue, continued) = match opened.continued {
+        Some((prologue, continued)) => (prologue.with_registry(registry), Some(continued)),
+        None => (Prologue::new(registry), None),
+    };
     let pool = SlotPool::new(geometry.slots as usize);
     let path = layout.ring.join("head");
     let generation = opened.next_generation;
@@ -85,7 +96,7 @@ pub fn assemble(
         bounds,
         geometry,
     };
-    let sealer = Sealer::new(start, pool.clone(), opened.table.clone(), Prologue::new(registry), findings)?;
+    let sealer = Sealer::new(start, pool.clone(), opened.table.clone(), prologue, findings)?;
     let flusher = Flusher {
         storage: Arc::clone(storage),
         head: head.file(),
@@ -103,6 +114,8 @@ pub fn assemble(
         last_event_ns: opened.last_event_ns,
         table: opened.table,
         pool,
+        epoch,
+        continued,
         head,
         sealer,
         flusher,

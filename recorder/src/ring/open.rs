@@ -14,7 +14,7 @@ use ingero_format::{
 };
 
 use super::{
-    Bounds, SegmentTable,
+    Bounds, Continued, Prologue, SegmentTable,
     recover::{Earlier, recover},
 };
 use crate::{
@@ -77,6 +77,15 @@ pub struct OpenRing {
     pub last_event_ns: Option<u64>,
     /// The digest chain that the next segment goes on from.
     pub chain: u128,
+    /// What is known of the epoch that still counts, if the ring has anything of it.
+    pub continued: Option<(Prologue, Continued)>,
+}
+
+/// The id of a state directory's ring, if it has one; another recorder may hold it.
+#[must_use]
+pub fn ring_id(storage: &dyn Storage, layout: &Layout) -> Option<[u8; 16]> {
+    let file = storage.open(&layout.ring.join("RING")).ok()?;
+    read_identity(&file).ok().flatten().map(|identity| identity.ring_id)
 }
 
 /// What a ring is opened with.
@@ -94,6 +103,8 @@ pub struct Opening {
     pub head_bytes: u64,
     /// Process id, told to a second recorder.
     pub pid: u32,
+    /// The epoch whose counters still count, if any do.
+    pub counting: Option<u64>,
 }
 
 /// Opens the ring or makes a new one; moves a ring that cannot be read aside.
@@ -138,8 +149,8 @@ pub fn open(storage: &Arc<dyn Storage>, layout: &Layout, opening: &Opening) -> R
     };
     sweep_leftovers(&**storage, layout);
     write_identity(&file, &identity, &path)?;
-    let earlier =
-        Earlier { storage: Arc::clone(storage), layout: layout.clone(), opening: *opening, ring_id };
+    let (storage, layout, counting) = (Arc::clone(storage), layout.clone(), opening.counting);
+    let earlier = Earlier { storage, layout, opening: *opening, ring_id, counting };
     let recovered = recover(&earlier)?;
     Ok(OpenRing {
         lock,
@@ -150,6 +161,7 @@ pub fn open(storage: &Arc<dyn Storage>, layout: &Layout, opening: &Opening) -> R
         next_generation: recovered.next_generation,
         last_event_ns: recovered.last_event_ns,
         chain: recovered.chain,
+        continued: recovered.continued,
     })
 }
 

@@ -67,7 +67,7 @@ impl Parts {
 }
 
 /// What rows written so far have told.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Prologue {
     accounts: BTreeMap<(u16, u8), Account>,
     tasks: BTreeMap<u32, Task>,
@@ -201,6 +201,18 @@ impl Prologue {
         self.named.retain(|(of, _), _| *of != pid);
     }
 
+    /// The accounts of the epoch.
+    #[must_use]
+    pub fn accounts(&self) -> Vec<Account> {
+        self.accounts.values().copied().collect()
+    }
+
+    /// The same with processes from another registry.
+    #[must_use]
+    pub fn with_registry(self, registry: Arc<Registry>) -> Self {
+        Self { registry, ..self }
+    }
+
     /// The record for a segment that begins now.
     #[must_use]
     pub fn state(&self) -> State {
@@ -211,7 +223,7 @@ impl Prologue {
             }
         }
         State {
-            accounts: self.accounts.values().copied().collect(),
+            accounts: self.accounts(),
             tasks: self.tasks.values().cloned().collect(),
             stacks: self
                 .stacks

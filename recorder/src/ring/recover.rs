@@ -21,7 +21,8 @@ use ingero_format::{
 };
 
 use super::{
-    Layout, Opening, Prologue, SegmentInfo, SegmentTable, SlotPool,
+    Continued, Layout, Opening, Prologue, SegmentInfo, SegmentTable, SlotPool,
+    continued::Tail,
     quota::make_room,
     sealer::{Sealer, Start},
     segment::{Identity, chain_of, file_name},
@@ -41,6 +42,8 @@ pub(super) struct Earlier {
     pub(super) layout: Layout,
     pub(super) opening: Opening,
     pub(super) ring_id: [u8; 16],
+    /// The epoch whose counters still count, if any do.
+    pub(super) counting: Option<u64>,
 }
 
 /// What was found.
@@ -51,6 +54,8 @@ pub(super) struct Recovered {
     pub(super) next_generation: u64,
     pub(super) last_event_ns: Option<u64>,
     pub(super) chain: u128,
+    /// What is known of the epoch that still counts, if the ring has anything of it.
+    pub(super) continued: Option<(Prologue, Continued)>,
 }
 
 /// Facts of the segments that were scanned.
@@ -97,6 +102,9 @@ pub(super) fn recover(earlier: &Earlier) -> Result<Recovered> {
     for epoch in epochs {
         let of = left.iter().filter(|s| s.epoch == epoch).cloned().collect();
         earlier.store_left(&mut recovered, of, epoch);
+    }
+    if recovered.continued.is_none() {
+        recovered.continued = earlier.counting.and_then(|epoch| earlier.at_rest(&recovered.table, epoch));
     }
     let told = recovered.last_event_ns.max(frames).filter(|ns| *ns > 0);
     recovered.last_event_ns = told.filter(|_| newest == Some(earlier.opening.boot_id));
@@ -186,7 +194,7 @@ impl Earlier {
         left.sort_unstable_by_key(|s| (s.source != Source::Meta, s.generation));
         let newest = recovered.table.lock().list.back().cloned();
         let again: BTreeSet<u64> = left.iter().map(|s| s.generation).collect();
-        let prologue = self.prologue(&recovered.table, epoch, &again);
+        let (prologue, mut tail) = self.prologue(&recovered.table, epoch, &again);
         let rows: usize = left.iter().map(|s| s.rows.len()).sum();
         let state = prologue.state().to_bytes().map_or(0, |bytes| bytes.len());
         let start = Start {
@@ -214,23 +222,38 @@ impl Earlier {
         for slot in &mut left {
             if sealer.store(&mut slot.rows, slot.source, slot.generation) {
                 stored += slot.rows.len();
+                tail.rows(slot.source, &slot.rows);
                 let kernels = slot.rows.iter().filter(|_| slot.source != Source::Meta);
                 recovered.last_event_ns = recovered.last_event_ns.max(kernels.map(|r| r.end_ns).max());
             }
         }
         sealer.close();
         (recovered.next_seq, recovered.chain) = (sealer.next_seq(), sealer.chain());
+        if self.counting == Some(epoch) {
+            let prologue = std::mem::take(&mut sealer.prologue);
+            recovered.continued = Some((prologue.clone(), tail.finish(&prologue.accounts())));
+        }
         if stored < rows {
             journal::error(&format!("{} rows of the earlier run are lost: no room", rows - stored));
         }
         journal::info(&format!("{stored} rows of the earlier run were recovered from the head"));
     }
 
+    // Where an epoch stopped of which the head has nothing.
+    fn at_rest(&self, table: &SegmentTable, epoch: u64) -> Option<(Prologue, Continued)> {
+        if !table.lock().list.iter().any(|info| info.epoch == epoch) {
+            return None;
+        }
+        let (prologue, tail) = self.prologue(table, epoch, &BTreeSet::new());
+        let continued = tail.finish(&prologue.accounts());
+        Some((prologue, continued))
+    }
+
     // What was counted and named in an epoch: from the last state record that can be read, and the rows after. Rows
     // that are stored `again` are counted then.
-    fn prologue(&self, table: &SegmentTable, epoch: u64, again: &BTreeSet<u64>) -> Prologue {
+    fn prologue(&self, table: &SegmentTable, epoch: u64, again: &BTreeSet<u64>) -> (Prologue, Tail) {
         let list: Vec<SegmentInfo> = table.lock().list.iter().cloned().collect();
-        let mut prologue = Prologue::new(Arc::new(Registry::default()));
+        let mut known = (Prologue::new(Arc::new(Registry::default())), Tail::default());
         let recent = list.len().saturating_sub(SEGMENTS_SCANNED);
         for info in list.iter().skip(recent).filter(|info| info.epoch == epoch) {
             let Ok(view) = self.storage.open(&info.path).and_then(|f| f.view()) else { continue };
@@ -240,11 +263,11 @@ impl Earlier {
                 if let Step::Frame(_, frame, payload) = step
                     && !(is_events(&frame) && again.contains(&frame.head_generation))
                 {
-                    learn(&mut prologue, &frame, payload, header.tick_ns, &dictionaries);
+                    learn(&mut known, &frame, payload, header.tick_ns, &dictionaries);
                 }
             }
         }
-        prologue
+        known
     }
 
     // All that was in the old head is in segments now. They are made durable before it goes: what was written
@@ -299,7 +322,7 @@ fn is_events(frame: &frame::Header) -> bool {
 }
 
 fn learn(
-    prologue: &mut Prologue,
+    (prologue, tail): &mut (Prologue, Tail),
     frame: &frame::Header,
     payload: &[u8],
     tick_ns: u32,
@@ -308,13 +331,15 @@ fn learn(
     if matches!(frame.content(), Ok(Some(Kind::State))) {
         let state = frame::unpack_record(frame, payload).and_then(|raw| State::read(&raw));
         if let Ok(state) = state {
+            tail.processes.clone_from(&state.processes);
             prologue.restore(state);
         }
     } else if is_events(frame)
         && let Some(source) = Source::ALL.into_iter().find(|s| frame.sources == 1 << *s as u8)
     {
-        let decoded = columns::decode(frame, payload, tick_ns, dictionaries);
-        prologue.learn(source, &decoded.unwrap_or_default().rows);
+        let rows = columns::decode(frame, payload, tick_ns, dictionaries).unwrap_or_default().rows;
+        prologue.learn(source, &rows);
+        tail.rows(source, &rows);
     }
 }
 

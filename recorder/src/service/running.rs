@@ -16,9 +16,10 @@ use std::{
 use ingero_format::units::show_count;
 use sd_notify::NotifyState;
 
-use super::signals::Signals;
+use super::{handover, signals::Signals};
 use crate::{
-    Error, Result, attach::Prober, control::Answers, drain::Progress, journal, limits::SERVICE_INTERVAL,
+    Error, Result, attach::Prober, control::Answers, drain::Progress, journal, kernel::Kept,
+    limits::SERVICE_INTERVAL,
 };
 
 /// While probes are being removed the service manager is asked for this much more time, about once a second.
@@ -67,6 +68,8 @@ pub(super) struct Running {
     pub(super) stop_control: tokio::sync::watch::Sender<bool>,
     pub(super) answers: Arc<Answers>,
     pub(super) progress: Arc<Progress>,
+    /// What can be left to the next recorder.
+    pub(super) kept: Option<Arc<Kept>>,
     /// The ring's lock.
     pub(super) lock: Box<dyn Any + Send>,
 }
@@ -109,8 +112,10 @@ impl Running {
         format!("{} events stored, {} lost, {segments} segments", show_count(stored), show_count(lost))
     }
 
-    /// Stops everything in order; nothing that reached the recorder is lost.
+    /// Stops everything in order; nothing that reached the recorder is lost. If it is to be started again at once,
+    /// the probes stay and nothing that happens meanwhile is lost either.
     pub(super) fn stop(self) {
+        let stays = self.kept.is_some() && handover::is_restart();
         let _ = self.stop_control.send(true);
         self.workers.into_iter().for_each(Worker::end);
         let (stored, lost) = (self.progress.stored.load(Relaxed), self.progress.lost_total());
@@ -120,10 +125,17 @@ impl Running {
             show_count(lost)
         ));
         drop(self.lock);
-        if let Ok(prober) = self.retired.recv() {
+        let Ok(prober) = self.retired.recv() else { return };
+        if stays {
+            journal::info("a restart: the probes stay in place");
+            prober.leave();
+        } else {
             prober.remove(|_| {
                 let _ = sd_notify::notify(&[NotifyState::ExtendTimeoutUsec(STEP_USEC)]);
             });
+            if let Some(kept) = self.kept {
+                kept.remove();
+            }
         }
     }
 }

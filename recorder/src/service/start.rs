@@ -1,5 +1,5 @@
 //! The order of starting: lock the ring, recover it, load the programs, run the drain, then probe what is
-//! there. Only then is the recorder ready.
+//! there, and put the new programs in force. Only then is the recorder ready.
 
 use std::{
     sync::{
@@ -17,6 +17,7 @@ use ingero_format::{
 
 use super::{
     Paths,
+    handover::{self, Undo},
     running::{Running, Worker},
 };
 use crate::{
@@ -30,7 +31,8 @@ use crate::{
     drain::{Drain, Finding, Gap, Progress, Sink, alarm},
     error::IoContext,
     freeze::{FreezeRequest, Freezer, Snapshots},
-    journal, kernel,
+    journal,
+    kernel::{self, Measured},
     limits::SEAL_QUEUE,
     ring::{self, Bounds, Flusher, Layout, SealJob, Sealer, SegmentTable, Settings},
     sample::Sampler,
@@ -59,7 +61,8 @@ pub(super) fn start(config: Config, paths: &Paths, warnings: Vec<String>) -> Res
     let layout = Layout::create(&*storage, &paths.state_dir)?;
     let shared = Shared::new(storage, layout, &config);
     let (findings, found) = channel();
-    let settings = settings(&config);
+    let counting = handover::counting(&*shared.storage, &shared.layout);
+    let settings = settings(&config, counting);
     let opened = ring::assemble(
         &shared.storage,
         &shared.layout,
@@ -67,38 +70,51 @@ pub(super) fn start(config: Config, paths: &Paths, warnings: Vec<String>) -> Res
         Arc::clone(&shared.registry),
         findings.clone(),
     )?;
-    let loaded = kernel::load(kernel::Options {
+    let (kept, counting) = handover::settle(&opened);
+    let undo = Undo::new(kept.as_ref(), counting);
+    let options = kernel::Options {
         sources: config.probes.sources.clone(),
         kernel_stacks: config.probes.kernel_stacks,
         user_stacks: config.probes.user_stacks,
-    })?;
-    journal::info(&loaded.costs.to_string());
-    let returns = Returns::decide(config.probes.return_probes, &loaded.returns);
-    let more: Vec<String> = loaded.missing.into_iter().chain(returns.warning).collect();
-    more.iter().for_each(|text| journal::warning(text));
-    let warnings = warnings.into_iter().chain(more).collect();
-    tell_gap(&findings, opened.last_event_ns);
+    };
+    let mut loaded = kernel::load(&options, kept.clone(), counting)?;
+    if opened.continued.is_none() {
+        tell_gap(&findings, opened.last_event_ns);
+    }
     let (jobs, slots) = sync_channel(SEAL_QUEUE);
     let (unnamed, to_name) = channel();
+    let mut sink =
+        Sink::new(opened.head, jobs, Some(loaded.stacks), Some(unnamed), Arc::clone(&shared.progress));
+    sink.resume(loaded.reserve, opened.continued.as_ref());
     let alarm = alarm(&loaded.events)
         .map_err(|e| Error::Other(format!("the drain's alarm: {e}; raise LimitNOFILE=")))?;
-    let drain = Drain {
+    let mut drain = Drain {
         alarm,
         events: loaded.events,
         counters: loaded.counters,
         findings: found,
-        sink: Sink::new(opened.head, jobs, Some(loaded.stacks), Some(unnamed), Arc::clone(&shared.progress)),
+        sink,
         progress: Arc::clone(&shared.progress),
         told: Vec::new(),
+        before: 0,
     };
+    if let Some(continued) = &opened.continued {
+        drain.resume(continued);
+    }
+    // Before anything that takes time: the buffer may be filling since the earlier recorder ended.
+    let workers = record(drain, opened.sealer, opened.flusher, slots)?;
+    let listener = control::bind(&paths.run_dir)?;
+    let Measured { mut costs, returns } = kernel::measure();
+    journal::info(&costs.to_string());
+    let returns = Returns::decide(config.probes.return_probes, &returns);
+    let missing = kernel::attach_tracepoints(&mut loaded.placer, &options, loaded.host)?;
+    let more: Vec<String> = missing.into_iter().chain(returns.warning).collect();
+    more.iter().for_each(|text| journal::warning(text));
+    let warnings = warnings.into_iter().chain(more).collect();
     let (requests, asked) = channel();
     let freezer = freezer(&shared, &opened.table, opened.ring_id, loaded.open_threads, returns.note);
     let answers = answers(shared.source(&opened.table, requests, warnings), paths);
-    let listener = control::bind(&paths.run_dir)?;
     let (stop_control, stopped) = tokio::sync::watch::channel(false);
-
-    // The drain runs before the first probe is placed, so that nothing waits in the buffer.
-    let workers = record(drain, opened.sealer, opened.flusher, slots)?;
     let freezing = Worker::spawn("freeze", move |stop| freezer.run(&asked, stop))?;
     let sampler = Sampler {
         config: config.samples.clone(),
@@ -109,7 +125,6 @@ pub(super) fn start(config: Config, paths: &Paths, warnings: Vec<String>) -> Res
     };
     let sampling = Worker::spawn("sample", move |stop| sampler.run(stop))?;
     let mut prober = Prober::new(loaded.placer, loaded.modes, config.probes.clone());
-    let mut costs = loaded.costs;
     if !returns.used {
         prober.without_returns()?;
         costs = costs.without_returns();
@@ -125,9 +140,15 @@ pub(super) fn start(config: Config, paths: &Paths, warnings: Vec<String>) -> Res
             registry: Arc::clone(&shared.registry),
             modules: (config.probes.user_stacks != UserStacks::Never).then(|| Arc::clone(&shared.modules)),
             unnamed: to_name,
+            earlier: opened.continued.unwrap_or_default(),
         },
     );
     scanner.first_scan();
+    loaded
+        .tenure
+        .take_over()
+        .map_err(|e| Error::Other(format!("the programs cannot be put in force: {e}")))?;
+    scanner.restore()?;
     let (give_back, retired) = channel();
     let discovery = Worker::spawn("discover", move |stop| {
         let _ = give_back.send(scanner.run(stop));
@@ -138,6 +159,7 @@ pub(super) fn start(config: Config, paths: &Paths, warnings: Vec<String>) -> Res
             control::serve(listener, answers, stopped).unwrap_or_else(|e| journal::error(&e.to_string()));
         }
     })?;
+    undo.disarm();
     let order = [vec![control, discovery, sampling], workers, vec![freezing]].into_iter().flatten().collect();
     Ok(Running {
         workers: order,
@@ -145,6 +167,7 @@ pub(super) fn start(config: Config, paths: &Paths, warnings: Vec<String>) -> Res
         stop_control,
         answers,
         progress: shared.progress,
+        kept,
         lock: opened.lock,
     })
 }
@@ -167,7 +190,7 @@ fn limits(budget: &Budget) -> Limits {
     }
 }
 
-fn settings(config: &Config) -> Settings {
+fn settings(config: &Config, counting: Option<u64>) -> Settings {
     Settings {
         geometry: Geometry::DEFAULT,
         segment_bytes: config.ring.segment_bytes.0,
@@ -180,6 +203,7 @@ fn settings(config: &Config) -> Settings {
         tick_ns: config.ring.tick.0.clamp(1, 1_000_000) as u32,
         boot_id: clock::boot_id(),
         epoch: clock::anchor().real_ns,
+        counting,
         pid: std::process::id(),
     }
 }

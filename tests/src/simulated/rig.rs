@@ -147,6 +147,7 @@ impl Rig {
             tick_ns: 1,
             boot_id: self.boot_id(),
             epoch: self.epoch,
+            counting: None,
             pid: 1,
         };
         let (tell, findings) = channel();

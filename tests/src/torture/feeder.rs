@@ -74,6 +74,7 @@ pub fn run(state: &Path, told: &Path, seed: u64, feed: Feed) -> Result<std::conv
         tick_ns: 1,
         boot_id: ingero_recorder::clock::boot_id(),
         epoch,
+        counting: None,
         pid: std::process::id(),
     };
     let (tell, findings) = channel();

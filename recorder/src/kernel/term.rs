@@ -1,0 +1,50 @@
+//! Whose programs record: this recorder's, from the moment when it takes over.
+
+use std::sync::Arc;
+
+use aya::maps::{Array, MapData, MapError};
+use ingero_ebpf_abi::Term;
+
+use super::Kept;
+
+/// The map `TERM` in the hands of the recorder that writes it.
+pub struct Tenure {
+    term: Array<MapData, u64>,
+    kept: Option<Arc<Kept>>,
+    generation: u64,
+}
+
+impl Tenure {
+    /// Takes the map. With counters that go on, the programs of an earlier recorder stay in force for now; without,
+    /// those of `generation` are from the start, and count as of `epoch`.
+    ///
+    /// # Errors
+    /// If the kernel refuses the change.
+    pub fn new(
+        mut term: Array<MapData, u64>,
+        kept: Option<Arc<Kept>>,
+        generation: u64,
+        begin: Option<u64>,
+    ) -> Result<Self, MapError> {
+        term.set(Term::Recorder as u32, u64::from(std::process::id()), 0)?;
+        if let Some(epoch) = begin {
+            term.set(Term::Generation as u32, generation, 0)?;
+            term.set(Term::Epoch as u32, epoch, 0)?;
+        }
+        Ok(Self { term, kept, generation })
+    }
+
+    /// From now on this recorder's programs record; those before are removed, which takes a while and is not waited
+    /// for.
+    ///
+    /// # Errors
+    /// If the kernel refuses the change; then the earlier programs go on.
+    pub fn take_over(&mut self) -> Result<(), MapError> {
+        self.term.set(Term::Generation as u32, self.generation, 0)?;
+        if let Some(kept) = self.kept.clone() {
+            let remove = move || kept.remove_others();
+            let _ = std::thread::Builder::new().name("retire".into()).spawn(remove);
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,200 @@
+//! Where an earlier run stopped whose counters still count: whoever takes over its probes goes on from there.
+
+use std::collections::BTreeMap;
+
+use ingero_format::{
+    Row,
+    numbers::Numbers,
+    ops::{self, Source},
+    row::META_CPU,
+    state::{Account, Process},
+};
+
+/// What the ring holds of an epoch that goes on.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Continued {
+    /// The numbers of each CPU and source.
+    pub lanes: Vec<LaneEnd>,
+    /// Processes recorded when the newest segment was begun.
+    pub processes: Vec<Process>,
+    /// Since when which process is recorded in which library, as far as it was told since.
+    pub covered: Vec<Covered>,
+    /// End of the newest event, boottime ns; 0 if there is none.
+    pub newest_ns: u64,
+}
+
+/// From a time on, calls of a process into one library are recorded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Covered {
+    /// The process.
+    pub pid: u32,
+    /// When it started, boottime ns.
+    pub start_ns: u64,
+    /// The library's inode.
+    pub inode: u64,
+    /// Since when, boottime ns.
+    pub since_ns: u64,
+}
+
+/// How far one CPU's numbers of one source are accounted for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LaneEnd {
+    /// The CPU.
+    pub cpu: u16,
+    /// The source.
+    pub source: Source,
+    /// One past the highest number that is stored or told lost.
+    pub next: u64,
+    /// Numbers below it that are neither: first, and how many.
+    pub holes: Vec<(u64, u64)>,
+}
+
+impl Continued {
+    /// Since when a process is recorded in a library, boottime ns, if the earlier run had probed it: for this process,
+    /// or for another before this one was started.
+    #[must_use]
+    pub fn covered_since(&self, process: &Process, inode: u64, path: &str) -> Option<u64> {
+        let same = |pid, start_ns| (pid, start_ns) == (process.pid, process.start_ns);
+        let told = self.covered.iter().find(|c| same(c.pid, c.start_ns) && c.inode == inode);
+        let known = || {
+            let of = self.processes.iter().find(|p| same(p.pid, p.start_ns))?;
+            of.libraries.iter().any(|library| library == path).then_some(of.covered_ns)
+        };
+        let probed = || self.covered.iter().filter(|c| c.inode == inode).map(|c| c.since_ns).min();
+        let since = told.map(|c| c.since_ns).or_else(known);
+        since.or_else(|| probed().filter(|since| *since <= process.start_ns))
+    }
+
+    /// Events that are stored or told lost.
+    #[must_use]
+    pub fn accounted(&self) -> u64 {
+        let of = |lane: &LaneEnd| lane.next - lane.holes.iter().map(|(_, count)| count).sum::<u64>();
+        self.lanes.iter().map(of).sum()
+    }
+}
+
+/// Collects the numbers of the rows that are read at recovery: the newest of the epoch.
+#[derive(Debug, Default)]
+pub(super) struct Tail {
+    lanes: BTreeMap<(u16, u8), Run>,
+    /// Of the last state record.
+    pub(super) processes: Vec<Process>,
+    covered: Vec<Covered>,
+    newest_ns: u64,
+}
+
+/// Numbers seen; those that rise one by one are not yet among them.
+#[derive(Debug, Default)]
+struct Run {
+    seen: Numbers,
+    first: u64,
+    next: u64,
+}
+
+impl Run {
+    fn add(&mut self, number: u64) {
+        if number != self.next {
+            self.settle();
+            self.first = number;
+        }
+        self.next = number.saturating_add(1);
+    }
+
+    fn settle(&mut self) {
+        self.seen.insert_run(self.first, self.next - self.first);
+        self.first = self.next;
+    }
+}
+
+impl Tail {
+    pub(super) fn rows(&mut self, source: Source, rows: &[Row]) {
+        for row in rows {
+            if source != Source::Meta {
+                self.lanes.entry((row.cpu(), source as u8)).or_default().add(row.seq());
+                self.newest_ns = self.newest_ns.max(row.end_ns);
+            } else if row.op == ops::LOSS && row.tid != u32::from(META_CPU) {
+                let lane = self.lanes.entry((row.tid as u16, row.flags as u8)).or_default();
+                lane.seen.insert_run(row.arg1, row.arg0);
+            } else if row.op == ops::COVERED {
+                let Row { pid, arg0: start_ns, arg1: inode, end_ns: since_ns, .. } = *row;
+                self.covered.push(Covered { pid, start_ns, inode, since_ns });
+            }
+        }
+    }
+
+    /// What the epoch's accounts count, `accounts`, with what was seen of it.
+    pub(super) fn finish(mut self, accounts: &[Account]) -> Continued {
+        let mut lanes = Vec::new();
+        for account in accounts {
+            let Some(source) = Source::from_number(account.source) else { continue };
+            let mut run = self.lanes.remove(&(account.cpu, account.source)).unwrap_or_default();
+            run.settle();
+            let counted = account.stored.saturating_add(account.lost);
+            let next = run.seen.end().unwrap_or(0).max(counted);
+            let holes = holes(&run.seen, next, next - counted);
+            lanes.push(LaneEnd { cpu: account.cpu, source, next, holes });
+        }
+        let Self { processes, covered, newest_ns, .. } = self;
+        Continued { lanes, processes, covered, newest_ns }
+    }
+}
+
+// Of the gaps between runs the highest `missing` numbers: lower ones may be in segments that were not read.
+fn holes(seen: &Numbers, next: u64, mut missing: u64) -> Vec<(u64, u64)> {
+    let runs: Vec<(u64, u64)> = seen.runs().chain([(next, next)]).collect();
+    let mut holes = Vec::new();
+    for pair in runs.windows(2).rev() {
+        let [(_, from), (to, _)] = pair else { continue };
+        let count = (to - from).min(missing);
+        if count > 0 {
+            holes.push((to - count, count));
+            missing -= count;
+        }
+    }
+    holes.reverse();
+    holes
+}
+
+#[cfg(test)]
+mod tests {
+    use ingero_format::row::origin;
+
+    use super::*;
+
+    fn row(seq: u64) -> Row {
+        Row { op: ops::CU_LAUNCH_KERNEL, origin: origin(1, seq), end_ns: 100 + seq, ..Row::default() }
+    }
+
+    fn finish(seqs: &[u64], losses: &[(u64, u64)], stored: u64, lost: u64) -> Continued {
+        let mut tail = Tail::default();
+        let rows: Vec<Row> = seqs.iter().copied().map(row).collect();
+        tail.rows(Source::Cuda, &rows);
+        let flags = Source::Cuda as u16;
+        for (arg1, arg0) in losses.iter().copied() {
+            tail.rows(Source::Meta, &[Row { op: ops::LOSS, tid: 1, arg1, arg0, flags, ..Row::default() }]);
+        }
+        tail.finish(&[Account { cpu: 1, source: Source::Cuda as u8, stored, lost }])
+    }
+
+    #[test]
+    fn numbers_go_on_behind_the_highest_and_what_is_missing_below_is_known() {
+        // 0 to 99 lie in segments that are not read; of those read one row came early and one is missing.
+        let continued = finish(&[100, 102, 103, 101, 104, 106], &[(107, 3)], 106, 3);
+        let lane = LaneEnd { cpu: 1, source: Source::Cuda, next: 110, holes: vec![(105, 1)] };
+        assert_eq!((continued.accounted(), continued.newest_ns), (109, 206));
+        assert_eq!(continued.lanes, [lane]);
+    }
+
+    #[test]
+    fn a_row_that_came_early_in_a_segment_that_is_not_read_leaves_no_hole() {
+        // 101 lies in the segment before.
+        let continued = finish(&[100, 102, 103], &[], 104, 0);
+        assert_eq!((continued.lanes[0].next, continued.lanes[0].holes.len()), (104, 0));
+    }
+
+    #[test]
+    fn a_lane_of_which_nothing_was_read_goes_on_behind_its_account() {
+        let continued = finish(&[], &[], 40, 2);
+        assert_eq!((continued.lanes[0].next, continued.lanes[0].holes.len()), (42, 0));
+    }
+}
