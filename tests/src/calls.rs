@@ -32,8 +32,21 @@ const NOT_RECORDED: [&str; 8] = [
     "cuStreamIsCapturing",
 ];
 
+/// A program that is making its calls.
+pub struct Calling {
+    program: Program,
+    /// Boottime just before the start, ns: set-up calls lie before it, every counted call after it. The program's own
+    /// mark will not do: its threads may have begun before it was taken.
+    started: i64,
+}
+
 /// Makes `threads * per_thread` loop rounds at `rate` calls a second and counts both sides.
 pub fn count(lab: &Lab, threads: u32, per_thread: u32, rate: u32) -> Counted {
+    begin(lab, threads, per_thread, rate).end(lab)
+}
+
+/// Begins to make the calls.
+pub fn begin(lab: &Lab, threads: u32, per_thread: u32, rate: u32) -> Calling {
     let args = [
         "--threads",
         &threads.to_string(),
@@ -45,20 +58,32 @@ pub fn count(lab: &Lab, threads: u32, per_thread: u32, rate: u32) -> Counted {
     let args = args.iter().copied().chain(["--start-on-stdin", "--linger"]);
     let mut program = Program::start(&standin().calls, args);
     program.line_with("READY");
-    let pid = program.pid();
-    lab.until_covered(pid);
-    // Boottime just before the start: set-up calls lie before it, every counted call after it. The program's
-    // own mark will not do: its threads may have begun before it was taken.
-    let started = clock_gettime(ClockId::CLOCK_BOOTTIME).unwrap();
-    let started = started.tv_sec() * 1_000_000_000 + started.tv_nsec();
+    lab.until_covered(program.pid());
+    let started = boot_ns();
     program.say("go");
-    let truth: Value = serde_json::from_str(&program.line_with("{")).unwrap();
-    let nanoseconds = truth["end_ns"].as_u64().unwrap() - truth["start_ns"].as_u64().unwrap();
-    let last = format!("{}s", nanoseconds / 1_000_000_000 + 3);
-    let db = lab.window(&format!("calls-{pid}"), &last);
-    program.finish();
+    Calling { program, started }
+}
 
-    let made = recorded_ones(&truth);
+fn boot_ns() -> i64 {
+    let now = clock_gettime(ClockId::CLOCK_BOOTTIME).unwrap();
+    now.tv_sec() * 1_000_000_000 + now.tv_nsec()
+}
+
+impl Calling {
+    /// Waits for the last call, and counts what was made and what was recorded.
+    pub fn end(mut self, lab: &Lab) -> Counted {
+        let truth: Value = serde_json::from_str(&self.program.line_with("{")).unwrap();
+        let last = format!("{}s", (boot_ns() - self.started) / 1_000_000_000 + 3);
+        let (pid, started) = (self.program.pid(), self.started);
+        let db = lab.window(&format!("calls-{pid}"), &last);
+        self.program.finish();
+        counted(&db, &truth, pid, started)
+    }
+}
+
+fn counted(db: &rusqlite::Connection, truth: &Value, pid: u32, started: i64) -> Counted {
+    let nanoseconds = truth["end_ns"].as_u64().unwrap() - truth["start_ns"].as_u64().unwrap();
+    let made = recorded_ones(truth);
     // Set-up calls are recorded too if the library was known before: only what came after the start counts.
     let sql = "SELECT op, count(*) FROM cuda_calls WHERE pid = ?1 AND ts_ns >= ?2 + \
                (SELECT CAST(value AS INTEGER) FROM meta WHERE key = 'clock_offset_ns') GROUP BY op";

@@ -130,6 +130,15 @@ impl Lab {
         self.start_as(command.envs(environment.iter().copied()));
     }
 
+    /// Starts the recorder and kills it again after a while, ready or not.
+    pub fn start_and_kill(&mut self, after: Duration) {
+        let log = File::options().create(true).append(true).open(self.path("log")).unwrap();
+        let mut recorder = self.recorder_command().stderr(log).spawn().unwrap();
+        std::thread::sleep(after);
+        recorder.kill().unwrap();
+        recorder.wait().unwrap();
+    }
+
     /// The same by a command of one's own, which ends as the recorder.
     pub fn start_as(&mut self, command: &mut Command) {
         let log = File::options().create(true).append(true).open(self.path("log")).unwrap();

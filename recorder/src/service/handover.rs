@@ -4,7 +4,7 @@
 use std::{process::Command, sync::Arc};
 
 use crate::{
-    Error, Result, journal,
+    Error, Result, clock, journal,
     kernel::{Counting, Kept},
     ring::{Layout, Ring, ring_id},
     storage::Storage,
@@ -33,6 +33,19 @@ pub(super) fn settle(ring: &Ring) -> (Option<Arc<Kept>>, Counting) {
     }
     kept.remove();
     (Some(Arc::new(kept)), Counting::Since(ring.epoch))
+}
+
+/// Since when nothing can have been missed that still counts, boottime ns.
+pub(super) fn held_since(ring: &Ring) -> u64 {
+    let now = clock::anchor();
+    match &ring.continued {
+        None => now.boot_ns,
+        // Not one event yet: since the counters began.
+        Some(earlier) if earlier.newest_ns == 0 => {
+            now.boot_ns.saturating_sub(now.real_ns.saturating_sub(ring.epoch))
+        }
+        Some(earlier) => earlier.newest_ns,
+    }
 }
 
 /// Takes back what a start that fails has placed.

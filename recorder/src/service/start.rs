@@ -71,6 +71,7 @@ pub(super) fn start(config: Config, paths: &Paths, warnings: Vec<String>) -> Res
         findings.clone(),
     )?;
     let (kept, counting) = handover::settle(&opened);
+    let held_since = handover::held_since(&opened);
     let undo = Undo::new(kept.as_ref(), counting);
     let options = kernel::Options {
         sources: config.probes.sources.clone(),
@@ -112,7 +113,8 @@ pub(super) fn start(config: Config, paths: &Paths, warnings: Vec<String>) -> Res
     more.iter().for_each(|text| journal::warning(text));
     let warnings = warnings.into_iter().chain(more).collect();
     let (requests, asked) = channel();
-    let freezer = freezer(&shared, &opened.table, opened.ring_id, loaded.open_threads, returns.note);
+    let freezer =
+        shared.freezer(&opened.table, opened.ring_id, held_since, loaded.open_threads, returns.note);
     let answers = answers(shared.source(&opened.table, requests, warnings), paths);
     let (stop_control, stopped) = tokio::sync::watch::channel(false);
     let freezing = Worker::spawn("freeze", move |stop| freezer.run(&asked, stop))?;
@@ -208,30 +210,6 @@ fn settings(config: &Config, counting: Option<u64>) -> Settings {
     }
 }
 
-fn freezer(
-    shared: &Shared,
-    table: &SegmentTable,
-    ring_id: [u8; 16],
-    threads: aya::maps::HashMap<aya::maps::MapData, u32, ingero_ebpf_abi::ThreadState>,
-    note: Option<String>,
-) -> Freezer {
-    Freezer {
-        storage: Arc::clone(&shared.storage),
-        layout: shared.layout.clone(),
-        table: table.clone(),
-        progress: Arc::clone(&shared.progress),
-        registry: Arc::clone(&shared.registry),
-        modules: Arc::clone(&shared.modules),
-        threads,
-        config: Arc::clone(&shared.config),
-        snapshots: shared.snapshots.clone(),
-        counts: Arc::clone(&shared.counts),
-        ring_id,
-        started_ns: clock::boot_ns(),
-        notes: note.into_iter().collect(),
-    }
-}
-
 impl Shared {
     fn new(storage: Arc<dyn Storage>, layout: Layout, config: &Config) -> Self {
         Self {
@@ -244,6 +222,31 @@ impl Shared {
             modules: Arc::default(),
             config: Arc::new(Mutex::new(config.clone())),
             counts: Arc::default(),
+        }
+    }
+
+    fn freezer(
+        &self,
+        table: &SegmentTable,
+        ring_id: [u8; 16],
+        started_ns: u64,
+        threads: aya::maps::HashMap<aya::maps::MapData, u32, ingero_ebpf_abi::ThreadState>,
+        note: Option<String>,
+    ) -> Freezer {
+        Freezer {
+            storage: Arc::clone(&self.storage),
+            layout: self.layout.clone(),
+            table: table.clone(),
+            progress: Arc::clone(&self.progress),
+            registry: Arc::clone(&self.registry),
+            modules: Arc::clone(&self.modules),
+            threads,
+            config: Arc::clone(&self.config),
+            snapshots: self.snapshots.clone(),
+            counts: Arc::clone(&self.counts),
+            ring_id,
+            started_ns,
+            notes: note.into_iter().collect(),
         }
     }
 

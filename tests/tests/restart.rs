@@ -1,0 +1,93 @@
+//! What happens between two runs of the recorder is not lost.
+#![expect(clippy::unwrap_used, reason = "a failed step is a failed test")]
+
+use std::path::{Path, PathBuf};
+
+use ingero_tests::{Lab, calls, live, simulated::random::Random, torture::daemon_kill};
+
+const KEPT: &str = "/sys/fs/bpf/ingero-recorder";
+
+fn kept() -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(KEPT).into_iter().flatten().flatten();
+    entries.map(|entry| entry.path()).collect()
+}
+
+#[test]
+fn kills_under_load_lose_nothing_and_double_nothing() {
+    if !live() {
+        return;
+    }
+    let mut lab = Lab::recording();
+    let killed = daemon_kill::kill(&mut lab, 5, &mut Random::new(1));
+    assert_eq!(killed.wrong, Vec::<String>::new());
+    assert_eq!(killed.counted.recorded, killed.counted.made, "{killed:?}");
+    assert_eq!(killed.counted.lost, 0, "{killed:?}");
+    assert!(lab.log().contains("recording goes on where it stopped"), "{}", lab.log());
+}
+
+#[test]
+fn a_buffer_that_overflows_between_two_runs_is_told_to_the_last_event() {
+    if !live() {
+        return;
+    }
+    let mut lab = Lab::new();
+    let small = [("INGERO_TEST_EVENTS_BYTES", "65536")];
+    lab.start_with(&small);
+    let calling = calls::begin(&lab, 2, 10_000, 40_000);
+    lab.kill();
+    std::thread::sleep(std::time::Duration::from_secs(1));
+    lab.start_with(&small);
+    let counted = calling.end(&lab);
+    let (made, recorded): (u64, u64) = (counted.made.values().sum(), counted.recorded.values().sum());
+    assert!(counted.lost > 0 && recorded < made, "{counted:?}");
+    // Others may be lost beside the calls: intervals of the program's threads.
+    assert!(counted.lost >= made - recorded, "{counted:?}");
+    let report = lab.json(&["verify", lab.path("state").to_str().unwrap()]);
+    assert_eq!(report["conservation"]["holds"], true, "{report}");
+    let of_calls = report["losses"].as_array().unwrap().iter().filter(|l| l["source"] == "cuda");
+    let lost: u64 = of_calls.map(|l| l["count"].as_u64().unwrap()).sum();
+    assert_eq!(lost, made - recorded, "{report}");
+}
+
+#[test]
+fn a_stop_in_good_order_and_an_order_to_release_leave_nothing_in_the_kernel() {
+    if !live() {
+        return;
+    }
+    let before = kept().len();
+    let mut lab = Lab::recording();
+    assert_eq!(kept().len(), before + 1);
+    lab.stop();
+    assert_eq!(kept().len(), before);
+    lab.start();
+    let release = || lab.recorder_command().arg("--release").output().unwrap();
+    let refused = release();
+    assert!(!refused.status.success(), "a recorder runs: {refused:?}");
+    lab.kill();
+    assert_eq!(kept().len(), before + 1);
+    let lab = lab;
+    assert!(lab.recorder_command().arg("--release").output().unwrap().status.success());
+    assert_eq!(kept().len(), before);
+}
+
+#[test]
+fn a_ring_that_was_taken_away_between_two_runs_begins_anew() {
+    if !live() {
+        return;
+    }
+    let mut lab = Lab::recording();
+    calls::count(&lab, 1, 500, 20_000);
+    lab.kill();
+    let ring = lab.path("state/ring");
+    for entry in std::fs::read_dir(&ring).unwrap().flatten() {
+        let is_identity = entry.path() == Path::new(&ring).join("RING");
+        if !is_identity {
+            std::fs::remove_file(entry.path()).unwrap();
+        }
+    }
+    lab.start();
+    let counted = calls::count(&lab, 1, 500, 20_000);
+    assert_eq!((&counted.recorded, counted.lost), (&counted.made, 0));
+    let report = lab.json(&["verify", lab.path("state").to_str().unwrap()]);
+    assert_eq!((&report["ok"], &report["conservation"]["holds"]), (&true.into(), &true.into()), "{report}");
+}
