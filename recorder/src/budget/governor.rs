@@ -16,6 +16,10 @@ const LEAST_DUTY: f64 = 0.05;
 const FADING: f64 = 0.95;
 /// A lane below this share of what the dearest thread pays is left alone.
 const NEGLIGIBLE: f64 = 0.05;
+/// What an event costs the recorder's own CPU, ns; measured, see `docs/measurements/2026-11-22-daemon-cost.md`.
+const EVENT_NS: f64 = 190.0;
+/// A lane that takes less than this share of the recorder's own CPU is left alone when that is too much.
+const WORTH_IT: f64 = 0.1;
 /// Stacks are shed if they are at least this share of what the dearest thread pays.
 const STACKS_MATTER: f64 = 0.1;
 
@@ -50,8 +54,8 @@ pub struct Usage {
 pub enum Step {
     /// No stacks.
     Stacks,
-    /// A lane in a cheaper mode.
-    Lane(Lane, Mode),
+    /// A lane in a cheaper mode: before, and from then on.
+    Lane(Lane, Mode, Mode),
 }
 
 /// What is to be changed now.
@@ -85,6 +89,30 @@ struct LaneState {
     off_ns: u64,
     /// Calls a second of the dearest thread when they were last seen.
     seen: f64,
+    /// The same of all threads.
+    total: f64,
+}
+
+impl LaneState {
+    // Goes into a mode; on duty it is on for one second of every `1 / duty`.
+    fn enter(&mut self, mode: Mode, now_ns: u64, duty: f64) {
+        self.mode = mode;
+        self.paused = false;
+        if mode == Mode::Duty {
+            let duty = duty.clamp(LEAST_DUTY, 0.9);
+            self.since_ns = now_ns;
+            self.off_ns = (ON_NS as f64 * (1.0 / duty - 1.0)) as u64;
+        }
+    }
+
+    // The share of time in which it is on.
+    fn on(&self) -> f64 {
+        match self.mode {
+            Mode::Whole | Mode::Entry => 1.0,
+            Mode::Duty => ON_NS as f64 / (ON_NS + self.off_ns) as f64,
+            Mode::Off => 0.0,
+        }
+    }
 }
 
 /// The state machine.
@@ -153,20 +181,24 @@ impl Governor {
         let cost = |u: &Usage| self.cost(u, costs);
         let dearest = usage.iter().max_by(|a, b| cost(a).total_cmp(&cost(b))).copied().unwrap_or_default();
         self.share = self.cost(&dearest, costs);
-        self.remember(&dearest);
+        self.remember(&dearest, usage);
         let over = self.share > self.limits.thread || daemon > self.limits.daemon;
         let mut changes = self.cycle(now_ns);
         if over {
             self.under_since = None;
             if now_ns.saturating_sub(*self.over_since.get_or_insert(now_ns)) >= OVER_NS {
                 self.over_since = Some(now_ns);
-                changes.extend(self.shed(now_ns, &dearest, costs));
+                changes.extend(if self.share > self.limits.thread {
+                    self.shed(now_ns, &dearest, costs)
+                } else {
+                    self.thin(now_ns, &dearest, daemon)
+                });
             }
             return changes;
         }
         self.over_since = None;
         let room = self.after_step_back(&dearest, costs) < ROOM * self.limits.thread
-            && daemon < ROOM * self.limits.daemon;
+            && self.daemon_after_step_back(daemon) < ROOM * self.limits.daemon;
         if self.steps.is_empty() || !room {
             self.under_since = None;
         } else if now_ns.saturating_sub(*self.under_since.get_or_insert(now_ns))
@@ -196,13 +228,15 @@ impl Governor {
         calls * of.in_mode(state.mode)
     }
 
-    fn remember(&mut self, dearest: &Usage) {
-        for (state, calls) in self.lanes.iter_mut().zip(dearest.calls) {
+    fn remember(&mut self, dearest: &Usage, usage: &[Usage]) {
+        for (i, (state, calls)) in self.lanes.iter_mut().zip(dearest.calls).enumerate() {
             if state.mode == Mode::Off {
                 // Nobody sees it now: in time it is worth another look.
                 state.seen *= FADING;
+                state.total *= FADING;
             } else if !state.paused {
                 state.seen = calls;
+                state.total = usage.iter().filter_map(|u| u.calls.get(i)).sum();
             }
         }
         if !self.stacks_shed {
@@ -238,16 +272,36 @@ impl Governor {
         let limit = self.limits.thread;
         let entry = costs.get(lane as usize).map_or(0.0, |c| c.entry_ns);
         let state = self.lane_mut(lane)?;
-        state.mode = to;
-        state.paused = false;
-        if to == Mode::Duty {
-            let whole = (state.seen * entry / 1e9).max(1e-9);
-            let duty = (ROOM * limit / whole).clamp(LEAST_DUTY, 0.9);
-            state.since_ns = now_ns;
-            state.off_ns = (ON_NS as f64 * (1.0 / duty - 1.0)) as u64;
-        }
-        self.steps.push(Step::Lane(lane, to));
+        let whole = (state.seen * entry / 1e9).max(1e-9);
+        state.enter(to, now_ns, ROOM * limit / whole);
+        self.steps.push(Step::Lane(lane, from, to));
         Some(Change::Mode { lane, from, to, dearest: *dearest, share })
+    }
+
+    // The recorder's own CPU alone is too much: it pays for rows, and an entry makes one as a pair does. So the busiest
+    // lane is recorded at times, or no longer.
+    fn thin(&mut self, now_ns: u64, dearest: &Usage, daemon: f64) -> Option<Change> {
+        let takes = |state: &LaneState| state.total * state.on() * EVENT_NS / 1e9;
+        let busiest = Lane::ALL.into_iter().map(|lane| (lane, takes(&self.lane(lane))));
+        let (lane, taken) = busiest.max_by(|a, b| a.1.total_cmp(&b.1))?;
+        let from = self.lane(lane).mode;
+        let to = if from == Mode::Duty { Mode::Off } else { Mode::Duty };
+        if from == Mode::Off || taken < WORTH_IT * daemon {
+            return None;
+        }
+        // What the other lanes and the rest of the recorder take stays.
+        let duty = (ROOM * self.limits.daemon - (daemon - taken)) / taken;
+        let share = self.share;
+        self.lane_mut(lane)?.enter(to, now_ns, duty);
+        self.steps.push(Step::Lane(lane, from, to));
+        Some(Change::Mode { lane, from, to, dearest: *dearest, share })
+    }
+
+    // What the recorder itself would take, as a share of a core, if the last step were taken back.
+    fn daemon_after_step_back(&self, daemon: f64) -> f64 {
+        let Some(Step::Lane(lane, ..)) = self.steps.last() else { return daemon };
+        let state = self.lane(*lane);
+        daemon + state.total * (1.0 - state.on()) * EVENT_NS / 1e9
     }
 
     // The step that saves most for what it loses.
@@ -274,10 +328,10 @@ impl Governor {
         let saved = match self.steps.last() {
             None => 0.0,
             Some(Step::Stacks) => self.stacks_seen * STACK_NS,
-            Some(Step::Lane(lane, _)) => {
+            Some(Step::Lane(lane, before, _)) => {
                 let (state, of) = (self.lane(*lane), costs.get(*lane as usize).copied().unwrap_or_default());
                 let calls = dearest.calls.get(*lane as usize).copied().unwrap_or(0.0).max(state.seen);
-                calls * of.in_mode(before(state.mode)) - self.lane_cost(*lane, dearest, costs)
+                calls * of.in_mode(*before) - self.lane_cost(*lane, dearest, costs)
             }
         };
         self.share + saved / 1e9
@@ -289,23 +343,14 @@ impl Governor {
                 self.stacks_shed = false;
                 Some(Change::Stacks(false))
             }
-            Step::Lane(lane, from) => {
-                let (share, to) = (self.share, before(from));
+            Step::Lane(lane, to, from) => {
+                let share = self.share;
                 let state = self.lane_mut(lane)?;
-                *state =
-                    LaneState { mode: to, off_ns: state.off_ns, seen: state.seen, ..LaneState::default() };
+                let (off_ns, seen, total) = (state.off_ns, state.seen, state.total);
+                *state = LaneState { mode: to, off_ns, seen, total, ..LaneState::default() };
                 Some(Change::Mode { lane, from, to, dearest: *dearest, share })
             }
         }
-    }
-}
-
-// The mode from which a lane was shed into this one.
-fn before(mode: Mode) -> Mode {
-    match mode {
-        Mode::Off => Mode::Duty,
-        Mode::Duty => Mode::Entry,
-        Mode::Entry | Mode::Whole => Mode::Whole,
     }
 }
 

@@ -210,7 +210,7 @@ impl Keeper {
 
     fn mode(&self, lane: Lane) -> Option<Mode> {
         self.governor.steps().iter().rev().find_map(|step| match step {
-            super::Step::Lane(of, mode) if *of == lane => Some(*mode),
+            super::Step::Lane(of, _, mode) if *of == lane => Some(*mode),
             _ => None,
         })
     }

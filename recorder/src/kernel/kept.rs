@@ -19,9 +19,10 @@ use ingero_ebpf_abi::{LAYOUT, Term};
 use nix::{
     mount::{MsFlags, mount},
     sys::statfs::{BPF_FS_MAGIC, statfs},
+    unistd::{AccessFlags, access},
 };
 
-use super::multi;
+use super::{Check, multi};
 
 const FILE_SYSTEM: &str = "/sys/fs/bpf";
 /// The maps of the BPF object that a later recorder goes on with.
@@ -73,8 +74,7 @@ impl Kept {
     /// Why nothing can be kept here.
     pub fn of(ring_id: [u8; 16]) -> io::Result<Self> {
         let root = Path::new(FILE_SYSTEM);
-        let is_bpf = || statfs(root).is_ok_and(|found| found.filesystem_type() == BPF_FS_MAGIC);
-        if !is_bpf() {
+        if !is_mounted(root) {
             mount(Some("bpf"), root, Some("bpf"), MsFlags::empty(), None::<&str>)?;
         }
         let id: String = ring_id.iter().map(|b| format!("{b:02x}")).collect();
@@ -176,6 +176,45 @@ impl Kept {
     pub fn exists(&self) -> bool {
         self.ring.exists()
     }
+}
+
+/// Rings whose probes are in place although the recorder that placed them is gone.
+fn left_alone() -> usize {
+    let rings = fs::read_dir(Path::new(FILE_SYSTEM).join("ingero-recorder")).into_iter().flatten().flatten();
+    let term = |ring: &Path| {
+        let map = MapData::from_pin(ring.join(format!("{LAYOUT:x}/maps/TERM"))).ok()?;
+        let term: Array<MapData, u64> = Map::from_map_data(map).ok()?.try_into().ok()?;
+        term.get(&(Term::Recorder as u32), 0).ok()
+    };
+    let alive = |pid: u64| Path::new(&format!("/proc/{pid}")).exists();
+    rings.filter(|ring| !term(&ring.path()).is_some_and(alive)).count()
+}
+
+/// Whether probes can outlive a recorder here, and whether any did.
+pub fn check() -> Check {
+    let root = Path::new(FILE_SYSTEM);
+    let ok = is_mounted(root) && access(root, AccessFlags::W_OK).is_ok();
+    let found = match (ok, left_alone()) {
+        (false, _) => {
+            format!("{FILE_SYSTEM} is no BPF file system that can be written; at start a recorder mounts one")
+        }
+        (true, 0) => format!("probes can outlive a recorder, in {FILE_SYSTEM}"),
+        (true, n) => {
+            format!("probes of {n} recorders that were killed are in place, in {FILE_SYSTEM}/ingero-recorder")
+        }
+    };
+    Check {
+        name: "bpf file system",
+        ok: ok && left_alone() == 0,
+        found,
+        required: false,
+        remedy: "mount it (mount -t bpf bpf /sys/fs/bpf): without it a restart loses what happens meanwhile; of a \
+                 killed recorder, start it again or run ingero-recorder --release with its --state-dir",
+    }
+}
+
+fn is_mounted(root: &Path) -> bool {
+    statfs(root).is_ok_and(|found| found.filesystem_type() == BPF_FS_MAGIC)
 }
 
 fn generations(folder: &Path) -> impl Iterator<Item = u64> + use<> {

@@ -11,7 +11,7 @@ use crate::{
     attach::{Prologue, Returns, functions, safety},
     config::{Config, ReturnProbes},
     discover::{MappedLibrary, Sonames, all_pids, describe_process, known_libraries},
-    kernel::{Check, preflight, test_returns},
+    kernel::{self, Check, preflight, test_returns},
 };
 
 /// The whole answer.
@@ -77,6 +77,7 @@ impl From<Check> for CheckReport {
 pub fn host_report(config: &Config) -> HostReport {
     let mut checks: Vec<CheckReport> = preflight().into_iter().map(CheckReport::from).collect();
     let ready = checks.iter().all(|c| c.ok || !c.required);
+    checks.push(kernel::kept::check().into());
     if ready {
         checks.push(returns(config.probes.return_probes).into());
     }
