@@ -12,7 +12,7 @@ use crate::{
 };
 
 /// Version of the messages.
-pub const VERSION: u16 = 1;
+pub const VERSION: u16 = 2;
 /// Longest message either side accepts, bytes.
 pub const MAX_MESSAGE_BYTES: u32 = 1 << 20;
 
@@ -29,6 +29,8 @@ pub enum Request {
         after_ns: u64,
         /// Free text kept in the manifest.
         reason: String,
+        /// True if a unit of the service manager asks, not a person: caps then hold, and it may join another's.
+        unit: bool,
     },
     /// List snapshots.
     Snapshots,
@@ -120,7 +122,7 @@ pub struct Status {
     /// Snapshots taken.
     pub snapshots: SnapshotCounts,
     /// Trigger kinds and their counts.
-    pub triggers: Vec<TriggerCount>,
+    pub triggers: Vec<TriggerStatus>,
     /// What is not as it should be, in words.
     pub warnings: Vec<String>,
 }
@@ -203,13 +205,34 @@ pub struct SnapshotCounts {
     pub held: u64,
 }
 
-/// How often a trigger fired.
+/// What a trigger did since start. `asked = fired + coalesced + all of refused`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Encode, Decode, Serialize)]
-pub struct TriggerCount {
-    /// `command` or `signal`.
+pub struct TriggerStatus {
+    /// `command`, `signal`, `unit`, `webhook`, `ttft`, `process`, or `predicate`.
     pub kind: String,
-    /// Times fired.
+    /// Which of its kind, e.g. `sync_longer`; as `kind` where there is one only.
+    pub name: String,
+    /// It may fire.
+    pub armed: bool,
+    /// Questions.
+    pub asked: u64,
+    /// Those that led to a snapshot of their own.
     pub fired: u64,
+    /// Those that joined a snapshot under way.
+    pub coalesced: u64,
+    /// Those that led to none, by reason.
+    pub refused: Vec<RefusalCount>,
+    /// When it last fired, Unix ns.
+    pub last_fired_ts_ns: Option<u64>,
+}
+
+/// Questions refused for one reason.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Encode, Decode, Serialize)]
+pub struct RefusalCount {
+    /// E.g. `cool_down`, `max_per_hour`, `duplicate`.
+    pub reason: String,
+    /// How many.
+    pub count: u64,
 }
 
 /// Wraps a message for the wire.
@@ -271,7 +294,7 @@ mod tests {
 
     #[test]
     fn a_message_reads_back_and_another_version_is_named() {
-        let request = Request::Snapshot { last_ns: 1, after_ns: 2, reason: "why".into() };
+        let request = Request::Snapshot { last_ns: 1, after_ns: 2, reason: "why".into(), unit: false };
         let wire = to_wire(&request).unwrap();
         let len = body_len(*wire.first_chunk().unwrap()).unwrap();
         assert_eq!(len, wire.len() - 4);

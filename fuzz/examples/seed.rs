@@ -121,7 +121,7 @@ fn main() -> io::Result<()> {
     headless[64 + manifest_bytes.next_multiple_of(8)] ^= 1;
     put("bundle", "damaged-member-header", &headless)?;
     let snapshot =
-        Request::Snapshot { last_ns: 60_000_000_000, after_ns: 5_000_000_000, reason: "slow".into() };
+        Request::Snapshot { last_ns: 60_000_000_000, after_ns: 5_000_000_000, reason: "slow".into(), unit: false };
     put("control", "request-snapshot", &to_wire(&snapshot).unwrap())?;
     put("control", "request-status", &to_wire(&Request::Status).unwrap())?;
     let status = Status { state: "recording".into(), seconds_held: 12.5, ..Status::default() };

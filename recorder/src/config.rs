@@ -1,6 +1,7 @@
 //! The configuration file: TOML, every size and time with its unit, unknown keys refused.
 
 mod samples;
+mod triggers;
 
 use std::{fmt, path::Path};
 
@@ -9,6 +10,10 @@ use serde::{Deserialize, Deserializer, de};
 use sha2::{Digest, Sha256};
 
 pub use samples::Samples;
+pub use triggers::{
+    Listen, OomKill, PredicateTrigger, ProcessTrigger, SignalTrigger, Statistic, TriggerConfig, TtftTrigger,
+    WebhookTrigger,
+};
 
 use crate::{Error, Result};
 
@@ -226,6 +231,8 @@ pub struct Config {
     pub budget: Budget,
     /// `[samples]`
     pub samples: Samples,
+    /// `[trigger.…]`
+    pub trigger: TriggerConfig,
     /// Digest of the text this was read from.
     #[serde(skip)]
     pub digest: String,
@@ -299,7 +306,8 @@ impl Config {
         if ring.sync_interval.0 < 10_000_000 {
             return Err("[ring] sync_interval: must be at least 10ms".into());
         }
-        self.samples.check()
+        self.samples.check()?;
+        self.trigger.check()
     }
 }
 

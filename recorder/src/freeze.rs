@@ -11,6 +11,7 @@ pub mod links;
 mod open_rows;
 mod snapshots;
 mod symbols;
+mod windows;
 mod worker;
 
 pub use snapshots::{Snapshots, valid_id};

@@ -18,6 +18,8 @@ pub const THREADS: u32 = 32_768;
 pub const SEAL_AGE_NS: u64 = 5_000_000_000;
 /// Sealed slots may wait for the disk this many deep before the drain must drop rows.
 pub const SEAL_QUEUE: usize = 64;
+/// Matches of predicates that may wait for the thread that makes questions of them; at most five come in a turn.
+pub const MATCH_QUEUE: usize = 64;
 /// Fewest segments kept, however small the bound: the active one and its predecessor.
 pub const MIN_SEGMENTS: usize = 2;
 /// Newest segments that are scanned at start.
@@ -42,6 +44,8 @@ pub const RESCAN_INTERVAL: Duration = Duration::from_secs(2);
 pub const SWEEP_INTERVAL: Duration = Duration::from_secs(10);
 /// Longest a snapshot waits for events beyond its post-window.
 pub const FREEZE_DRAIN_TIMEOUT: Duration = Duration::from_secs(2);
+/// Windows open or being written at once: each holds a copy of the head's used part, at most 8 MiB.
+pub const MAX_OPEN_WINDOWS: usize = 6;
 /// Longest window a snapshot may ask for, ns (past and future each).
 pub const MAX_WINDOW_NS: u64 = 24 * 3_600 * 1_000_000_000;
 /// Longest post-window, ns.

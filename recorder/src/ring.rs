@@ -34,4 +34,4 @@ pub use recover::earliest_start;
 pub use sealer::{SealJob, Sealer, Start};
 pub use segment::Identity;
 pub use slots::SlotPool;
-pub use table::{SegmentInfo, SegmentTable, Segments};
+pub use table::{Pin, SegmentInfo, SegmentTable, Segments};

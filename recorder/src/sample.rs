@@ -9,7 +9,7 @@
 //! read. Counters are cumulative as their source tells them.
 
 mod cgroup;
-mod engine;
+pub(crate) mod engine;
 mod exposition;
 mod host;
 mod nvml;
@@ -37,6 +37,7 @@ use crate::{
     discover::{Modules, Registry},
     drain::{Finding, Progress},
     journal,
+    trigger::Triggers,
 };
 
 /// Where the kernel's own files lie: another place in tests.
@@ -56,6 +57,8 @@ pub struct Sampler {
     pub registry: Arc<Registry>,
     /// The drain's counts.
     pub progress: Arc<Progress>,
+    /// Who is told of a GPU that begins to throttle.
+    pub triggers: Option<Triggers>,
     /// Where code of recorded processes is noted, if stacks of it are taken.
     pub modules: Option<Arc<Modules>>,
 }
@@ -80,7 +83,8 @@ impl Sampler {
         let outlet = Outlet(self.findings.clone());
         if self.config.nvml {
             let (library, outlet) = (self.config.nvml_library.clone(), outlet.clone());
-            detached("nvml", move || nvml::run(&library, interval, &outlet));
+            let triggers = self.triggers.clone();
+            detached("nvml", move || nvml::run(&library, interval, &outlet, triggers.as_ref()));
         }
         if !self.config.metrics.is_empty() {
             let (pages, outlet) = (self.config.metrics.clone(), outlet.clone());
@@ -157,7 +161,7 @@ mod tests {
         let config =
             Samples { interval: Nanos(100_000_000), nvml: false, metrics: Vec::new(), ..Samples::default() };
         let (registry, progress) = Default::default();
-        let sampler = Sampler { config, findings, registry, progress, modules: None };
+        let sampler = Sampler { config, findings, registry, progress, triggers: None, modules: None };
         let stop = Arc::new(AtomicBool::new(false));
         let flag = Arc::clone(&stop);
         let thread = thread::spawn(move || sampler.run(&flag));

@@ -28,6 +28,9 @@ pub struct Args {
     /// Why; kept in the bundle.
     #[arg(long, value_name = "TEXT", default_value = "")]
     reason: String,
+    /// A unit of the service manager asks: caps on triggers hold, and it may join a snapshot under way.
+    #[arg(long)]
+    unit: bool,
     /// Also fetch the bundle into this file.
     #[arg(short, long, value_name = "FILE.ingero")]
     output: Option<PathBuf>,
@@ -44,7 +47,7 @@ pub fn run(args: &Args, socket: &Path, out: &mut dyn Write) -> Result<Outcome, E
     if let Some(path) = args.output.as_ref().filter(|p| p.exists()) {
         return Err(Error::Exists { path: path.display().to_string() });
     }
-    let mut snapshot = take(socket, args.last, args.after, &args.reason)?;
+    let mut snapshot = take(socket, args.last, args.after, &args.reason, args.unit)?;
     if let Some(path) = &args.output {
         client::fetch(socket, &snapshot.id, path)?;
         snapshot.path = path.display().to_string();
@@ -61,8 +64,8 @@ pub fn run(args: &Args, socket: &Path, out: &mut dyn Write) -> Result<Outcome, E
 ///
 /// # Errors
 /// If the recorder does not answer or refuses.
-pub fn take(socket: &Path, last_ns: u64, after_ns: u64, reason: &str) -> Result<Snapshot, Error> {
-    let request = Request::Snapshot { last_ns, after_ns, reason: reason.to_owned() };
+pub fn take(socket: &Path, last_ns: u64, after_ns: u64, reason: &str, unit: bool) -> Result<Snapshot, Error> {
+    let request = Request::Snapshot { last_ns, after_ns, reason: reason.to_owned(), unit };
     match client::ask(socket, &request)?.0 {
         Reply::Snapshot(snapshot) => Ok(snapshot),
         reply => Err(client::odd(&reply)),

@@ -3,7 +3,7 @@
 use std::{io::Write, path::Path};
 
 use ingero_format::{
-    control::{Reply, Request, Status},
+    control::{Reply, Request, Status, TriggerStatus},
     units::{show_bytes, show_count},
 };
 
@@ -70,9 +70,7 @@ fn text(s: &Status, out: &mut dyn Write) -> Result<(), Error> {
         "snapshots  {} taken, {} joined to another, {} failed, {} on disk",
         c.taken, c.coalesced, c.failed, c.held
     )?;
-    for trigger in &s.triggers {
-        writeln!(out, "  trigger  {} fired {} times", trigger.kind, trigger.fired)?;
-    }
+    triggers(&s.triggers, out)?;
     if s.processes.is_empty() {
         writeln!(out, "processes  none uses CUDA yet")?;
     }
@@ -88,6 +86,29 @@ fn text(s: &Status, out: &mut dyn Write) -> Result<(), Error> {
     }
     for warning in &s.warnings {
         writeln!(out, "warning    {warning}")?;
+    }
+    Ok(())
+}
+
+// A line for each that is armed or was asked.
+fn triggers(triggers: &[TriggerStatus], out: &mut dyn Write) -> Result<(), Error> {
+    for t in triggers.iter().filter(|t| t.armed || t.asked > 0) {
+        let armed = if t.armed { "armed" } else { "off" };
+        write!(out, "  trigger  {} {armed}, {} fired, {} joined", t.name, t.fired, t.coalesced)?;
+        let refused: Vec<String> =
+            t.refused.iter().map(|r| format!("{} {}", show_count(r.count), r.reason)).collect();
+        if !refused.is_empty() {
+            write!(out, ", refused: {}", refused.join(", "))?;
+        }
+        if let Some(at) = t.last_fired_ts_ns {
+            write!(out, ", last {}", crate::time::date_and_clock(at.cast_signed()))?;
+        }
+        writeln!(out)?;
+    }
+    let off: Vec<&str> =
+        triggers.iter().filter(|t| !t.armed && t.asked == 0).map(|t| t.name.as_str()).collect();
+    if !off.is_empty() {
+        writeln!(out, "  off      {}", off.join(", "))?;
     }
     Ok(())
 }

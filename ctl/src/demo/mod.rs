@@ -94,7 +94,7 @@ pub fn run(scenario: Scenario, output: &Path, out: &mut dyn Write) -> Result<Out
             ),
         )?;
     }
-    let taken = snapshot::take(&stage.socket(), 12_000_000_000, 1_000_000_000, "demo")?;
+    let taken = snapshot::take(&stage.socket(), 12_000_000_000, 1_000_000_000, "demo", false)?;
     crate::client::fetch(&stage.socket(), &taken.id, &bundle)?;
     say(
         out,

@@ -46,16 +46,19 @@ impl Samples {
         if self.metrics.len() > MAX_PAGES {
             return Err(format!("[samples] metrics: at most {MAX_PAGES} pages"));
         }
-        for page in &self.metrics {
-            let host = page.parse::<ureq::http::Uri>().ok().filter(|uri| uri.scheme_str() == Some("http"));
-            if host.and_then(|uri| uri.host().map(str::len)).is_none_or(|len| len == 0) {
-                return Err(format!(
-                    "[samples] metrics: {page:?} is no address such as \"http://127.0.0.1:8000/metrics\" (plain http only)"
-                ));
-            }
-        }
-        Ok(())
+        self.metrics.iter().try_for_each(|page| check_page("[samples] metrics", page))
     }
+}
+
+/// Whether `page`, of the key `key`, is an address that can be read.
+pub(super) fn check_page(key: &str, page: &str) -> Result<(), String> {
+    let uri = page.parse::<ureq::http::Uri>().ok().filter(|uri| uri.scheme_str() == Some("http"));
+    if uri.and_then(|uri| uri.host().map(str::len)).is_none_or(|len| len == 0) {
+        return Err(format!(
+            "{key}: {page:?} is no address such as \"http://127.0.0.1:8000/metrics\" (plain http only)"
+        ));
+    }
+    Ok(())
 }
 
 #[cfg(test)]

@@ -10,9 +10,11 @@ use ingero_format::control::{Reply, Request};
 
 use super::StatusSource;
 use crate::{
+    Error,
     config::Config,
     journal,
-    limits::{MAX_AFTER_NS, MAX_REASON_BYTES, MAX_WINDOW_NS},
+    limits::{MAX_AFTER_NS, MAX_WINDOW_NS},
+    trigger::watchers::Watchers,
 };
 
 /// The reply to send, and a file to send after it.
@@ -26,6 +28,8 @@ pub struct Answers {
     pub config_path: Option<PathBuf>,
     /// Configuration in force.
     pub config: Arc<Mutex<Config>>,
+    /// What must follow a reload.
+    pub watchers: Watchers,
 }
 
 fn failed(message: impl Into<String>) -> Answer {
@@ -38,7 +42,9 @@ impl Answers {
     pub fn answer(&self, request: Request) -> Answer {
         match request {
             Request::Status => (Reply::Status(Box::new(self.source.status())), None),
-            Request::Snapshot { last_ns, after_ns, reason } => self.snapshot(last_ns, after_ns, reason),
+            Request::Snapshot { last_ns, after_ns, reason, unit } => {
+                self.snapshot(last_ns, after_ns, reason, unit)
+            }
             Request::Snapshots => (Reply::Snapshots(self.source.snapshots.list()), None),
             Request::Fetch { id } => self.fetch(&id),
             Request::Remove { id } => match self.source.snapshots.remove(&id) {
@@ -50,16 +56,17 @@ impl Answers {
         }
     }
 
-    fn snapshot(&self, last_ns: u64, after_ns: u64, mut reason: String) -> Answer {
+    fn snapshot(&self, last_ns: u64, after_ns: u64, reason: String, unit: bool) -> Answer {
         if last_ns > MAX_WINDOW_NS || after_ns > MAX_AFTER_NS {
             return failed("the window is too long; --last may be up to 24h, --after up to 10m");
         }
-        let mut cut = reason.len().min(MAX_REASON_BYTES);
-        while !reason.is_char_boundary(cut) {
-            cut -= 1;
-        }
-        reason.truncate(cut);
-        match self.source.triggers.command(last_ns, after_ns, reason).recv() {
+        let triggers = &self.source.triggers;
+        let outcome = if unit {
+            triggers.unit(last_ns, after_ns, reason)
+        } else {
+            triggers.command(last_ns, after_ns, reason)
+        };
+        match outcome.recv() {
             Ok(Ok(snapshot)) => (Reply::Snapshot(snapshot), None),
             Ok(Err(message)) => failed(message),
             Err(_) => failed("the recorder is stopping; ask again when it is up"),
@@ -81,8 +88,12 @@ impl Answers {
         let Some(path) = &self.config_path else {
             return failed("the recorder was started without a configuration file; restart it with --config");
         };
-        match Config::read_or_default(path) {
-            Ok(mut new) => {
+        let read = Config::read_or_default(path).and_then(|new| {
+            let prepared = self.watchers.prepare(&new.trigger).map_err(Error::Config)?;
+            Ok((new, prepared))
+        });
+        match read {
+            Ok((mut new, prepared)) => {
                 let mut config = self.config.lock().unwrap_or_else(PoisonError::into_inner);
                 let restart =
                     new.ring != config.ring || new.probes != config.probes || new.samples != config.samples;
@@ -96,6 +107,8 @@ impl Answers {
                 new.probes = config.probes.clone();
                 new.samples = config.samples.clone();
                 *config = new;
+                drop(config);
+                self.watchers.apply(prepared);
                 journal::info("configuration reloaded");
                 (Reply::Done, None)
             }

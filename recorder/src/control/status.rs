@@ -110,7 +110,7 @@ impl StatusSource {
             processes,
             cost: self.cost(written),
             snapshots: self.snapshot_counts(),
-            triggers: self.triggers.counts(),
+            triggers: self.triggers.status(),
             warnings: self.warnings(),
         }
     }
@@ -123,7 +123,14 @@ impl StatusSource {
         let names = self.progress.names_lost.load(Relaxed);
         let names =
             (names > 0).then(|| format!("{names} names of kernels were lost; their kernels stay unnamed"));
-        self.warnings.iter().cloned().chain(stacks).chain(names).chain(self.budget.get().1).collect()
+        self.warnings
+            .iter()
+            .cloned()
+            .chain(stacks)
+            .chain(names)
+            .chain(self.triggers.warnings())
+            .chain(self.budget.get().1)
+            .collect()
     }
 
     fn events(&self, evicted: u64) -> EventCounts {

@@ -23,7 +23,10 @@ use super::{
     names::{HostFunction, Names},
     stacks::{Meaning, Stacks},
 };
-use crate::ring::{Continued, HeadWriter, SealJob};
+use crate::{
+    ring::{Continued, HeadWriter, SealJob},
+    trigger::predicate::Predicates,
+};
 
 /// Where records go.
 pub struct Sink {
@@ -42,6 +45,8 @@ pub struct Sink {
     newest_ns: u64,
     /// Losses that no slot was left to write into, runs of one lane joined.
     untold: Vec<Gap>,
+    /// What freezes by itself.
+    predicates: Option<Predicates>,
     /// When a new head was last made in place of a broken one.
     mended: Option<Instant>,
 }
@@ -74,6 +79,7 @@ impl Sink {
             stored: 0,
             newest_ns: 0,
             untold: Vec::new(),
+            predicates: None,
             mended: None,
         }
     }
@@ -90,6 +96,13 @@ impl Sink {
             self.gaps.resume(from, crate::clock::boot_ns());
             self.newest_ns = from.newest_ns;
         }
+    }
+
+    /// The same with conditions on rows.
+    #[must_use]
+    pub fn with_predicates(mut self, predicates: Predicates) -> Self {
+        self.predicates = Some(predicates);
+        self
     }
 
     /// Takes one record from the BPF ring buffer. Anything that is no record is ignored: only our own
@@ -136,6 +149,9 @@ impl Sink {
         if !self.gaps.arrived(row, source) {
             return;
         }
+        if let Some(predicates) = &mut self.predicates {
+            predicates.see(row);
+        }
         if self.push(source, bytes) {
             self.stored += 1;
         } else {
@@ -161,6 +177,16 @@ impl Sink {
         let used = [self.names.highest().into(), self.stacks.highest().into(), self.meta_seq];
         if let Some(reserve) = &mut self.reserve {
             reserve.keep_ahead(used);
+        }
+        if let Some(predicates) = &mut self.predicates {
+            predicates.turn(crate::clock::boot_ns());
+        }
+    }
+
+    // A rate of launches that falls now falls because less is recorded.
+    fn disturb(&mut self) {
+        if let Some(predicates) = &mut self.predicates {
+            predicates.disturb();
         }
     }
 
@@ -336,6 +362,7 @@ impl Sink {
     }
 
     fn budget(&mut self, change: &BudgetChange) {
+        self.disturb();
         self.meta(Row {
             end_ns: change.at_ns,
             pid: change.pid,
@@ -357,6 +384,9 @@ impl Sink {
     /// Counts a loss, to be written by [`Sink::tell_losses`] at the end of the turn, or before the next row.
     pub fn lost(&mut self, gap: &Gap) {
         self.progress.lose((gap.source, gap.cause), gap.count);
+        if gap.source == Source::Cuda {
+            self.disturb();
+        }
         self.remember(gap);
     }
 

@@ -13,7 +13,7 @@ use ingero_format::{
 };
 
 use crate::{
-    ring::{Layout, SegmentInfo, SegmentTable},
+    ring::{Layout, Pin, SegmentInfo, SegmentTable},
     storage::Storage,
 };
 
@@ -89,9 +89,10 @@ impl FrozenSet {
             }
         }
         self.head = used_head(&*self.storage, &layout.ring.join("head"))?;
-        segments.pinned = Some(self.directory.clone());
-        drop(segments);
         self.segments.sort_unstable_by_key(|s| s.seq);
+        let first_seq = self.segments.first().map_or(u64::MAX, |s| s.seq);
+        segments.pinned.retain(|pin| pin.directory != self.directory);
+        segments.pinned.push(Pin { directory: self.directory.clone(), first_seq });
         Ok(())
     }
 
@@ -117,11 +118,7 @@ impl FrozenSet {
 
     /// Lets the window go.
     pub fn remove(self, table: &SegmentTable) {
-        {
-            let mut segments = table.lock();
-            segments.pinned = None;
-            segments.reserved = 0;
-        }
+        table.lock().pinned.retain(|pin| pin.directory != self.directory);
         if let Err(e) = self.storage.remove_dir(&self.directory) {
             crate::journal::warning(&format!("{}: cannot remove: {e}", self.directory.display()));
         }

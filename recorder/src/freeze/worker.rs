@@ -1,12 +1,12 @@
-//! The freezing thread: takes requests, joins those that come together, delivers one bundle.
+//! The freezing thread's parts, and how a closed window becomes a bundle.
 
 use std::{
     sync::{
         Arc, Mutex, PoisonError,
-        atomic::{AtomicBool, Ordering::Relaxed},
-        mpsc::{Receiver, Sender},
+        atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed},
+        mpsc::{Receiver, Sender, channel},
     },
-    time::{Duration, Instant},
+    time::Instant,
 };
 
 use aya::maps::{HashMap, MapData};
@@ -19,28 +19,20 @@ use ingero_format::{
     units::show_ns,
 };
 
-use super::{
-    bundle, host,
-    links::{FrozenSet, Wanted},
-    open_rows::open_rows,
-    snapshots::Snapshots,
-    symbols,
-};
+use super::{bundle, host, links::FrozenSet, snapshots::Snapshots, symbols, windows::Window};
 use crate::{
     Error, Result, clock,
-    config::{Config, UserStacks},
+    config::Config,
     discover::{Modules, Registry},
     drain::Progress,
     error::IoContext,
     journal,
-    limits::{DRAIN_INTERVAL, FREEZE_DRAIN_TIMEOUT},
     ring::{Layout, SegmentInfo, SegmentTable, earliest_start, evict_oldest},
     storage::Storage,
+    trigger::joint::Joint,
 };
 
-const REMEDY: &str = "free space below the state directory, or raise [ring] max_bytes";
-/// How often the freezer asks whether it is to stop.
-const STOP_POLL: Duration = Duration::from_millis(500);
+pub(super) const REMEDY: &str = "free space below the state directory, or raise [ring] max_bytes";
 /// Space kept for MANIFEST, symbols and index.
 const BUNDLE_OVERHEAD: u64 = 8 << 20;
 /// Space kept for the MANIFEST of a frozen set.
@@ -57,6 +49,8 @@ pub struct FreezeRequest {
     pub after_ns: u64,
     /// Where the answer goes, if anybody waits.
     pub reply: Option<Sender<std::result::Result<Snapshot, String>>>,
+    /// A person asks: the window is theirs alone, so that they get what they asked for.
+    pub person: bool,
 }
 
 /// Everything the freezing thread owns.
@@ -85,25 +79,68 @@ pub struct Freezer {
     pub ring_id: [u8; 16],
     /// When recording began, boottime ns.
     pub started_ns: u64,
+    /// Who joins a triggered window.
+    pub joint: Joint,
     /// What holds for every window of this run, in words.
     pub notes: Vec<String>,
 }
 
 impl Freezer {
-    /// Serves requests until told to stop; a freeze under way then ends with what there is.
+    /// Serves requests until told to stop; windows still open then end with what there is.
     pub fn run(self, requests: &Receiver<FreezeRequest>, stop: &AtomicBool) {
-        let mut serial = 0u32;
-        while !stop.load(Relaxed) {
-            let Ok(first) = requests.recv_timeout(STOP_POLL) else { continue };
-            let mut joined = vec![first];
-            joined.extend(requests.try_iter());
-            serial += 1;
-            let outcome = self.freeze(&mut joined, requests, stop, serial).map_err(|e| e.to_string());
+        let ((closed, to_deliver), held) = (channel(), AtomicUsize::new(0));
+        // On a thread of its own: a bundle takes seconds, and who asks meanwhile wants the past held at once.
+        std::thread::scope(|scope| {
+            let (this, held) = (&self, &held);
+            let deliver = move || {
+                for window in to_deliver {
+                    this.finish(window);
+                    held.fetch_sub(1, Relaxed);
+                }
+            };
+            let started = std::thread::Builder::new().name("bundle".into()).spawn_scoped(scope, deliver);
+            if let Err(e) = started {
+                journal::error(&format!("cannot start the bundle thread: {e}; no snapshot can be written"));
+            }
+            self.keep_windows(requests, stop, &closed, held);
+            drop(closed);
+        });
+    }
+
+    fn finish(&self, mut window: Window) {
+        let config = self.config.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let mut manifest = self.manifest(&window, &config);
+        manifest.id.clone_from(&window.id);
+        manifest.anchor = window.anchor;
+        if window.unlisted > 0 {
+            manifest
+                .notes
+                .push(format!("{} further triggers joined; their reasons are not kept", window.unlisted));
+        }
+        let outcome = self.deliver(&window.set, manifest, &window, &config).map_err(|e| e.to_string());
+        self.table.lock().reserved = 0;
+        window.set.remove(&self.table);
+        let triggered = window.joined.iter().any(|r| !r.person);
+        if let Some(snapshot) = outcome.as_ref().ok().filter(|_| triggered) {
+            self.joint.took(clock::boot_ns(), snapshot.bytes);
+        }
+        self.answer(std::mem::take(&mut window.joined), window.unlisted, &outcome);
+        crate::service::give_back_memory();
+    }
+
+    // Counts what came out and tells everybody who waits.
+    pub(super) fn answer(
+        &self,
+        joined: Vec<FreezeRequest>,
+        unlisted: u64,
+        outcome: &std::result::Result<Snapshot, String>,
+    ) {
+        {
             let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
-            match &outcome {
+            match outcome {
                 Ok(snapshot) => {
                     counts.taken += 1;
-                    counts.coalesced += joined.len() as u64 - 1;
+                    counts.coalesced += (joined.len() as u64 + unlisted).saturating_sub(1);
                     journal::warning(&format!("snapshot {} taken: {}", snapshot.id, snapshot.reason));
                 }
                 Err(e) => {
@@ -111,83 +148,10 @@ impl Freezer {
                     journal::error(&format!("snapshot failed: {e}"));
                 }
             }
-            for reply in joined.into_iter().filter_map(|r| r.reply) {
-                let _ = reply.send(outcome.clone());
-            }
-            crate::service::give_back_memory();
         }
-    }
-
-    fn freeze(
-        &self,
-        joined: &mut Vec<FreezeRequest>,
-        requests: &Receiver<FreezeRequest>,
-        stop: &AtomicBool,
-        serial: u32,
-    ) -> Result<Snapshot> {
-        let anchor = clock::anchor();
-        let id = snapshot_id(&anchor, serial);
-        let mut set = FrozenSet::create(Arc::clone(&self.storage), &self.layout, &id).at(
-            "cannot create",
-            &self.layout.frozen,
-            REMEDY,
-        )?;
-        let outcome = self.collect(&mut set, joined, requests, stop).and_then(|window| {
-            let config = self.config.lock().unwrap_or_else(PoisonError::into_inner).clone();
-            let mut manifest = self.manifest(&set, joined, &window, &config);
-            manifest.id.clone_from(&id);
-            manifest.anchor = anchor;
-            self.deliver(&set, manifest, &window, &config)
-        });
-        set.remove(&self.table);
-        outcome
-    }
-
-    // Links at once, and again after the post-window.
-    fn collect(
-        &self,
-        set: &mut FrozenSet,
-        joined: &mut Vec<FreezeRequest>,
-        requests: &Receiver<FreezeRequest>,
-        stop: &AtomicBool,
-    ) -> Result<Window> {
-        let begun = Instant::now();
-        let from = |joined: &[FreezeRequest]| {
-            joined.iter().map(|r| r.trigger.at_ns.saturating_sub(r.last_ns)).min().unwrap_or(0)
-        };
-        let max_bytes = self.config.lock().unwrap_or_else(PoisonError::into_inner).snapshot.max_bytes.0;
-        let boot_id = clock::boot_id();
-        if config_takes_user_stacks(&self.config) {
-            self.modules.refresh_now(&self.registry.processes());
+        for reply in joined.into_iter().filter_map(|r| r.reply) {
+            let _ = reply.send(outcome.clone());
         }
-        let link = |set: &mut FrozenSet, from_ns| {
-            let wanted = Wanted { from_ns, boot_id, max_bytes };
-            set.link(&self.layout, &self.table, &wanted).at("cannot link", &self.layout.frozen, REMEDY)
-        };
-        link(set, from(joined))?;
-        let frozen_after_ns = begun.elapsed().as_nanos() as u64;
-        let to_ns = post_window(joined, requests, stop);
-        // Open calls first, then the drain past that moment, then the links: a call that ends in between is
-        // in both and the reader drops one; the other way round it could be in neither.
-        let open = open_rows(&self.threads, clock::boot_ns());
-        let reached = self.wait_for_drain(to_ns.max(clock::boot_ns()));
-        let from_ns = from(joined);
-        link(set, from_ns)?;
-        Ok(Window { from_ns, to_ns, reached, open, frozen_after_ns })
-    }
-
-    // Until everything that ended before `to_ns` has been taken, and every gap in the numbers has either been
-    // filled or been told as a loss.
-    fn wait_for_drain(&self, to_ns: u64) -> bool {
-        let deadline = Instant::now() + FREEZE_DRAIN_TIMEOUT;
-        while Instant::now() < deadline {
-            let drained = self.progress.drained_through_ns.load(Relaxed) >= to_ns;
-            if drained && self.progress.pending_gaps.load(Relaxed) == 0 {
-                return true;
-            }
-            std::thread::sleep(DRAIN_INTERVAL / 5);
-        }
-        false
     }
 
     // Makes the set durable, then writes the bundle.
@@ -201,7 +165,7 @@ impl Freezer {
         let segments = set.segments.iter().map(|s| s.bytes).sum::<u64>();
         let beside = set.head.len() as u64 + MANIFEST_ROOM;
         let size = segments + set.head.len() as u64 + BUNDLE_OVERHEAD;
-        self.reserve(config, set, size + beside, &mut manifest.notes)?;
+        self.reserve(config, size + beside, &mut manifest.notes)?;
         let path = self.snapshots.path(&manifest.id).ok_or_else(|| Error::Other("no id".into()))?;
         let file = bundle::claim(&*self.storage, &path, size).at("cannot make the bundle", &path, REMEDY)?;
         self.table.lock().reserved = beside;
@@ -237,13 +201,8 @@ impl Freezer {
         })
     }
 
-    fn manifest(
-        &self,
-        set: &FrozenSet,
-        joined: &[FreezeRequest],
-        window: &Window,
-        config: &Config,
-    ) -> Manifest {
+    fn manifest(&self, window: &Window, config: &Config) -> Manifest {
+        let joined = &window.joined;
         Manifest {
             version: VERSION,
             triggers: joined.iter().map(|r| r.trigger.clone()).collect(),
@@ -253,7 +212,7 @@ impl Freezer {
             to_ns: window.to_ns,
             host: host::describe(),
             ring_id: self.ring_id,
-            segments: set.segments.clone(),
+            segments: window.set.segments.clone(),
             processes: self.registry.processes(),
             probes: self.registry.libraries(),
             config_digest: config.digest.clone(),
@@ -264,7 +223,7 @@ impl Freezer {
 
     // The bundle's bytes are claimed before they are written. Segments that the set holds are not evicted for
     // it: that would free nothing.
-    fn reserve(&self, config: &Config, set: &FrozenSet, size: u64, notes: &mut Vec<String>) -> Result<()> {
+    fn reserve(&self, config: &Config, size: u64, notes: &mut Vec<String>) -> Result<()> {
         if size > config.snapshot.max_bytes.0 {
             return Err(Error::Other(format!(
                 "the window needs {size} bytes, [snapshot] max_bytes allows {}; ask for a shorter --last or raise it",
@@ -281,8 +240,9 @@ impl Freezer {
                 && self.storage.free(&self.layout.state) >= size.saturating_add(keep_free)
         };
         let mut segments = self.table.lock();
-        let held = |seq| set.segments.iter().any(|s| s.seq == seq);
-        while !fits() && segments.list.front().is_some_and(|s| !held(s.seq)) {
+        // Nor for those of other windows that are open.
+        let held = segments.pinned.iter().map(|pin| pin.first_seq).min().unwrap_or(u64::MAX);
+        while !fits() && segments.list.front().is_some_and(|s| s.seq < held) {
             evict_oldest(&*self.storage, &mut segments);
         }
         if !fits() {
@@ -331,44 +291,8 @@ impl Freezer {
     }
 }
 
-fn config_takes_user_stacks(config: &Mutex<Config>) -> bool {
-    config.lock().unwrap_or_else(PoisonError::into_inner).probes.user_stacks != UserStacks::Never
-}
-
-// Waits for the latest post-window among the requests; those that come meanwhile join. When the recorder
-// stops, the window ends now.
-fn post_window(
-    joined: &mut Vec<FreezeRequest>,
-    requests: &Receiver<FreezeRequest>,
-    stop: &AtomicBool,
-) -> u64 {
-    loop {
-        let to_ns = joined.iter().map(|r| r.trigger.at_ns + r.after_ns).max().unwrap_or(0);
-        let now = clock::boot_ns();
-        if now >= to_ns {
-            return to_ns;
-        }
-        if stop.load(Relaxed) {
-            return now;
-        }
-        if let Ok(request) = requests.recv_timeout(STOP_POLL.min(Duration::from_nanos(to_ns - now))) {
-            joined.push(request);
-        }
-    }
-}
-
-/// What was collected.
-struct Window {
-    from_ns: u64,
-    to_ns: u64,
-    /// The drain had passed `to_ns` when it was closed.
-    reached: bool,
-    open: Vec<ingero_format::Row>,
-    frozen_after_ns: u64,
-}
-
 // Sorts by time, is unique within a run, and two runs cannot meet in one second and serial.
-fn snapshot_id(anchor: &Anchor, serial: u32) -> String {
+pub(super) fn snapshot_id(anchor: &Anchor, serial: u32) -> String {
     let seconds = (anchor.real_ns / 1_000_000_000).cast_signed();
     let (date, time) = civil(seconds);
     format!("{:04}{:02}{:02}T{:02}{:02}{:02}-{:04}", date.0, date.1, date.2, time.0, time.1, time.2, serial)

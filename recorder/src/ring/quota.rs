@@ -5,7 +5,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::table::{SegmentInfo, Segments};
+use super::table::{Pin, SegmentInfo, Segments};
 use crate::{
     journal,
     limits::MIN_SEGMENTS,
@@ -52,11 +52,13 @@ pub fn make_room(
         {
             return true;
         }
-        if let Some(pinned) = segments.pinned.take() {
+        if let Some(Pin { directory, .. }) = segments.pinned.pop() {
             // Evicting what a freeze holds frees nothing: recording goes on, the freeze does not.
-            journal::warning(&format!("{}: freeze given up, the ring needs its room", pinned.display()));
-            segments.reserved = 0;
-            let _ = storage.remove_dir(&pinned);
+            journal::warning(&format!("{}: freeze given up, the ring needs its room", directory.display()));
+            if segments.pinned.is_empty() {
+                segments.reserved = 0;
+            }
+            let _ = storage.remove_dir(&directory);
         } else if segments.list.len() > MIN_SEGMENTS {
             evict(storage, segments, epoch);
         } else if !remove_bad_ring(storage, state_dir) && !remove_snapshot(storage, state_dir) {

@@ -36,6 +36,15 @@ pub struct SegmentInfo {
     pub boot_id: [u8; 16],
 }
 
+/// What a freeze under way holds on to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Pin {
+    /// Its directory of links.
+    pub directory: PathBuf,
+    /// Number of the oldest segment in it.
+    pub first_seq: u64,
+}
+
 /// Contents of the table.
 #[derive(Default)]
 pub struct Segments {
@@ -51,8 +60,8 @@ pub struct Segments {
     pub names: u64,
     /// Events of this epoch in segments that were evicted.
     pub evicted_events: u64,
-    /// A freeze under way: its directory of links. While it stands, evicting frees nothing.
-    pub pinned: Option<PathBuf>,
+    /// Freezes under way, oldest first. While one stands, evicting what it holds frees nothing.
+    pub pinned: Vec<Pin>,
     /// Bytes of a bundle that is being written.
     pub reserved: u64,
     /// Bytes and events of frames written since start.

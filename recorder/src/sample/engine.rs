@@ -65,7 +65,7 @@ pub(super) fn run(pages: &[String], interval: Duration, outlet: &Outlet) {
 }
 
 // A page that sends elsewhere is not followed, and no proxy of the environment is asked.
-fn agent() -> Agent {
+pub(crate) fn agent() -> Agent {
     Agent::config_builder()
         .timeout_global(Some(TIMEOUT))
         .max_redirects(0)
@@ -75,7 +75,7 @@ fn agent() -> Agent {
         .new_agent()
 }
 
-fn fetch(agent: &Agent, page: &str) -> Result<String, ureq::Error> {
+pub(crate) fn fetch(agent: &Agent, page: &str) -> Result<String, ureq::Error> {
     let mut response = agent.get(page).header("Accept", "text/plain").call()?;
     if response.status() != 200 {
         return Err(ureq::Error::StatusCode(response.status().as_u16()));
@@ -84,7 +84,7 @@ fn fetch(agent: &Agent, page: &str) -> Result<String, ureq::Error> {
 }
 
 // Host and port, as monitoring systems call it.
-fn instance(page: &str) -> String {
+pub(crate) fn instance(page: &str) -> String {
     page.parse::<Uri>().ok().and_then(|uri| Some(uri.authority()?.as_str().to_owned())).unwrap_or_default()
 }
 

@@ -12,7 +12,10 @@ use nvml_wrapper::{
 };
 
 use super::{Outlet, Readings};
-use crate::{clock, journal};
+use crate::{
+    clock, journal,
+    trigger::{Ask, Kind, Triggers, throttle::Throttle},
+};
 
 /// The name that every driver package installs; the one without number is only there for compilers.
 const LIBRARY: &str = "libnvidia-ml.so.1";
@@ -21,8 +24,8 @@ const RETRY: Duration = Duration::from_secs(60);
 /// Most GPUs asked: no host has more.
 const MAX_GPUS: u32 = 64;
 
-pub(super) fn run(library: &str, interval: Duration, outlet: &Outlet) {
-    let mut told = false;
+pub(super) fn run(library: &str, interval: Duration, outlet: &Outlet, triggers: Option<&Triggers>) {
+    let (mut told, mut throttle) = (false, Throttle::default());
     loop {
         match open(library) {
             Ok(nvml) => {
@@ -30,6 +33,11 @@ pub(super) fn run(library: &str, interval: Duration, outlet: &Outlet) {
                 journal::info(&format!("NVML: {count} GPUs are sampled"));
                 told = false;
                 while let Some(readings) = read(&nvml) {
+                    let begun = throttle.see(&readings);
+                    // Counted as refused while `gpu_throttle` is off, so that status tells that it happens.
+                    for (reason, triggers) in begun.into_iter().zip(triggers.into_iter().cycle()) {
+                        triggers.ask(Kind::GpuThrottle, Ask { reason, ..Ask::default() });
+                    }
                     if !outlet.send(clock::boot_ns(), readings) {
                         return;
                     }

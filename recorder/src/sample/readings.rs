@@ -30,6 +30,11 @@ impl Readings {
         self.0.len()
     }
 
+    /// All, in that order.
+    pub fn iter(&self) -> impl Iterator<Item = &(String, f64)> {
+        self.0.iter()
+    }
+
     /// True if nothing was read.
     #[must_use]
     pub fn is_empty(&self) -> bool {

@@ -117,6 +117,7 @@ impl Running {
     pub(super) fn stop(self) {
         let stays = self.kept.is_some() && handover::is_restart();
         let _ = self.stop_control.send(true);
+        self.answers.watchers.stop();
         self.workers.into_iter().for_each(Worker::end);
         let (stored, lost) = (self.progress.stored.load(Relaxed), self.progress.lost_total());
         journal::info(&format!(

@@ -33,11 +33,17 @@ use crate::{
     freeze::{FreezeRequest, Freezer, Snapshots},
     journal,
     kernel::{self, Measured},
-    limits::SEAL_QUEUE,
+    limits::{MATCH_QUEUE, SEAL_QUEUE},
     ring::{self, Bounds, Flusher, Layout, SealJob, Sealer, SegmentTable, Settings},
     sample::Sampler,
     storage::{FileSystem, Storage},
-    trigger::Triggers,
+    trigger::{
+        Triggers,
+        joint::Joint,
+        observe::Observer,
+        predicate::{Match, Predicates, Shared as Conditions},
+        watchers::Watchers,
+    },
 };
 
 const REMEDY: &str = "make it a directory that this user may write, or choose another --state-dir";
@@ -53,6 +59,7 @@ struct Shared {
     snapshots: Snapshots,
     budget: BudgetReport,
     counts: Arc<Mutex<ingero_format::control::SnapshotCounts>>,
+    joint: Joint,
 }
 
 pub(super) fn start(config: Config, paths: &Paths, warnings: Vec<String>) -> Result<Running> {
@@ -84,8 +91,11 @@ pub(super) fn start(config: Config, paths: &Paths, warnings: Vec<String>) -> Res
     }
     let (jobs, slots) = sync_channel(SEAL_QUEUE);
     let (unnamed, to_name) = channel();
+    let (matches, matched) = sync_channel(MATCH_QUEUE);
+    let conditions = Conditions::default();
     let mut sink =
-        Sink::new(opened.head, jobs, Some(loaded.stacks), Some(unnamed), Arc::clone(&shared.progress));
+        Sink::new(opened.head, jobs, Some(loaded.stacks), Some(unnamed), Arc::clone(&shared.progress))
+            .with_predicates(Predicates::new(conditions.clone(), matches));
     sink.resume(loaded.reserve, opened.continued.as_ref());
     let alarm = alarm(&loaded.events)
         .map_err(|e| Error::Other(format!("the drain's alarm: {e}; raise LimitNOFILE=")))?;
@@ -115,7 +125,7 @@ pub(super) fn start(config: Config, paths: &Paths, warnings: Vec<String>) -> Res
     let (requests, asked) = channel();
     let freezer =
         shared.freezer(&opened.table, opened.ring_id, held_since, loaded.open_threads, returns.note);
-    let answers = answers(shared.source(&opened.table, requests, warnings), paths);
+    let answers = answers(shared.source(&opened.table, requests, warnings), conditions, paths);
     let (stop_control, stopped) = tokio::sync::watch::channel(false);
     let freezing = Worker::spawn("freeze", move |stop| freezer.run(&asked, stop))?;
     let sampler = Sampler {
@@ -123,6 +133,7 @@ pub(super) fn start(config: Config, paths: &Paths, warnings: Vec<String>) -> Res
         findings: findings.clone(),
         registry: Arc::clone(&shared.registry),
         progress: Arc::clone(&shared.progress),
+        triggers: Some(answers.source.triggers.clone()),
         modules: (config.probes.user_stacks != UserStacks::Never).then(|| Arc::clone(&shared.modules)),
     };
     let sampling = Worker::spawn("sample", move |stop| sampler.run(stop))?;
@@ -161,8 +172,13 @@ pub(super) fn start(config: Config, paths: &Paths, warnings: Vec<String>) -> Res
             control::serve(listener, answers, stopped).unwrap_or_else(|e| journal::error(&e.to_string()));
         }
     })?;
+    let observing = observe(&answers, matched)?;
+    answers.watchers.start();
     undo.disarm();
-    let order = [vec![control, discovery, sampling], workers, vec![freezing]].into_iter().flatten().collect();
+    let order = [vec![control, observing, discovery, sampling], workers, vec![freezing]]
+        .into_iter()
+        .flatten()
+        .collect();
     Ok(Running {
         workers: order,
         retired,
@@ -222,6 +238,7 @@ impl Shared {
             modules: Arc::default(),
             config: Arc::new(Mutex::new(config.clone())),
             counts: Arc::default(),
+            joint: Joint::default(),
         }
     }
 
@@ -244,6 +261,7 @@ impl Shared {
             config: Arc::clone(&self.config),
             snapshots: self.snapshots.clone(),
             counts: Arc::clone(&self.counts),
+            joint: self.joint.clone(),
             ring_id,
             started_ns,
             notes: note.into_iter().collect(),
@@ -265,7 +283,7 @@ impl Shared {
             config: Arc::clone(&self.config),
             snapshots: self.snapshots.clone(),
             counts: Arc::clone(&self.counts),
-            triggers: Triggers::new(requests, Arc::clone(&self.config)),
+            triggers: Triggers::new(requests, Arc::clone(&self.config), self.joint.clone()),
             warnings,
             budget: self.budget.clone(),
             cpu: Mutex::default(),
@@ -273,9 +291,20 @@ impl Shared {
     }
 }
 
-fn answers(source: StatusSource, paths: &Paths) -> Arc<Answers> {
+fn answers(source: StatusSource, conditions: Conditions, paths: &Paths) -> Arc<Answers> {
     let config = Arc::clone(&source.config);
-    Arc::new(Answers { source, config_path: paths.config.clone(), config })
+    let (triggers, run_dir) = (source.triggers.clone(), paths.run_dir.clone());
+    let watchers = Watchers::new(triggers, Arc::clone(&config), conditions, run_dir);
+    Arc::new(Answers { source, config_path: paths.config.clone(), config, watchers })
+}
+
+fn observe(answers: &Answers, matched: Receiver<Match>) -> Result<Worker> {
+    let observer = Observer {
+        triggers: answers.source.triggers.clone(),
+        registry: Arc::clone(&answers.source.registry),
+        config: Arc::clone(&answers.config),
+    };
+    Worker::spawn("observe", move |stop| observer.run(&matched, stop))
 }
 
 // Between the earlier run's last event and now nobody counted: a hole of known place and unknown size.

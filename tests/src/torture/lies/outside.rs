@@ -314,7 +314,7 @@ fn of_indexes() -> Vec<Lie> {
 
 fn of_messages() -> Vec<Lie> {
     let lie = |name: &str, bytes, says| Lie::new(Kind::Control, name, bytes, says);
-    let request = Request::Snapshot { last_ns: 1, after_ns: 2, reason: "why".into() };
+    let request = Request::Snapshot { last_ns: 1, after_ns: 2, reason: "why".into(), unit: false };
     let honest = control::to_wire(&request).unwrap();
     let status = control::to_wire(&Reply::Status(Box::<Status>::default())).unwrap();
     // The length, right again.

@@ -1,0 +1,201 @@
+//! The threads that watch what lies outside the recorder: started, changed and stopped as the configuration says.
+
+use std::{
+    path::PathBuf,
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
+    thread::{Builder, JoinHandle},
+};
+
+use tokio::sync::watch;
+
+use super::{
+    Kind, Triggers,
+    predicate::{Conditions, Shared},
+    ttft, webhook,
+};
+use crate::{
+    config::{Config, Listen, TriggerConfig, WebhookTrigger},
+    journal,
+};
+
+struct Webhook {
+    listen: Listen,
+    token: webhook::SharedToken,
+    stop: watch::Sender<bool>,
+    thread: JoinHandle<()>,
+}
+
+struct Ttft {
+    pages: Vec<String>,
+    stop: Arc<AtomicBool>,
+    thread: JoinHandle<()>,
+}
+
+#[derive(Default)]
+struct Running {
+    webhook: Option<Webhook>,
+    ttft: Option<Ttft>,
+}
+
+/// What a new configuration needs and does not have yet: made before the old one goes.
+pub struct Prepared {
+    token: Option<webhook::Token>,
+    listener: Option<webhook::Listener>,
+}
+
+/// See the module.
+pub struct Watchers {
+    triggers: Triggers,
+    config: Arc<Mutex<Config>>,
+    conditions: Shared,
+    run_dir: PathBuf,
+    running: Mutex<Running>,
+}
+
+impl Watchers {
+    /// Nothing runs until [`Watchers::start`].
+    #[must_use]
+    pub fn new(triggers: Triggers, config: Arc<Mutex<Config>>, conditions: Shared, run_dir: PathBuf) -> Self {
+        Self { triggers, config, conditions, run_dir, running: Mutex::default() }
+    }
+
+    /// Starts what the configuration in force names. What cannot be had is told and left out: a recorder without its
+    /// webhook still records.
+    pub fn start(&self) {
+        let trigger = self.trigger();
+        let prepared = self.prepare(&trigger).unwrap_or_else(|e| {
+            journal::error(&e);
+            self.triggers.set_broken(Kind::Webhook, Some(e));
+            Prepared { token: None, listener: None }
+        });
+        self.apply(prepared);
+    }
+
+    /// Gets what a new configuration needs, so that it can be refused while the old one still runs.
+    ///
+    /// # Errors
+    /// One line: what cannot be had, and what to do.
+    pub fn prepare(&self, new: &TriggerConfig) -> Result<Prepared, String> {
+        let Some(listen) = &new.webhook.listen else { return Ok(Prepared { token: None, listener: None }) };
+        let token = webhook::token(&new.webhook)?;
+        let running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
+        let there = running.webhook.as_ref().is_some_and(|w| w.listen == *listen && !w.thread.is_finished());
+        let listener = (!there).then(|| webhook::bind(listen, &self.run_dir)).transpose()?;
+        Ok(Prepared { token, listener })
+    }
+
+    /// Puts the configuration now in force to work.
+    pub fn apply(&self, prepared: Prepared) {
+        let trigger = self.trigger();
+        self.conditions.set(Conditions::of(&trigger));
+        let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
+        self.webhook(&mut running, &trigger.webhook, prepared);
+        let pages = trigger.ttft.pages;
+        if running.ttft.as_ref().is_none_or(|t| t.pages != pages || t.thread.is_finished()) {
+            if let Some(old) = running.ttft.take() {
+                old.end();
+            }
+            running.ttft = (!pages.is_empty()).then(|| self.ttft(pages)).flatten();
+        }
+    }
+
+    /// Ends everything.
+    pub fn stop(&self) {
+        let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(webhook) = running.webhook.take() {
+            webhook.end();
+        }
+        if let Some(ttft) = running.ttft.take() {
+            ttft.end();
+        }
+    }
+
+    fn trigger(&self) -> TriggerConfig {
+        self.config.lock().unwrap_or_else(PoisonError::into_inner).trigger.clone()
+    }
+
+    fn webhook(&self, running: &mut Running, config: &WebhookTrigger, prepared: Prepared) {
+        if let Some(listener) = prepared.listener {
+            if let Some(old) = running.webhook.take() {
+                old.end();
+            }
+            let token = Arc::new(Mutex::new(prepared.token));
+            running.webhook = self.serve(config, listener, token);
+            return;
+        }
+        match (&running.webhook, &config.listen) {
+            (Some(webhook), Some(_)) => {
+                *webhook.token.lock().unwrap_or_else(PoisonError::into_inner) = prepared.token;
+            }
+            (Some(_), None) => {
+                if let Some(old) = running.webhook.take() {
+                    old.end();
+                }
+            }
+            (None, _) => {}
+        }
+        if config.listen.is_none() {
+            self.triggers.set_broken(Kind::Webhook, None);
+        }
+    }
+
+    fn serve(
+        &self,
+        config: &WebhookTrigger,
+        listener: webhook::Listener,
+        token: webhook::SharedToken,
+    ) -> Option<Webhook> {
+        let listen = config.listen.clone()?;
+        let (stop, stopped) = watch::channel(false);
+        let (triggers, shared) = (self.triggers.clone(), Arc::clone(&token));
+        let serve = move || {
+            if let Err(e) = webhook::serve(listener, triggers.clone(), shared, stopped) {
+                journal::error(&format!("webhook: {e}"));
+                triggers.set_broken(Kind::Webhook, Some(e.to_string()));
+            }
+        };
+        match Builder::new().name("webhook".into()).spawn(serve) {
+            Ok(thread) => {
+                self.triggers.set_broken(Kind::Webhook, None);
+                Some(Webhook { listen, token, stop, thread })
+            }
+            Err(e) => {
+                self.triggers.set_broken(Kind::Webhook, Some(format!("cannot start its thread: {e}")));
+                None
+            }
+        }
+    }
+
+    fn ttft(&self, pages: Vec<String>) -> Option<Ttft> {
+        let stop = Arc::new(AtomicBool::new(false));
+        let (watched, config, triggers, flag) =
+            (pages.clone(), Arc::clone(&self.config), self.triggers.clone(), Arc::clone(&stop));
+        let run = move || ttft::run(&watched, &config, &triggers, &flag);
+        match Builder::new().name("ttft".into()).spawn(run) {
+            Ok(thread) => Some(Ttft { pages, stop, thread }),
+            Err(e) => {
+                self.triggers.set_broken(Kind::Ttft, Some(format!("cannot start its thread: {e}")));
+                None
+            }
+        }
+    }
+}
+
+impl Webhook {
+    fn end(self) {
+        let _ = self.stop.send(true);
+        let _ = self.thread.join();
+    }
+}
+
+impl Ttft {
+    // It may be reading a page, which takes at most half a second each.
+    fn end(self) {
+        self.stop.store(true, Relaxed);
+        self.thread.thread().unpark();
+        let _ = self.thread.join();
+    }
+}
