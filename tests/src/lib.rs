@@ -14,6 +14,7 @@ pub mod calls;
 pub mod every_symbol;
 pub mod harm;
 pub mod lab;
+pub mod metrics;
 pub mod named;
 pub mod paired;
 pub mod program;
@@ -22,6 +23,7 @@ pub mod scene;
 pub mod simulated;
 pub mod switcher;
 pub mod torture;
+pub mod webhook;
 
 pub use lab::{Lab, live, standin};
 pub use program::Program;

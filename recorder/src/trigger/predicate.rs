@@ -12,7 +12,7 @@ use std::sync::{
 
 use ingero_format::{
     Row,
-    ops::{self, Group, OPS},
+    ops::{self, Group, OPS, Source},
 };
 
 use super::launch_rate::{Drop, LaunchRates, Limits};
@@ -20,20 +20,25 @@ use crate::config::{OomKill, TriggerConfig};
 
 /// Operations that can match lie below this number.
 const OPS_END: usize = 0x6000;
+/// Threads remembered that used the GPU.
+const GPU_THREADS: usize = 4_096;
 /// Least time between two looks at launch rates, ns.
 const SECOND_NS: u64 = 1_000_000_000;
 
-/// What a row of an operation is compared with.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[repr(u8)]
-enum Class {
-    #[default]
-    Nothing,
-    Sync,
-    OffCpu,
-    Launch,
-    Exit,
-    OomKill,
+/// What a row of an operation is looked at for: bits.
+mod look {
+    /// The thread uses the GPU.
+    pub(super) const THREAD: u8 = 1;
+    /// A launch.
+    pub(super) const LAUNCH: u8 = 2;
+    /// A synchronising call.
+    pub(super) const SYNC: u8 = 4;
+    /// An off-CPU interval.
+    pub(super) const OFF_CPU: u8 = 8;
+    /// The end of a process.
+    pub(super) const EXIT: u8 = 16;
+    /// A kill for want of memory.
+    pub(super) const OOM_KILL: u8 = 32;
 }
 
 /// What matched.
@@ -91,16 +96,18 @@ impl Conditions {
         }
     }
 
-    fn class(&self, op: u16, group: Group) -> Class {
-        match (op, group) {
-            (ops::OFF_CPU, _) if self.off_cpu_ns.is_some() => Class::OffCpu,
-            // Also without a condition on ends: a process that ended has no launch rate.
-            (ops::EXIT, _) if self.exits || self.launches.is_some() => Class::Exit,
-            (ops::OOM_KILL, _) if self.oom_kills => Class::OomKill,
-            (_, Group::Sync) if self.sync_ns.is_some() => Class::Sync,
-            (_, Group::Launch) if self.launches.is_some() => Class::Launch,
-            _ => Class::Nothing,
-        }
+    fn look(&self, op: u16, group: Group) -> u8 {
+        let mut bits = 0;
+        let mut add = |bit, is| bits |= if is { bit } else { 0 };
+        let is = |own| op == own;
+        add(look::THREAD, ops::source(op) == Source::Cuda && self.off_cpu_ns.is_some());
+        add(look::LAUNCH, group == Group::Launch && self.launches.is_some());
+        add(look::SYNC, group == Group::Sync && self.sync_ns.is_some());
+        add(look::OFF_CPU, is(ops::OFF_CPU) && self.off_cpu_ns.is_some());
+        // Also without a condition on ends: a process that ended has no launch rate.
+        add(look::EXIT, is(ops::EXIT) && (self.exits || self.launches.is_some()));
+        add(look::OOM_KILL, is(ops::OOM_KILL) && self.oom_kills);
+        bits
     }
 }
 
@@ -126,7 +133,9 @@ impl Shared {
 pub struct Predicates {
     shared: Shared,
     version: u64,
-    classes: Box<[Class]>,
+    looks: Box<[u8]>,
+    /// Threads that used the GPU and when, by the low bits of their id; empty while nobody asks.
+    gpu_threads: Vec<(u32, u64)>,
     conditions: Conditions,
     rates: LaunchRates,
     second_ns: u64,
@@ -142,7 +151,8 @@ impl Predicates {
         Self {
             shared,
             version: 0,
-            classes: vec![Class::Nothing; OPS_END].into(),
+            looks: vec![0; OPS_END].into(),
+            gpu_threads: Vec::new(),
             conditions: Conditions::default(),
             rates: LaunchRates::default(),
             second_ns: 0,
@@ -154,19 +164,43 @@ impl Predicates {
     /// Looks at a row.
     #[inline]
     pub fn see(&mut self, row: &Row) {
-        match self.classes.get(usize::from(row.op)) {
-            None | Some(Class::Nothing) => {}
-            Some(Class::Launch) => self.rates.count(row.pid),
-            Some(Class::Sync) if self.conditions.sync_ns.is_some_and(|least| row.dur_ns > least) => {
-                self.note(0, What::Sync, row);
-            }
-            Some(Class::OffCpu) if self.conditions.off_cpu_ns.is_some_and(|least| row.dur_ns > least) => {
-                self.note(1, What::OffCpu, row);
-            }
-            Some(Class::Sync | Class::OffCpu) => {}
-            Some(Class::Exit) => self.exit(row),
-            Some(Class::OomKill) => self.note(3, What::OomKill, row),
+        let looks = self.looks.get(usize::from(row.op)).copied().unwrap_or(0);
+        if looks != 0 {
+            self.look(row, looks);
         }
+    }
+
+    fn look(&mut self, row: &Row, looks: u8) {
+        if looks & look::THREAD != 0
+            && let Some(slot) = self.gpu_threads.get_mut(row.tid as usize % GPU_THREADS)
+        {
+            *slot = (row.tid, row.end_ns);
+        }
+        if looks & look::LAUNCH != 0 {
+            self.rates.count(row.pid);
+        }
+        if looks & look::SYNC != 0 && self.conditions.sync_ns.is_some_and(|least| row.dur_ns > least) {
+            self.note(0, What::Sync, row);
+        }
+        if looks & look::OFF_CPU != 0
+            && self.conditions.off_cpu_ns.is_some_and(|least| row.dur_ns > least)
+            && self.used_gpu(row)
+        {
+            self.note(1, What::OffCpu, row);
+        }
+        if looks & look::EXIT != 0 {
+            self.exit(row);
+        }
+        if looks & look::OOM_KILL != 0 {
+            self.note(3, What::OomKill, row);
+        }
+    }
+
+    // Threads that never use the GPU sleep for hours: only one that did so shortly before it left the CPU is meant. Two
+    // threads whose ids share their low bits hide each other.
+    fn used_gpu(&self, row: &Row) -> bool {
+        let used = self.gpu_threads.get(row.tid as usize % GPU_THREADS);
+        used.is_some_and(|(tid, at)| *tid == row.tid && row.start_ns().saturating_sub(*at) < SECOND_NS)
     }
 
     #[cold]
@@ -234,10 +268,12 @@ impl Predicates {
     fn take_over(&mut self) {
         let conditions = self.shared.0.1.lock().unwrap_or_else(PoisonError::into_inner).clone();
         for op in OPS {
-            if let Some(class) = self.classes.get_mut(usize::from(op.number)) {
-                *class = conditions.class(op.number, op.group);
+            if let Some(looks) = self.looks.get_mut(usize::from(op.number)) {
+                *looks = conditions.look(op.number, op.group);
             }
         }
+        self.gpu_threads =
+            if conditions.off_cpu_ns.is_some() { vec![(0, 0); GPU_THREADS] } else { Vec::new() };
         self.conditions = conditions;
         self.rates.disturb();
     }

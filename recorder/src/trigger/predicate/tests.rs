@@ -31,8 +31,10 @@ fn only_what_passes_its_threshold_is_told_and_once_a_turn() {
     ] {
         predicates.see(&see);
     }
+    predicates.see(&row(ops::CU_LAUNCH_KERNEL, 8, 1));
     predicates.see(&row(ops::OFF_CPU, 8, 20_000_000));
     predicates.see(&row(ops::OFF_CPU, 8, 30_000_000));
+    predicates.see(&row(ops::OFF_CPU, 9, SECOND));
     assert!(found.try_recv().is_err(), "nothing is sent within a turn");
     predicates.turn(2 * SECOND);
     let told: Vec<Match> = found.try_iter().collect();
@@ -47,16 +49,32 @@ fn only_what_passes_its_threshold_is_told_and_once_a_turn() {
 fn without_conditions_nothing_matches_and_a_reload_is_taken_over_at_the_next_turn() {
     let (mut predicates, found, shared) = predicates("[trigger.predicate]\noom_kill = \"never\"\n");
     let rows =
-        [row(ops::CU_CTX_SYNCHRONIZE, 1, u64::MAX), row(ops::OFF_CPU, 1, u64::MAX), row(ops::OOM_KILL, 1, 0)];
+        [row(ops::CU_CTX_SYNCHRONIZE, 1, u64::MAX), row(ops::OFF_CPU, 1, SECOND), row(ops::OOM_KILL, 1, 0)];
     rows.iter().for_each(|r| predicates.see(r));
     predicates.turn(2 * SECOND);
     assert!(found.try_recv().is_err());
     let new = "[trigger.predicate]\nsync_longer = \"1ms\"\noff_cpu_longer = \"1ms\"\noom_kill = \"any\"\n";
     shared.set(Conditions::of(&Config::parse(new).unwrap().trigger));
     predicates.turn(3 * SECOND);
+    predicates.see(&row(ops::CU_LAUNCH_KERNEL, 1, 0));
     rows.iter().for_each(|r| predicates.see(r));
     predicates.turn(4 * SECOND);
     assert_eq!(found.try_iter().count(), 3);
+}
+
+#[test]
+fn a_thread_that_does_not_use_the_gpu_or_did_so_long_ago_may_sleep() {
+    let (mut predicates, found, _) = predicates("[trigger.predicate]\noff_cpu_longer = \"20ms\"\n");
+    let asleep = |tid, end_ns| Row { end_ns, ..row(ops::OFF_CPU, tid, SECOND) };
+    predicates.see(&row(ops::CU_MEMCPY, 8, 1));
+    // It left the CPU two seconds after its copy had ended; another thread's id has the same low bits.
+    predicates.see(&asleep(8, 8 * SECOND));
+    predicates.see(&asleep(8 + GPU_THREADS as u32, 6 * SECOND));
+    predicates.turn(2 * SECOND);
+    assert!(found.try_recv().is_err());
+    predicates.see(&asleep(8, 6 * SECOND + SECOND / 2));
+    predicates.turn(3 * SECOND);
+    assert_eq!(found.try_iter().count(), 1);
 }
 
 #[test]
