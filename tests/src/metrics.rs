@@ -82,6 +82,11 @@ impl Engine {
         self.slow.store(true, Relaxed);
     }
 
+    /// From now on none does.
+    pub fn fast(&self) {
+        self.slow.store(false, Relaxed);
+    }
+
     /// The address of pages that are in turn endless, binary, of a million series, and of numbers that are none.
     pub fn hostile() -> String {
         let (listener, address) = listen();

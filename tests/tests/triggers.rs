@@ -16,11 +16,11 @@ use serde_json::Value;
 const TOKEN: &str = "a-token-of-this-test";
 const PORT_OF_NOBODY: &str = "127.0.0.1:1";
 
-/// Short windows, and no rest between two snapshots of one trigger.
+/// Short windows, but longer than the two seconds after which a fall of the launch rate is told; and no rest between two snapshots of one trigger.
 fn configure(lab: &Lab, triggers: &str) {
     let text = format!(
         "[ring]\nmax_bytes = \"256MiB\"\nkeep_free = \"16MiB\"\n[budget]\nthread_percent = 100\ndaemon_percent = 100\n\
-         [snapshot]\nlast = \"3s\"\nafter = \"200ms\"\nmax_per_hour = 1000\nmax_bytes = \"128MiB\"\n{triggers}"
+         [snapshot]\nlast = \"2500ms\"\nafter = \"200ms\"\nmax_per_hour = 1000\nmax_bytes = \"128MiB\"\n{triggers}"
     );
     fs::write(lab.path("recorder.toml"), text).unwrap();
 }
@@ -107,10 +107,10 @@ fn every_trigger_freezes_a_window_that_verifies_and_holds_the_load() {
     let mut load = load(&lab);
 
     freezes(&lab, "command", "by hand", || {
-        lab.ok(&["snapshot", "--last", "3s", "--after", "200ms", "--reason", "by hand"]);
+        lab.ok(&["snapshot", "--last", "1s", "--after", "200ms", "--reason", "by hand"]);
     });
     freezes(&lab, "unit", "unit a", || {
-        lab.ok(&["snapshot", "--unit", "--last", "3s", "--after", "200ms", "--reason", "unit a"]);
+        lab.ok(&["snapshot", "--unit", "--last", "1s", "--after", "200ms", "--reason", "unit a"]);
     });
     freezes(&lab, "signal", "SIGUSR1", || {
         lab.signal(Signal::SIGUSR1);
