@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Parser, Subcommand};
 
 use crate::commands::{
-    check, completions, convert, demo, explain, query, snapshot, snapshots, stats, status, verify,
+    check, completions, convert, demo, explain, query, snapshot, snapshots, stats, status, top, verify,
 };
 
 /// Where the recorder listens.
@@ -41,6 +41,10 @@ pub enum Command {
     Fetch(snapshots::FetchArgs),
     /// Remove a snapshot.
     Rm(snapshots::RemoveArgs),
+    /// Keep a snapshot whatever its age and the room it takes.
+    Pin(snapshots::PinArgs),
+    /// The status as it moves.
+    Top(top::Args),
     /// Have the recorder read its configuration again.
     Reload(snapshots::ReloadArgs),
     /// Check a ring, frozen set, segment or bundle, byte for byte.

@@ -89,6 +89,11 @@ pub enum Error {
 }
 
 impl Error {
+    /// What the terminal does not do.
+    pub fn terminal(source: io::Error) -> Self {
+        Self::Refused(format!("the terminal: {source}; `ingeroctl status` shows the same once"))
+    }
+
     /// The exit code of the contract.
     #[must_use]
     pub fn exit_code(&self) -> u8 {

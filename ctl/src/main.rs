@@ -31,6 +31,7 @@ mod sqlite;
 mod stats;
 mod table;
 mod time;
+mod top;
 mod verify;
 
 use std::{

@@ -27,10 +27,22 @@ const PREFIXES: [(&str, &str); 6] = [
     ("libpod-", "podman"),
     ("crio-", "cri-o"),
 ];
+/// Digits of a container's id that people are shown.
+const SHORT_ID: usize = 12;
 /// Digits of a full container id.
 const ID_DIGITS: usize = 64;
 
 impl Placement {
+    /// The container in short, else the service; empty if the path names neither.
+    #[must_use]
+    pub fn short(&self) -> String {
+        match self.container.get(..SHORT_ID).unwrap_or(&self.container) {
+            "" if self.unit.ends_with(".service") => self.unit.clone(),
+            "" => String::new(),
+            container => format!("container {container}"),
+        }
+    }
+
     /// Reads a path as in the third field of `/proc/PID/cgroup`.
     #[must_use]
     pub fn of(path: &str) -> Self {

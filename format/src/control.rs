@@ -46,6 +46,13 @@ pub enum Request {
     },
     /// Read the configuration again.
     Reload,
+    /// Keep a snapshot whatever its age and the room it takes, or no longer.
+    Pin {
+        /// Its id.
+        id: String,
+        /// Keep it.
+        pinned: bool,
+    },
 }
 
 /// What the recorder answers.
@@ -92,6 +99,8 @@ pub struct Snapshot {
     pub reason: String,
     /// What the reader should know, e.g. that less past was held than asked for.
     pub notes: Vec<String>,
+    /// It is kept whatever its age and the room it takes.
+    pub pinned: bool,
 }
 
 /// State of the recorder, as `status --json` shows it.
@@ -165,7 +174,7 @@ pub struct LossCount {
 }
 
 /// A recorded process.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Encode, Decode, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Encode, Decode, Serialize)]
 pub struct ProcessStatus {
     /// Process id.
     pub pid: u32,
@@ -175,6 +184,16 @@ pub struct ProcessStatus {
     pub libraries: Vec<String>,
     /// Functions probed in them.
     pub probes: u32,
+    /// The innermost container, pod or service, for people; empty if there is none.
+    pub container: String,
+    /// Launches a second that met a probe, over the last second.
+    pub launches_per_second: f64,
+    /// All calls a second that met a probe.
+    pub calls_per_second: f64,
+    /// Share of the last second that the thread with most calls was not on a CPU, percent.
+    pub off_cpu_percent: Option<f64>,
+    /// Of that, the share in which it wanted to run and had no CPU, percent.
+    pub run_queue_percent: Option<f64>,
 }
 
 /// What recording costs.
@@ -190,6 +209,10 @@ pub struct Cost {
     pub ns_per_event: f64,
     /// Estimated share of the busiest traced thread spent in probes, percent; absent until measured.
     pub thread_percent: Option<f64>,
+    /// `[budget] daemon_percent`; 100 is no limit.
+    pub daemon_limit_percent: f64,
+    /// `[budget] thread_percent`; 100 is no limit.
+    pub thread_limit_percent: f64,
 }
 
 /// Snapshots since start.

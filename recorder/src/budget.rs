@@ -5,12 +5,14 @@
 //! first stacks; then of the dearest [lane](ingero_ebpf_abi::Lane) the ends of calls; then whole calls at times;
 //! at last the lane. It comes back by the same steps. Every step is a row in the ring.
 
+mod activity;
 mod calibrate;
 mod costs;
 mod governor;
 mod keeper;
 mod report;
 
+pub use activity::{Activity, Rates};
 pub(crate) use calibrate::file_offset;
 pub use calibrate::{MEASURE, calibrate, measure};
 pub use costs::{Costs, LaneCost};

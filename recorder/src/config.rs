@@ -202,8 +202,10 @@ pub struct Snapshot {
     pub after: Nanos,
     /// Most snapshots an hour by triggers other than a command.
     pub max_per_hour: u32,
-    /// Share of `[ring] max_bytes` for snapshots; the oldest go first.
+    /// Share of `[ring] max_bytes` for snapshots; the oldest that are not pinned go first.
     pub max_bytes: Bytes,
+    /// Snapshots whose window ended longer ago go, but for pinned ones.
+    pub max_age: Nanos,
 }
 
 impl Default for Snapshot {
@@ -213,6 +215,7 @@ impl Default for Snapshot {
             after: Nanos(2_000_000_000),
             max_per_hour: 12,
             max_bytes: Bytes(2 << 30),
+            max_age: Nanos(30 * 24 * 3_600_000_000_000),
         }
     }
 }

@@ -12,6 +12,7 @@ pub mod snapshot;
 pub mod snapshots;
 pub mod stats;
 pub mod status;
+pub mod top;
 pub mod verify;
 
 use std::io::Write;
@@ -34,6 +35,8 @@ pub fn run(cli: &Cli, out: &mut dyn Write) -> Result<Outcome, Error> {
         Command::Snapshots(args) => snapshots::list(args, socket, out),
         Command::Fetch(args) => snapshots::fetch(args, socket, out),
         Command::Rm(args) => snapshots::remove(args, socket, out),
+        Command::Pin(args) => snapshots::pin(args, socket, out),
+        Command::Top(args) => top::run(args, socket, out),
         Command::Reload(args) => snapshots::reload(args, socket, out),
         Command::Verify(args) => verify::run(args, out),
         Command::Demo(args) => demo::run(args, out),

@@ -41,6 +41,16 @@ pub struct RemoveArgs {
     id: String,
 }
 
+/// Arguments of `pin`.
+#[derive(Debug, clap::Args)]
+pub struct PinArgs {
+    /// A snapshot's id, as `snapshots` lists it.
+    id: String,
+    /// Pin it no longer.
+    #[arg(long)]
+    off: bool,
+}
+
 /// Arguments of `reload`.
 #[derive(Debug, clap::Args)]
 pub struct ReloadArgs {
@@ -68,10 +78,11 @@ pub fn list(args: &ListArgs, socket: &Path, out: &mut dyn Write) -> Result<Outco
         let reason = table::printable(&s.reason);
         writeln!(
             out,
-            "{}  {}  {held} until {}  {reason}",
+            "{}  {}  {held} until {}{}  {reason}",
             s.id,
             show_bytes(s.bytes),
-            time::date_and_clock(s.to_ts_ns.cast_signed())
+            time::date_and_clock(s.to_ts_ns.cast_signed()),
+            if s.pinned { "  pinned" } else { "" },
         )?;
     }
     Ok(Outcome::default())
@@ -94,6 +105,16 @@ pub fn fetch(args: &FetchArgs, socket: &Path, out: &mut dyn Write) -> Result<Out
 pub fn remove(args: &RemoveArgs, socket: &Path, out: &mut dyn Write) -> Result<Outcome, Error> {
     client::ask(socket, &Request::Remove { id: args.id.clone() })?;
     writeln!(out, "{} removed", args.id)?;
+    Ok(Outcome::default())
+}
+
+/// Keeps a snapshot whatever its age and the room it takes, or no longer.
+///
+/// # Errors
+/// If the recorder does not answer or has no such snapshot.
+pub fn pin(args: &PinArgs, socket: &Path, out: &mut dyn Write) -> Result<Outcome, Error> {
+    client::ask(socket, &Request::Pin { id: args.id.clone(), pinned: !args.off })?;
+    writeln!(out, "{} {}", args.id, if args.off { "is pinned no longer" } else { "pinned" })?;
     Ok(Outcome::default())
 }
 

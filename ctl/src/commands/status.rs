@@ -25,14 +25,33 @@ pub struct Args {
 /// # Errors
 /// If the recorder does not answer.
 pub fn run(args: &Args, socket: &Path, out: &mut dyn Write) -> Result<Outcome, Error> {
-    let (reply, _) = client::ask(socket, &Request::Status)?;
-    let Reply::Status(status) = reply else { return Err(client::odd(&reply)) };
-    if args.json {
-        super::json(&*status, out)?;
-    } else {
-        text(&status, out)?;
+    if !args.json {
+        return once(socket, out);
     }
+    let status = ask(socket)?;
+    super::json(&status, out)?;
     Ok(Outcome { partial: status.events.lost > 0 })
+}
+
+/// Asks and shows it as text.
+///
+/// # Errors
+/// If the recorder does not answer.
+pub fn once(socket: &Path, out: &mut dyn Write) -> Result<Outcome, Error> {
+    let status = ask(socket)?;
+    text(&status, out)?;
+    Ok(Outcome { partial: status.events.lost > 0 })
+}
+
+/// Asks.
+///
+/// # Errors
+/// If the recorder does not answer.
+pub fn ask(socket: &Path) -> Result<Status, Error> {
+    match client::ask(socket, &Request::Status)?.0 {
+        Reply::Status(status) => Ok(*status),
+        reply => Err(client::odd(&reply)),
+    }
 }
 
 fn text(s: &Status, out: &mut dyn Write) -> Result<(), Error> {

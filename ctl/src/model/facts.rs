@@ -50,16 +50,9 @@ impl Process {
     /// Its container in short, else its service; `None` if its cgroup names neither.
     #[must_use]
     pub fn whereabouts(&self) -> Option<String> {
-        let place = Placement::of(&self.cgroup);
-        match place.container.get(..SHORT_ID).unwrap_or(&place.container) {
-            "" => place.unit.ends_with(".service").then_some(place.unit),
-            container => Some(format!("container {container}")),
-        }
+        Some(Placement::of(&self.cgroup).short()).filter(|place| !place.is_empty())
     }
 }
-
-/// Digits of a container's id that people are shown.
-const SHORT_ID: usize = 12;
 
 /// A recorded process.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -3,6 +3,7 @@
 use ingero_ebpf_abi::{LANES, Lane, Mode};
 
 use super::costs::{LaneCost, STACK_NS, SWITCH_NS};
+use crate::config::Budget;
 
 /// How long a limit must be passed before something is shed, ns.
 const OVER_NS: u64 = 2_000_000_000;
@@ -32,6 +33,19 @@ pub struct Limits {
     pub daemon: f64,
     /// How long there must have been room before a step is taken back, ns.
     pub recover_after_ns: u64,
+}
+
+impl Limits {
+    /// As configured; 100 percent is no limit.
+    #[must_use]
+    pub fn of(budget: &Budget) -> Self {
+        let limit = |percent: f64| if percent >= 100.0 { f64::INFINITY } else { percent / 100.0 };
+        Self {
+            thread: limit(budget.thread_percent),
+            daemon: limit(budget.daemon_percent),
+            recover_after_ns: budget.recover_after.0,
+        }
+    }
 }
 
 /// What one thread did in the last second.

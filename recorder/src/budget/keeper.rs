@@ -2,7 +2,7 @@
 
 use std::{
     collections::HashMap,
-    sync::mpsc::Sender,
+    sync::{Arc, Mutex, PoisonError, mpsc::Sender},
     time::{Duration, Instant},
 };
 
@@ -13,10 +13,11 @@ use ingero_format::{
     row::META_CPU,
 };
 
-use super::{BudgetReport, Change, Costs, Governor, LaneCost, Limits, Usage};
+use super::{Activity, BudgetReport, Change, Costs, Governor, LaneCost, Limits, Usage, activity::Watcher};
 use crate::{
     attach::Prober,
     clock,
+    config::Config,
     drain::{BudgetChange, Finding, Gap},
     journal,
 };
@@ -39,6 +40,9 @@ struct Seen {
 /// The governor with its eyes and hands.
 pub struct Keeper {
     governor: Governor,
+    /// Its limits may change while it runs.
+    config: Arc<Mutex<Config>>,
+    watcher: Watcher,
     costs: Costs,
     report: BudgetReport,
     findings: Sender<Finding>,
@@ -53,9 +57,17 @@ pub struct Keeper {
 impl Keeper {
     /// Nothing shed yet.
     #[must_use]
-    pub fn new(limits: Limits, costs: Costs, report: BudgetReport, findings: Sender<Finding>) -> Self {
+    pub fn new(
+        config: Arc<Mutex<Config>>,
+        costs: Costs,
+        (report, activity): (BudgetReport, Activity),
+        findings: Sender<Finding>,
+    ) -> Self {
+        let limits = Limits::of(&config.lock().unwrap_or_else(PoisonError::into_inner).budget);
         Self {
             governor: Governor::new(limits),
+            config,
+            watcher: Watcher::new(activity),
             costs,
             report,
             findings,
@@ -81,6 +93,9 @@ impl Keeper {
         }
         self.last = Instant::now();
         let usage = self.usage(threads, passed.as_secs_f64());
+        self.watcher.see(&usage);
+        let limits = Limits::of(&self.config.lock().unwrap_or_else(PoisonError::into_inner).budget);
+        self.governor.set_limits(limits);
         let costs: [LaneCost; LANES] = Lane::ALL.map(|lane| self.costs.lane(prober.slow_share(lane)));
         let daemon = self.daemon();
         let changes = self.governor.tick(clock::boot_ns(), &usage, &costs, daemon);

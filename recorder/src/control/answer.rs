@@ -52,6 +52,11 @@ impl Answers {
                 Ok(false) => failed(format!("no snapshot {id}; `ingeroctl snapshots` lists them")),
                 Err(e) => failed(format!("snapshot {id}: cannot remove: {e}")),
             },
+            Request::Pin { id, pinned } => match self.source.snapshots.pin(&id, pinned) {
+                Ok(true) => (Reply::Done, None),
+                Ok(false) => failed(format!("no snapshot {id}; `ingeroctl snapshots` lists them")),
+                Err(e) => failed(format!("snapshot {id}: cannot pin: {e}")),
+            },
             Request::Reload => self.reload(),
         }
     }
@@ -109,11 +114,15 @@ impl Answers {
                 *config = new;
                 drop(config);
                 self.watchers.apply(prepared);
+                *self.source.reload_error.lock().unwrap_or_else(PoisonError::into_inner) = None;
                 journal::info("configuration reloaded");
+                self.source.expire_snapshots();
                 (Reply::Done, None)
             }
             Err(e) => {
-                journal::error(&format!("configuration not reloaded, the old one stays in force: {e}"));
+                let text = format!("configuration not reloaded, the old one stays in force: {e}");
+                journal::error(&text);
+                *self.source.reload_error.lock().unwrap_or_else(PoisonError::into_inner) = Some(text);
                 failed(e.to_string())
             }
         }

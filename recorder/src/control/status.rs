@@ -6,17 +6,19 @@ use std::{
 };
 
 use ingero_format::{
+    container::Placement,
     control::{Cost, EventCounts, LossCount, ProcessStatus, RingStatus, SnapshotCounts, Status},
     state::Process,
 };
 
 use crate::{
-    budget::BudgetReport,
+    budget::{Activity, BudgetReport},
     clock,
-    config::Config,
+    config::{Budget, Config},
     discover::Registry,
     drain::Progress,
     freeze::Snapshots,
+    journal,
     ring::{Layout, SegmentTable},
     storage::Storage,
     trigger::Triggers,
@@ -49,6 +51,10 @@ pub struct StatusSource {
     pub warnings: Vec<String>,
     /// What the overhead budget says.
     pub budget: BudgetReport,
+    /// What each process does.
+    pub activity: Activity,
+    /// Why the configuration could not be read again, if it could not the last time.
+    pub reload_error: Mutex<Option<String>>,
     /// (boottime, CPU time) at intervals.
     pub cpu: Mutex<VecDeque<(u64, u64)>>,
 }
@@ -61,6 +67,14 @@ impl StatusSource {
         samples.push_back((now, clock::process_cpu_ns()));
         while samples.len() > 2 && samples.front().is_some_and(|(at, _)| now - at > COST_WINDOW_NS) {
             samples.pop_front();
+        }
+    }
+
+    /// Removes snapshots that are older than the configuration allows.
+    pub fn expire_snapshots(&self) {
+        let max_age_ns = self.config.lock().unwrap_or_else(PoisonError::into_inner).snapshot.max_age.0;
+        for id in self.snapshots.expire(max_age_ns, clock::anchor().real_ns) {
+            journal::info(&format!("snapshot {id} removed for its age ([snapshot] max_age)"));
         }
     }
 
@@ -108,7 +122,7 @@ impl StatusSource {
             events: self.events(evicted),
             losses: self.losses(),
             processes,
-            cost: self.cost(written),
+            cost: self.cost(written, &config.budget),
             snapshots: self.snapshot_counts(),
             triggers: self.triggers.status(),
             warnings: self.warnings(),
@@ -129,6 +143,7 @@ impl StatusSource {
             .chain(stacks)
             .chain(names)
             .chain(self.triggers.warnings())
+            .chain(self.reload_error.lock().unwrap_or_else(PoisonError::into_inner).clone())
             .chain(self.budget.get().1)
             .collect()
     }
@@ -152,16 +167,24 @@ impl StatusSource {
     }
 
     fn processes(&self) -> Vec<ProcessStatus> {
-        let status = |p: Process| ProcessStatus {
-            pid: p.pid,
-            probes: self.registry.probes(&p.libraries),
-            comm: p.comm,
-            libraries: p.libraries,
+        let status = |p: Process| {
+            let rates = self.activity.of(p.pid);
+            ProcessStatus {
+                pid: p.pid,
+                probes: self.registry.probes(&p.libraries),
+                comm: p.comm,
+                libraries: p.libraries,
+                container: Placement::of(&p.cgroup).short(),
+                launches_per_second: rates.launches,
+                calls_per_second: rates.calls,
+                off_cpu_percent: rates.off_cpu_percent,
+                run_queue_percent: rates.run_queue_percent,
+            }
         };
         self.registry.processes().into_iter().map(status).collect()
     }
 
-    fn cost(&self, (bytes, events): (u64, u64)) -> Cost {
+    fn cost(&self, (bytes, events): (u64, u64), budget: &Budget) -> Cost {
         let stored = self.progress.stored.load(Relaxed).max(1);
         Cost {
             daemon_cpu_percent: self.cpu_percent(),
@@ -169,6 +192,8 @@ impl StatusSource {
             bytes_per_event: bytes as f64 / events.max(1) as f64,
             ns_per_event: clock::process_cpu_ns() as f64 / stored as f64,
             thread_percent: Some(self.budget.get().0),
+            daemon_limit_percent: budget.daemon_percent,
+            thread_limit_percent: budget.thread_percent,
         }
     }
 

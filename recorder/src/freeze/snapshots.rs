@@ -14,6 +14,9 @@ use ingero_format::{
 
 use crate::storage::Storage;
 
+/// Ending of the empty file that says that a bundle is pinned.
+const PINNED: &str = "pinned";
+
 /// The directory of bundles.
 #[derive(Clone)]
 pub struct Snapshots {
@@ -72,6 +75,7 @@ impl Snapshots {
             bytes,
             reason: manifest.triggers.iter().map(|t| t.reason.as_str()).collect::<Vec<_>>().join("; "),
             notes: manifest.notes.clone(),
+            pinned: self.is_pinned(id),
             ..Snapshot::default()
         })
     }
@@ -84,7 +88,40 @@ impl Snapshots {
         if !self.ids().iter().any(|known| known == id) {
             return Ok(false);
         }
-        self.path(id).map_or(Ok(false), |path| self.storage.remove(&path).map(|()| true))
+        let Some(path) = self.path(id) else { return Ok(false) };
+        self.storage.remove(&path)?;
+        let _ = self.storage.remove(&path.with_extension(PINNED));
+        Ok(true)
+    }
+
+    /// Keeps a bundle whatever its age and the room it takes, or no longer; false if there is none of that id.
+    ///
+    /// # Errors
+    /// As the file system says.
+    pub fn pin(&self, id: &str, pinned: bool) -> io::Result<bool> {
+        let known = self.ids().iter().any(|known| known == id);
+        let Some(path) = self.path(id).filter(|_| known) else { return Ok(false) };
+        let mark = path.with_extension(PINNED);
+        match (pinned, self.is_pinned(id)) {
+            (true, false) => {
+                self.storage.create(&mark).and_then(|_| self.storage.sync_dir(&self.directory))?
+            }
+            (false, true) => self.storage.remove(&mark)?,
+            _ => {}
+        }
+        Ok(true)
+    }
+
+    fn is_pinned(&self, id: &str) -> bool {
+        self.path(id).is_some_and(|path| self.storage.open(&path.with_extension(PINNED)).is_ok())
+    }
+
+    /// Removes bundles whose window ended more than `max_age_ns` before `now_ns` (Unix ns), but for pinned ones; names
+    /// those removed.
+    pub fn expire(&self, max_age_ns: u64, now_ns: u64) -> Vec<String> {
+        let old = |s: &Snapshot| !s.pinned && s.to_ts_ns.saturating_add(max_age_ns) < now_ns;
+        let ids = self.list().into_iter().filter(old).map(|s| s.id);
+        ids.filter(|id| self.remove(id).unwrap_or(false)).collect()
     }
 
     fn manifest(&self, path: &Path) -> Option<Manifest> {
@@ -94,7 +131,7 @@ impl Snapshots {
         Manifest::read(manifest.payload).ok()
     }
 
-    /// Removes the oldest bundles until `more` bytes fit into `max_bytes`; names those removed.
+    /// Removes the oldest bundles that are not pinned until `more` bytes fit into `max_bytes`; names those removed.
     pub(super) fn make_room(&self, max_bytes: u64, more: u64) -> Vec<String> {
         let size = |id: &String| {
             self.path(id).and_then(|p| self.storage.open(&p).ok()?.allocated().ok()).unwrap_or(0)
@@ -102,9 +139,9 @@ impl Snapshots {
         let mut sizes: Vec<(String, u64)> =
             self.ids().into_iter().map(|id| (id.clone(), size(&id))).collect();
         let mut removed = Vec::new();
-        while !sizes.is_empty() && sizes.iter().map(|(_, s)| s).sum::<u64>().saturating_add(more) > max_bytes
-        {
-            let (id, _) = sizes.remove(0);
+        while sizes.iter().map(|(_, s)| s).sum::<u64>().saturating_add(more) > max_bytes {
+            let Some(oldest) = sizes.iter().position(|(id, _)| !self.is_pinned(id)) else { break };
+            let (id, _) = sizes.remove(oldest);
             if self.remove(&id).unwrap_or(false) {
                 removed.push(id);
             }
@@ -134,5 +171,21 @@ mod tests {
         let snapshots = Snapshots::new(Arc::new(crate::storage::FileSystem), dir.path().into());
         assert_eq!(snapshots.make_room(140_000, 40_000), ["a-1"]);
         assert_eq!(snapshots.ids(), ["a-2", "a-3"]);
+    }
+
+    #[test]
+    fn a_pinned_bundle_makes_no_room_until_it_is_pinned_no_longer() {
+        let dir = tempfile::tempdir().unwrap();
+        for id in ["a-1", "a-2"] {
+            std::fs::write(dir.path().join(format!("{id}.ingero")), vec![1; 40_000]).unwrap();
+        }
+        let snapshots = Snapshots::new(Arc::new(crate::storage::FileSystem), dir.path().into());
+        assert!(snapshots.pin("a-1", true).unwrap() && snapshots.pin("a-1", true).unwrap());
+        assert!(!snapshots.pin("a-9", true).unwrap() && !snapshots.pin("../a-1", true).unwrap());
+        assert_eq!(snapshots.make_room(60_000, 40_000), ["a-2"]);
+        assert_eq!(snapshots.make_room(60_000, 40_000), Vec::<String>::new());
+        assert!(snapshots.pin("a-1", false).unwrap());
+        assert_eq!(snapshots.make_room(60_000, 40_000), ["a-1"]);
+        assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0, "nothing is left of it");
     }
 }

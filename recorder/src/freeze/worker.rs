@@ -198,6 +198,7 @@ impl Freezer {
             reason: manifest.triggers.iter().map(|t| t.reason.as_str()).collect::<Vec<_>>().join("; "),
             id: manifest.id,
             notes: manifest.notes,
+            pinned: false,
         })
     }
 

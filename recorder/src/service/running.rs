@@ -25,6 +25,9 @@ use crate::{
 /// While probes are being removed the service manager is asked for this much more time, about once a second.
 const STEP_USEC: u32 = 10_000_000;
 
+/// How often snapshots are looked at for their age.
+const EXPIRE_INTERVAL: Duration = Duration::from_secs(60);
+
 /// A thread and the flag that ends it.
 pub(super) struct Worker {
     name: &'static str,
@@ -79,6 +82,7 @@ impl Running {
     pub(super) fn mind(&self, signals: &Signals) {
         let watchdog = sd_notify::watchdog_enabled();
         let (mut turns, mut pinged, mut told) = (0, Instant::now(), Instant::now());
+        let mut expired = Instant::now();
         while !signals.stop() {
             signals.wait(SERVICE_INTERVAL);
             if signals.take_snapshot() {
@@ -102,6 +106,10 @@ impl Running {
                 self.answers.source.sample_cpu();
                 told = Instant::now();
                 let _ = sd_notify::notify(&[NotifyState::Status(&self.line())]);
+            }
+            if expired.elapsed() >= EXPIRE_INTERVAL {
+                expired = Instant::now();
+                self.answers.source.expire_snapshots();
             }
         }
     }

@@ -23,9 +23,9 @@ use super::{
 use crate::{
     Error, Result,
     attach::{Prober, Returns},
-    budget::{BudgetReport, Keeper, Limits},
+    budget::{Activity, BudgetReport, Keeper},
     clock,
-    config::{Budget, Config, UserStacks},
+    config::{Config, UserStacks},
     control::{self, Answers, StatusSource},
     discover::{Modules, Registry, Scanner, Watch},
     drain::{Drain, Finding, Gap, Progress, Sink, alarm},
@@ -58,6 +58,7 @@ struct Shared {
     modules: Arc<Modules>,
     snapshots: Snapshots,
     budget: BudgetReport,
+    activity: Activity,
     counts: Arc<Mutex<ingero_format::control::SnapshotCounts>>,
     joint: Joint,
 }
@@ -144,7 +145,12 @@ pub(super) fn start(config: Config, paths: &Paths, warnings: Vec<String>) -> Res
     }
     let mut scanner = Scanner::new(
         prober,
-        Keeper::new(limits(&config.budget), costs, shared.budget.clone(), findings.clone()),
+        Keeper::new(
+            Arc::clone(&shared.config),
+            costs,
+            (shared.budget.clone(), shared.activity.clone()),
+            findings.clone(),
+        ),
         Watch {
             notices: loaded.notices,
             threads: loaded.threads,
@@ -199,15 +205,6 @@ fn record(drain: Drain, sealer: Sealer, flusher: Flusher, slots: Receiver<SealJo
     ])
 }
 
-fn limits(budget: &Budget) -> Limits {
-    let limit = |percent: f64| if percent >= 100.0 { f64::INFINITY } else { percent / 100.0 };
-    Limits {
-        thread: limit(budget.thread_percent),
-        daemon: limit(budget.daemon_percent),
-        recover_after_ns: budget.recover_after.0,
-    }
-}
-
 fn settings(config: &Config, counting: Option<u64>) -> Settings {
     Settings {
         geometry: Geometry::DEFAULT,
@@ -235,6 +232,7 @@ impl Shared {
             progress: Arc::default(),
             registry: Arc::default(),
             budget: BudgetReport::default(),
+            activity: Activity::default(),
             modules: Arc::default(),
             config: Arc::new(Mutex::new(config.clone())),
             counts: Arc::default(),
@@ -286,6 +284,8 @@ impl Shared {
             triggers: Triggers::new(requests, Arc::clone(&self.config), self.joint.clone()),
             warnings,
             budget: self.budget.clone(),
+            activity: self.activity.clone(),
+            reload_error: Mutex::default(),
             cpu: Mutex::default(),
         }
     }

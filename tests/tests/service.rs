@@ -1,0 +1,112 @@
+//! Configuration, snapshots that are kept or go, and signals.
+#![expect(clippy::unwrap_used, reason = "a failed step is a failed test")]
+
+use std::os::unix::net::UnixStream;
+
+use ingero_tests::{Lab, Program, calls, live, standin};
+use nix::sys::signal::Signal;
+
+fn warns(lab: &Lab, of: &str) -> bool {
+    let status = lab.json(&["status"]);
+    status["warnings"].as_array().unwrap().iter().any(|w| w.as_str().unwrap().contains(of))
+}
+
+#[test]
+fn a_pinned_snapshot_outlives_its_age_and_another_does_not() {
+    if !live() {
+        return;
+    }
+    let lab = Lab::recording();
+    calls::count(&lab, 1, 200, 20_000);
+    for name in ["kept", "old"] {
+        lab.ok(&["snapshot", "--last", "5s", "--after", "0ms", "--reason", name]);
+    }
+    let list = || lab.json(&["snapshots"])["snapshots"].as_array().unwrap().clone();
+    let id = |name: &str| {
+        let found = list().into_iter().find(|s| s["reason"].as_str().unwrap().contains(name));
+        found.unwrap()["id"].as_str().unwrap().to_owned()
+    };
+    let kept = id("kept");
+    lab.ok(&["pin", &kept]);
+    lab.configure("");
+    let text = std::fs::read_to_string(lab.path("recorder.toml")).unwrap();
+    let aged = text.replace("[snapshot]\n", "[snapshot]\nmax_age = \"1s\"\n");
+    std::fs::write(lab.path("recorder.toml"), aged).unwrap();
+    std::thread::sleep(std::time::Duration::from_millis(1500));
+    lab.ok(&["reload"]);
+    let left = list();
+    assert_eq!(left.len(), 1, "{left:?}");
+    assert_eq!((left[0]["id"].as_str().unwrap(), left[0]["pinned"].as_bool()), (kept.as_str(), Some(true)));
+    lab.ok(&["pin", &kept, "--off"]);
+    lab.ok(&["reload"]);
+    assert!(list().is_empty());
+}
+
+#[test]
+fn a_bad_configuration_is_told_in_status_until_a_good_one_is_read_which_acts_at_once() {
+    if !live() {
+        return;
+    }
+    let lab = Lab::recording();
+    let good = std::fs::read_to_string(lab.path("recorder.toml")).unwrap();
+    std::fs::write(lab.path("recorder.toml"), "[budget]\nthread_percent = \"much\"\n").unwrap();
+    lab.signal(Signal::SIGHUP);
+    lab.until("the refusal is told", |lab| warns(lab, "configuration not reloaded"));
+    assert!(lab.log().contains("line 2"), "{}", lab.log());
+    let mut load = Program::start(&standin().engine, ["--duration", "30", "--start-on-stdin"]);
+    load.line_with("READY");
+    lab.until_covered(load.pid());
+    load.say("go");
+    assert!(!warns(&lab, "overhead budget"), "the old one is in force");
+    let strict = good.replace("thread_percent = 100", "thread_percent = 0.01");
+    std::fs::write(lab.path("recorder.toml"), strict).unwrap();
+    lab.signal(Signal::SIGHUP);
+    lab.until("the refusal is gone", |lab| !warns(lab, "configuration not reloaded"));
+    lab.until("the new budget acts", |lab| warns(lab, "overhead budget"));
+    let status = lab.json(&["status"]);
+    assert_eq!(status["cost"]["thread_limit_percent"], 0.01);
+}
+
+#[test]
+fn a_process_is_shown_with_its_launches_and_waits() {
+    if !live() {
+        return;
+    }
+    let lab = Lab::recording();
+    let mut load = Program::start(&standin().engine, ["--duration", "30", "--start-on-stdin"]);
+    load.line_with("READY");
+    lab.until_covered(load.pid());
+    load.say("go");
+    lab.until("it is seen to launch", |lab| {
+        let status = lab.json(&["status"]);
+        let processes = status["processes"].as_array().unwrap();
+        processes.iter().any(|p| {
+            p["pid"] == load.pid()
+                && p["launches_per_second"].as_f64().unwrap() > 100.0
+                && p["calls_per_second"].as_f64() > p["launches_per_second"].as_f64()
+                && (0.0..=100.0).contains(&p["off_cpu_percent"].as_f64().unwrap_or(-1.0))
+        })
+    });
+    let text = lab.ok(&["top"]);
+    assert!(text.contains("of past"), "not a terminal: once, as status: {text}");
+}
+
+#[test]
+fn a_second_sigterm_changes_nothing_and_silent_clients_hold_nothing_up() {
+    if !live() {
+        return;
+    }
+    let mut lab = Lab::recording();
+    let silent: Vec<UnixStream> =
+        (0..40).map(|_| UnixStream::connect(lab.path("run/control.sock")).unwrap()).collect();
+    calls::count(&lab, 2, 1_000, 20_000);
+    let stored = lab.json(&["status"])["events"]["stored"].as_u64().unwrap();
+    lab.signal(Signal::SIGTERM);
+    lab.signal(Signal::SIGTERM);
+    lab.signal(Signal::SIGINT);
+    lab.stop();
+    drop(silent);
+    let report = lab.json(&["verify", lab.path("state").to_str().unwrap()]);
+    assert_eq!((&report["ok"], &report["conservation"]["holds"]), (&true.into(), &true.into()), "{report}");
+    assert!(report["events"].as_u64().unwrap() >= stored);
+}
