@@ -44,8 +44,10 @@ pub const RESCAN_INTERVAL: Duration = Duration::from_secs(2);
 pub const SWEEP_INTERVAL: Duration = Duration::from_secs(10);
 /// Longest a snapshot waits for events beyond its post-window.
 pub const FREEZE_DRAIN_TIMEOUT: Duration = Duration::from_secs(2);
-/// Windows open or being written at once: each holds a copy of the head's used part, at most 8 MiB.
-pub const MAX_OPEN_WINDOWS: usize = 6;
+/// Windows open at once; further requests wait. As many as there may be clients, and some by triggers.
+pub const MAX_OPEN_WINDOWS: usize = 2 * MAX_CLIENTS;
+/// Windows that have ended and are not written yet. Each holds a copy of the head's used part, at most 8 MiB.
+pub const MAX_ENDED_WINDOWS: usize = 2;
 /// Longest window a snapshot may ask for, ns (past and future each).
 pub const MAX_WINDOW_NS: u64 = 24 * 3_600 * 1_000_000_000;
 /// Longest post-window, ns.

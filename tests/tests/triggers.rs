@@ -1,5 +1,5 @@
 //! Every trigger, by one test body, on the real kernel: what it asks for is a snapshot that verifies and holds the load.
-#![expect(clippy::unwrap_used, reason = "a failed step is a failed test")]
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a failed step is a failed test")]
 
 use std::{
     fs,

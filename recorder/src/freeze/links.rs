@@ -13,7 +13,7 @@ use ingero_format::{
 };
 
 use crate::{
-    ring::{Layout, Pin, SegmentInfo, SegmentTable},
+    ring::{Layout, Pin, SegmentInfo, SegmentTable, Segments},
     storage::Storage,
 };
 
@@ -55,14 +55,28 @@ impl FrozenSet {
         Ok(Self { storage, directory, segments: Vec::new(), head: Vec::new() })
     }
 
-    /// Links every segment of this boot with rows at or after `from_ns` and copies the head, all at one
-    /// moment: the table's lock keeps the sealer from moving rows from head to segment meanwhile. May be
-    /// called again to extend the set to what has been recorded since.
+    /// Links every segment of this boot with rows at or after `from_ns`, so that they cannot be evicted. Rows that are
+    /// still in the head come into a later segment: to be called again before the ring can have turned over.
     ///
     /// # Errors
     /// As the file system says, or that the window is larger than it may be.
+    pub fn hold(&mut self, table: &SegmentTable, window: &Wanted) -> io::Result<()> {
+        self.link_segments(&mut table.lock(), window)
+    }
+
+    /// The same and a copy of the head, all at one moment: the table's lock keeps the sealer from moving rows from
+    /// head to segment meanwhile. May be called again to extend the set to what has been recorded since.
+    ///
+    /// # Errors
+    /// As [`FrozenSet::hold`].
     pub fn link(&mut self, layout: &Layout, table: &SegmentTable, window: &Wanted) -> io::Result<()> {
         let mut segments = table.lock();
+        self.link_segments(&mut segments, window)?;
+        self.head = used_head(&*self.storage, &layout.ring.join("head"))?;
+        Ok(())
+    }
+
+    fn link_segments(&mut self, segments: &mut Segments, window: &Wanted) -> io::Result<()> {
         // The last two always: an empty or all-meta segment names what others use.
         let recent = segments.list.len().saturating_sub(2);
         let wanted = |(i, s): &(usize, &SegmentInfo)| {
@@ -88,7 +102,6 @@ impl FrozenSet {
                 }
             }
         }
-        self.head = used_head(&*self.storage, &layout.ring.join("head"))?;
         self.segments.sort_unstable_by_key(|s| s.seq);
         let first_seq = self.segments.first().map_or(u64::MAX, |s| s.seq);
         segments.pinned.retain(|pin| pin.directory != self.directory);

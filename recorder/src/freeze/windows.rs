@@ -23,11 +23,13 @@ use crate::{
     config::UserStacks,
     error::IoContext,
     journal,
-    limits::{DRAIN_INTERVAL, FREEZE_DRAIN_TIMEOUT, MAX_OPEN_WINDOWS},
+    limits::{DRAIN_INTERVAL, FREEZE_DRAIN_TIMEOUT, MAX_ENDED_WINDOWS, MAX_OPEN_WINDOWS},
 };
 
 /// How often the freezer asks whether it is to stop.
 const STOP_POLL: Duration = Duration::from_millis(500);
+/// How often an open window takes hold of what has been recorded since, ns: no ring turns over in that time.
+const HOLD_INTERVAL_NS: u64 = 1_000_000_000;
 /// How often it asks whether the drain has come far enough.
 const DRAIN_POLL: Duration = Duration::from_millis(10);
 
@@ -47,6 +49,8 @@ pub(super) struct Window {
     pub(super) open: Vec<Row>,
     /// The drain had passed `to_ns` when it was closed.
     pub(super) reached: bool,
+    /// When its segments were last linked.
+    held_ns: u64,
     stage: Stage,
 }
 
@@ -82,8 +86,7 @@ impl Freezer {
     ) {
         let (mut windows, mut serial) = (Vec::new(), 0u32);
         while !stop.load(Relaxed) {
-            // Further requests wait in the channel: each window holds a copy of the head.
-            if windows.len() + held.load(Relaxed) < MAX_OPEN_WINDOWS {
+            if windows.len() < MAX_OPEN_WINDOWS {
                 if let Ok(request) = requests.recv_timeout(pause(&windows)) {
                     serial += 1;
                     self.begin(request, serial, &mut windows);
@@ -110,7 +113,7 @@ impl Freezer {
             &self.layout.frozen,
             REMEDY,
         );
-        let linked = made.and_then(|mut set| match self.link(&mut set, from_ns) {
+        let linked = made.and_then(|mut set| match self.hold(&mut set, from_ns) {
             Ok(()) => Ok(set),
             Err(e) => {
                 set.remove(&self.table);
@@ -136,6 +139,7 @@ impl Freezer {
                     to_ns: 0,
                     open: Vec::new(),
                     reached: false,
+                    held_ns: at_ns,
                     stage: Stage::Open,
                 });
             }
@@ -151,12 +155,20 @@ impl Freezer {
         config.probes.user_stacks != UserStacks::Never
     }
 
+    fn hold(&self, set: &mut FrozenSet, from_ns: u64) -> Result<()> {
+        set.hold(&self.table, &self.wanted(from_ns)).at("cannot link", &self.layout.frozen, REMEDY)
+    }
+
     fn link(&self, set: &mut FrozenSet, from_ns: u64) -> Result<()> {
+        let wanted = self.wanted(from_ns);
+        set.link(&self.layout, &self.table, &wanted).at("cannot link", &self.layout.frozen, REMEDY)
+    }
+
+    fn wanted(&self, from_ns: u64) -> Wanted {
         let config = self.config.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         let max_bytes = config.snapshot.max_bytes.0;
         drop(config);
-        let wanted = Wanted { from_ns, boot_id: clock::boot_id(), max_bytes };
-        set.link(&self.layout, &self.table, &wanted).at("cannot link", &self.layout.frozen, REMEDY)
+        Wanted { from_ns, boot_id: clock::boot_id(), max_bytes }
     }
 
     // Moves every window on as far as it can go now.
@@ -172,7 +184,7 @@ impl Freezer {
             if window.stage == Stage::Open && (now_ns >= self.due_ns(&window) || stop.load(Relaxed)) {
                 self.end_post_window(&mut window, now_ns);
             }
-            match self.settle(&mut window, now_ns) {
+            match self.settle(&mut window, now_ns, held.load(Relaxed)) {
                 Ok(()) if window.stage == Stage::Closed => {
                     held.fetch_add(1, Relaxed);
                     let _ = closed.send(window);
@@ -214,12 +226,17 @@ impl Freezer {
     }
 
     // Until everything that ended before the window's end has been taken, and every gap in the numbers has either
-    // been filled or been told as a loss.
-    fn settle(&self, window: &mut Window, now_ns: u64) -> Result<()> {
+    // been filled or been told as a loss. The copy of the head is made when it can soon be written.
+    fn settle(&self, window: &mut Window, now_ns: u64, held: usize) -> Result<()> {
+        // What was in the head at first, and what came since, must not be evicted meanwhile.
+        if now_ns.saturating_sub(window.held_ns) >= HOLD_INTERVAL_NS {
+            window.held_ns = now_ns;
+            self.hold(&mut window.set, window.from_ns)?;
+        }
         let Stage::Draining { past_ns, until_ns } = window.stage else { return Ok(()) };
         let drained = self.progress.drained_through_ns.load(Relaxed) >= past_ns;
         window.reached = drained && self.progress.pending_gaps.load(Relaxed) == 0;
-        if window.reached || now_ns >= until_ns {
+        if (window.reached || now_ns >= until_ns) && held < MAX_ENDED_WINDOWS {
             self.link(&mut window.set, window.from_ns)?;
             window.stage = Stage::Closed;
         }

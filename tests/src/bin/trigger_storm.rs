@@ -75,7 +75,7 @@ fn send(place: &Place, i: u64) -> &'static str {
     let (token, body) = match i % 5 {
         0..3 => (TOKEN, webhook::firing("Storm", &i.to_string())),
         3 => (TOKEN, webhook::firing("Storm", &(i - 3).to_string())),
-        _ if i % 2 == 0 => (TOKEN, webhook::payload("resolved", "Storm", &i.to_string())),
+        _ if i.is_multiple_of(2) => (TOKEN, webhook::payload("resolved", "Storm", &i.to_string())),
         _ => ("wrong", webhook::firing("Storm", &i.to_string())),
     };
     match webhook::post(place, Some(token), &body).get(..12) {
@@ -107,6 +107,14 @@ fn storm(cli: &Cli) {
     });
     let seconds = begun.elapsed().as_secs_f64();
     println!("after {seconds:.1} s: {}", memory(pid));
+    // Those that were asked for are still being written.
+    let settled = |lab: &Lab| {
+        let status = lab.json(&["status"]);
+        let done = &status["snapshots"];
+        let fired = trigger(&status, "webhook")["fired"].as_u64().unwrap();
+        done["taken"].as_u64().unwrap() + done["failed"].as_u64().unwrap() == fired
+    };
+    lab.until("every bundle is written", settled);
     thread::sleep(Duration::from_secs(3));
     let after = lab.json(&["status"]);
     let count = |what| answers.iter().filter(|a| **a == what).count();
