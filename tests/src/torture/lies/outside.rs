@@ -318,7 +318,7 @@ fn of_messages() -> Vec<Lie> {
     let honest = control::to_wire(&request).unwrap();
     let status = control::to_wire(&Reply::Status(Box::<Status>::default())).unwrap();
     // The length, right again.
-    let wire = |record: &[u8]| [&(record.len() as u32 + 4).to_le_bytes(), &[1, 0, 0, 0][..], record].concat();
+    let wire = |record: &[u8]| [&(record.len() as u32 + 4).to_le_bytes(), &[2, 0, 0, 0][..], record].concat();
     let record = |bytes: &[u8]| bytes[8..].to_vec();
     let with = |bytes: &[u8], at: usize, value: &[u8]| {
         let mut bytes = bytes.to_vec();
@@ -330,7 +330,7 @@ fn of_messages() -> Vec<Lie> {
         lie("message_of_nothing", vec![], "cut short"),
         lie("message_length_0", with(&honest, 0, &[0; 4]), "length"),
         lie("message_length_3", with(&honest, 0, &[3, 0, 0, 0]), "length"),
-        lie("message_length_4_without_a_record", vec![4, 0, 0, 0, 1, 0, 0, 0], "control message"),
+        lie("message_length_4_without_a_record", vec![4, 0, 0, 0, 2, 0, 0, 0], "control message"),
         lie("message_length_over_1_mib", with(&honest, 0, &0x10_0001u32.to_le_bytes()), "length"),
         lie("message_length_u32_max", with(&honest, 0, &[0xff; 4]), "length"),
         lie("message_length_past_its_end", with(&honest, 0, &[0xff, 0, 0, 0]), "cut short"),
