@@ -4,6 +4,7 @@ pub mod copy_on_write;
 pub mod daemon_kill;
 pub mod damage;
 pub mod feeder;
+pub mod freeze;
 pub mod kill;
 pub mod large;
 pub mod lies;

@@ -1,5 +1,4 @@
 //! What happens between two runs of the recorder is not lost.
-#![expect(clippy::unwrap_used, reason = "a failed step is a failed test")]
 
 use std::path::{Path, PathBuf};
 

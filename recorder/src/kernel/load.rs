@@ -82,14 +82,15 @@ pub(super) fn refused(what: &str, e: impl std::fmt::Display) -> Error {
 pub fn load(options: &Options, kept: Option<Arc<Kept>>, counting: Counting) -> Result<Loaded> {
     let (mut ebpf, host) = programs(options, kept.as_deref())?;
     let multi = MultiPrograms::load(&ebpf).ok();
+    let map = |e: MapError| refused("a map", e);
+    let [term, reserve] = [term(&ebpf).map_err(map)?, term(&ebpf).map_err(map)?];
     let mut take = |name: &'static str| {
         ebpf.take_map(name).ok_or_else(|| Error::Other(format!("the BPF object has no map {name}")))
     };
-    let (threads, term, modes) = (take("THREADS")?, take("TERM")?, take("MODES")?);
+    let (threads, modes) = (take("THREADS")?, take("MODES")?);
     let (events, notices) = (take("EVENTS")?, take("NOTICES")?);
     let (processes, stacks, counters) = (take("PROCESSES")?, take("STACKS")?, take("COUNTERS")?);
-    let map = |e: MapError| refused("a map", e);
-    let [open_threads, reserve] = [second_handle(&threads).map_err(map)?, second_handle(&term).map_err(map)?];
+    let open_threads = second_handle(&threads).map_err(map)?;
     let (generation, begin) = (
         kept.as_ref().map_or(1, |kept| kept.generation()),
         match counting {
@@ -97,7 +98,6 @@ pub fn load(options: &Options, kept: Option<Arc<Kept>>, counting: Counting) -> R
             Counting::Since(epoch) => Some(epoch),
         },
     );
-    let term = term.try_into().map_err(map)?;
     Ok(Loaded {
         tenure: Tenure::new(term, kept.clone(), generation, begin).map_err(map)?,
         placer: Placer::new(ebpf, multi, kept),
@@ -109,7 +109,7 @@ pub fn load(options: &Options, kept: Option<Arc<Kept>>, counting: Counting) -> R
         stacks: stacks.try_into().map_err(map)?,
         counters: counters.try_into().map_err(map)?,
         modes: modes.try_into().map_err(map)?,
-        reserve: Reserve::new(reserve.try_into().map_err(map)?),
+        reserve: Reserve::new(reserve),
         host,
     })
 }
@@ -191,6 +191,12 @@ fn load_object(
 // A limit, or less if a test asks for it in the environment: full tables are then met in milliseconds.
 fn lowered(name: &str, limit: u32) -> u32 {
     std::env::var(name).ok().and_then(|text| text.parse().ok()).map_or(limit, |less: u32| less.min(limit))
+}
+
+/// A handle of its own on the map `TERM`. The object keeps its one: programs that are loaded later need it, and nobody
+/// else holds it for as long.
+pub(super) fn term(ebpf: &Ebpf) -> std::result::Result<Array<MapData, u64>, MapError> {
+    second_handle(ebpf.map("TERM").ok_or(MapError::InvalidMapType { map_type: 0 })?)?.try_into()
 }
 
 fn second_handle(map: &Map) -> std::result::Result<Map, MapError> {

@@ -4,7 +4,10 @@
 use aya::maps::{Array, HashMap, MapData, MapError};
 use ingero_ebpf_abi::{Term, ThreadState};
 
-use super::{MultiPrograms, Options, Placer, load::programs};
+use super::{
+    MultiPrograms, Options, Placer,
+    load::{programs, term},
+};
 use crate::{
     attach::safety,
     budget::{Costs, calibrate},
@@ -54,10 +57,10 @@ impl Trial {
         let options = Options { sources: Vec::new(), kernel_stacks: false, user_stacks: UserStacks::Never };
         let (mut ebpf, _) = programs(&options, None).map_err(|e| e.to_string())?;
         let multi = MultiPrograms::load(&ebpf).ok();
-        let mut take = |name| ebpf.take_map(name).ok_or(format!("the BPF object has no map {name}"));
-        let (threads, modes, term) = (take("THREADS")?, take("MODES")?, take("TERM")?);
         let map = |e: MapError| e.to_string();
-        let mut term: Array<MapData, u64> = term.try_into().map_err(map)?;
+        let mut term = term(&ebpf).map_err(map)?;
+        let mut take = |name| ebpf.take_map(name).ok_or(format!("the BPF object has no map {name}"));
+        let (threads, modes) = (take("THREADS")?, take("MODES")?);
         for (place, value) in [(Term::Generation, 1), (Term::Recorder, u64::from(std::process::id()))] {
             term.set(place as u32, value, 0).map_err(map)?;
         }

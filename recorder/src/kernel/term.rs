@@ -6,6 +6,7 @@ use aya::maps::{Array, MapData, MapError};
 use ingero_ebpf_abi::Term;
 
 use super::Kept;
+use crate::{Error, Result};
 
 /// The map `TERM` in the hands of the recorder that writes it.
 pub struct Tenure {
@@ -25,7 +26,7 @@ impl Tenure {
         kept: Option<Arc<Kept>>,
         generation: u64,
         begin: Option<u64>,
-    ) -> Result<Self, MapError> {
+    ) -> std::result::Result<Self, MapError> {
         term.set(Term::Recorder as u32, u64::from(std::process::id()), 0)?;
         if let Some(epoch) = begin {
             term.set(Term::Generation as u32, generation, 0)?;
@@ -39,8 +40,10 @@ impl Tenure {
     ///
     /// # Errors
     /// If the kernel refuses the change; then the earlier programs go on.
-    pub fn take_over(&mut self) -> Result<(), MapError> {
-        self.term.set(Term::Generation as u32, self.generation, 0)?;
+    pub fn take_over(&mut self) -> Result<()> {
+        self.term
+            .set(Term::Generation as u32, self.generation, 0)
+            .map_err(|e| Error::Other(format!("the programs cannot be put in force: {e}")))?;
         if let Some(kept) = self.kept.clone() {
             let remove = move || kept.remove_others();
             let _ = std::thread::Builder::new().name("retire".into()).spawn(remove);

@@ -2,6 +2,7 @@
 //! there, and put the new programs in force. Only then is the recorder ready.
 
 use std::{
+    os::unix::net::UnixListener,
     sync::{
         Arc, Mutex,
         mpsc::{Receiver, Sender, channel, sync_channel},
@@ -9,11 +10,15 @@ use std::{
     time::Duration,
 };
 
+use aya::maps::{MapData, PerCpuArray, RingBuf};
+use ingero_ebpf_abi::CpuCounters;
 use ingero_format::{
     head::Geometry,
     ops::{LossCause, Source},
     row::META_CPU,
 };
+
+use tokio::sync::watch;
 
 use super::{
     Paths,
@@ -23,7 +28,7 @@ use super::{
 use crate::{
     Error, Result,
     attach::{Prober, Returns},
-    budget::{Activity, BudgetReport, Keeper},
+    budget::{Activity, BudgetReport, Costs, Keeper},
     clock,
     config::{Config, UserStacks},
     control::{self, Answers, StatusSource},
@@ -31,10 +36,9 @@ use crate::{
     drain::{Drain, Finding, Gap, Progress, Sink, alarm},
     error::IoContext,
     freeze::{FreezeRequest, Freezer, Snapshots},
-    journal,
-    kernel::{self, Measured},
+    journal, kernel,
     limits::{MATCH_QUEUE, SEAL_QUEUE},
-    ring::{self, Bounds, Flusher, Layout, SealJob, Sealer, SegmentTable, Settings},
+    ring::{self, Bounds, Continued, Flusher, Layout, Ring, SealJob, Sealer, SegmentTable, Settings},
     sample::Sampler,
     storage::{FileSystem, Storage},
     trigger::{
@@ -69,15 +73,9 @@ pub(super) fn start(config: Config, paths: &Paths, warnings: Vec<String>) -> Res
     let layout = Layout::create(&*storage, &paths.state_dir)?;
     let shared = Shared::new(storage, layout, &config);
     let (findings, found) = channel();
-    let counting = handover::counting(&*shared.storage, &shared.layout);
-    let settings = settings(&config, counting);
-    let opened = ring::assemble(
-        &shared.storage,
-        &shared.layout,
-        &settings,
-        Arc::clone(&shared.registry),
-        findings.clone(),
-    )?;
+    let settings = settings(&config, handover::counting(&*shared.storage, &shared.layout));
+    let registry = Arc::clone(&shared.registry);
+    let opened = ring::assemble(&shared.storage, &shared.layout, &settings, registry, findings.clone())?;
     let (kept, counting) = handover::settle(&opened);
     let held_since = handover::held_since(&opened);
     let undo = Undo::new(kept.as_ref(), counting);
@@ -87,113 +85,116 @@ pub(super) fn start(config: Config, paths: &Paths, warnings: Vec<String>) -> Res
         user_stacks: config.probes.user_stacks,
     };
     let mut loaded = kernel::load(&options, kept.clone(), counting)?;
-    if opened.continued.is_none() {
-        tell_gap(&findings, opened.last_event_ns);
+    let Ring { lock, ring_id, last_event_ns, table, head, sealer, flusher, continued, .. } = opened;
+    if continued.is_none() {
+        tell_gap(&findings, last_event_ns);
     }
-    let (jobs, slots) = sync_channel(SEAL_QUEUE);
+    let (writing, slots) = sync_channel(SEAL_QUEUE);
     let (unnamed, to_name) = channel();
     let (matches, matched) = sync_channel(MATCH_QUEUE);
     let conditions = Conditions::default();
-    let mut sink =
-        Sink::new(opened.head, jobs, Some(loaded.stacks), Some(unnamed), Arc::clone(&shared.progress))
-            .with_predicates(Predicates::new(conditions.clone(), matches));
-    sink.resume(loaded.reserve, opened.continued.as_ref());
-    let alarm = alarm(&loaded.events)
-        .map_err(|e| Error::Other(format!("the drain's alarm: {e}; raise LimitNOFILE=")))?;
-    let mut drain = Drain {
-        alarm,
-        events: loaded.events,
-        counters: loaded.counters,
-        findings: found,
-        sink,
-        progress: Arc::clone(&shared.progress),
-        told: Vec::new(),
-        before: 0,
-    };
-    if let Some(continued) = &opened.continued {
-        drain.resume(continued);
-    }
+    let mut sink = Sink::new(head, writing, Some(loaded.stacks), Some(unnamed), Arc::clone(&shared.progress))
+        .with_predicates(Predicates::new(conditions.clone(), matches));
+    sink.resume(loaded.reserve, continued.as_ref());
+    let drain = drain(loaded.events, loaded.counters, found, sink, &shared.progress, continued.as_ref())?;
     // Before anything that takes time: the buffer may be filling since the earlier recorder ended.
-    let workers = record(drain, opened.sealer, opened.flusher, slots)?;
+    let workers = record(drain, sealer, flusher, slots)?;
     let listener = control::bind(&paths.run_dir)?;
-    let Measured { mut costs, returns } = kernel::measure();
-    journal::info(&costs.to_string());
-    let returns = Returns::decide(config.probes.return_probes, &returns);
+    let measured = kernel::measure();
+    let returns = Returns::decide(config.probes.return_probes, &measured.returns);
     let missing = kernel::attach_tracepoints(&mut loaded.placer, &options, loaded.host)?;
-    let more: Vec<String> = missing.into_iter().chain(returns.warning).collect();
-    more.iter().for_each(|text| journal::warning(text));
-    let warnings = warnings.into_iter().chain(more).collect();
+    let warnings = told(warnings, missing, returns.warning.clone());
     let (requests, asked) = channel();
-    let freezer =
-        shared.freezer(&opened.table, opened.ring_id, held_since, loaded.open_threads, returns.note);
-    let answers = answers(shared.source(&opened.table, requests, warnings), conditions, paths);
-    let (stop_control, stopped) = tokio::sync::watch::channel(false);
+    let freezer = shared.freezer(&table, ring_id, held_since, loaded.open_threads, returns.note.clone());
+    let answers = answers(shared.source(&table, requests, warnings), conditions, paths);
     let freezing = Worker::spawn("freeze", move |stop| freezer.run(&asked, stop))?;
-    let sampler = Sampler {
-        config: config.samples.clone(),
-        findings: findings.clone(),
-        registry: Arc::clone(&shared.registry),
-        progress: Arc::clone(&shared.progress),
-        triggers: Some(answers.source.triggers.clone()),
-        modules: (config.probes.user_stacks != UserStacks::Never).then(|| Arc::clone(&shared.modules)),
-    };
-    let sampling = Worker::spawn("sample", move |stop| sampler.run(stop))?;
-    let mut prober = Prober::new(loaded.placer, loaded.modes, config.probes.clone());
-    if !returns.used {
-        prober.without_returns()?;
-        costs = costs.without_returns();
-    }
+    let sampling = sample(&config, &shared, findings.clone(), &answers)?;
+    let prober = Prober::new(loaded.placer, loaded.modes, config.probes.clone());
+    let (prober, keeper) = shared.budgeted(prober, measured.costs, returns.used, findings.clone())?;
     let mut scanner = Scanner::new(
         prober,
-        Keeper::new(
-            Arc::clone(&shared.config),
-            costs,
-            (shared.budget.clone(), shared.activity.clone()),
-            findings.clone(),
-        ),
+        keeper,
         Watch {
             notices: loaded.notices,
             threads: loaded.threads,
             processes: loaded.processes,
             findings,
             registry: Arc::clone(&shared.registry),
-            modules: (config.probes.user_stacks != UserStacks::Never).then(|| Arc::clone(&shared.modules)),
+            modules: shared.modules_if_wanted(&config),
             unnamed: to_name,
-            earlier: opened.continued.unwrap_or_default(),
+            earlier: continued.unwrap_or_default(),
         },
     );
     scanner.first_scan();
-    loaded
-        .tenure
-        .take_over()
-        .map_err(|e| Error::Other(format!("the programs cannot be put in force: {e}")))?;
+    loaded.tenure.take_over()?;
     scanner.restore()?;
-    let (give_back, retired) = channel();
-    let discovery = Worker::spawn("discover", move |stop| {
-        let _ = give_back.send(scanner.run(stop));
-    })?;
-    let control = Worker::spawn("control", {
-        let answers = Arc::clone(&answers);
-        move |_| {
-            control::serve(listener, answers, stopped).unwrap_or_else(|e| journal::error(&e.to_string()));
-        }
-    })?;
+    let (discovery, retired) = discover(scanner)?;
+    let (control, stop_control) = serve(listener, &answers)?;
     let observing = observe(&answers, matched)?;
     answers.watchers.start();
     undo.disarm();
-    let order = [vec![control, observing, discovery, sampling], workers, vec![freezing]]
-        .into_iter()
-        .flatten()
-        .collect();
-    Ok(Running {
-        workers: order,
-        retired,
-        stop_control,
-        answers,
-        progress: shared.progress,
-        kept,
-        lock: opened.lock,
-    })
+    let order = [vec![control, observing, discovery, sampling], workers, vec![freezing]];
+    let workers = order.into_iter().flatten().collect();
+    Ok(Running { workers, retired, stop_control, answers, progress: shared.progress, kept, lock })
+}
+
+fn drain(
+    events: RingBuf<MapData>,
+    counters: PerCpuArray<MapData, CpuCounters>,
+    findings: Receiver<Finding>,
+    sink: Sink,
+    progress: &Arc<Progress>,
+    continued: Option<&Continued>,
+) -> Result<Drain> {
+    let alarm =
+        alarm(&events).map_err(|e| Error::Other(format!("the drain's alarm: {e}; raise LimitNOFILE=")))?;
+    let (progress, told) = (Arc::clone(progress), Vec::new());
+    let mut drain = Drain { alarm, events, counters, findings, sink, progress, told, before: 0 };
+    if let Some(continued) = continued {
+        drain.resume(continued);
+    }
+    Ok(drain)
+}
+
+// What is not as it should be goes into the journal, and stays in status.
+fn told(warnings: Vec<String>, missing: Vec<String>, returns: Option<String>) -> Vec<String> {
+    let more: Vec<String> = missing.into_iter().chain(returns).collect();
+    more.iter().for_each(|text| journal::warning(text));
+    warnings.into_iter().chain(more).collect()
+}
+
+fn sample(
+    config: &Config,
+    shared: &Shared,
+    findings: Sender<Finding>,
+    answers: &Arc<Answers>,
+) -> Result<Worker> {
+    let sampler = Sampler {
+        config: config.samples.clone(),
+        findings,
+        registry: Arc::clone(&shared.registry),
+        progress: Arc::clone(&shared.progress),
+        triggers: Some(answers.source.triggers.clone()),
+        modules: shared.modules_if_wanted(config),
+    };
+    Worker::spawn("sample", move |stop| sampler.run(stop))
+}
+
+fn discover(scanner: Scanner) -> Result<(Worker, Receiver<Prober>)> {
+    let (give_back, retired) = channel();
+    let worker = Worker::spawn("discover", move |stop| {
+        let _ = give_back.send(scanner.run(stop));
+    })?;
+    Ok((worker, retired))
+}
+
+fn serve(listener: UnixListener, answers: &Arc<Answers>) -> Result<(Worker, watch::Sender<bool>)> {
+    let (stop, stopped) = watch::channel(false);
+    let answers = Arc::clone(answers);
+    let worker = Worker::spawn("control", move |_| {
+        control::serve(listener, answers, stopped).unwrap_or_else(|e| journal::error(&e.to_string()));
+    })?;
+    Ok((worker, stop))
 }
 
 fn record(drain: Drain, sealer: Sealer, flusher: Flusher, slots: Receiver<SealJob>) -> Result<Vec<Worker>> {
@@ -224,6 +225,29 @@ fn settings(config: &Config, counting: Option<u64>) -> Settings {
 }
 
 impl Shared {
+    // The prober, without return probes where they are not safe, and who keeps it within the budget.
+    fn budgeted(
+        &self,
+        mut prober: Prober,
+        costs: Costs,
+        returns: bool,
+        findings: Sender<Finding>,
+    ) -> Result<(Prober, Keeper)> {
+        journal::info(&costs.to_string());
+        let costs = if returns {
+            costs
+        } else {
+            prober.without_returns()?;
+            costs.without_returns()
+        };
+        let report = (self.budget.clone(), self.activity.clone());
+        Ok((prober, Keeper::new(Arc::clone(&self.config), costs, report, findings)))
+    }
+
+    fn modules_if_wanted(&self, config: &Config) -> Option<Arc<Modules>> {
+        (config.probes.user_stacks != UserStacks::Never).then(|| Arc::clone(&self.modules))
+    }
+
     fn new(storage: Arc<dyn Storage>, layout: Layout, config: &Config) -> Self {
         Self {
             snapshots: Snapshots::new(Arc::clone(&storage), layout.bundles.clone()),

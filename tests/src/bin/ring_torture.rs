@@ -7,7 +7,7 @@ use clap::{Parser, Subcommand};
 use ingero_tests::torture::{
     copy_on_write, daemon_kill, damage,
     feeder::{self, Feed},
-    kill, large,
+    freeze, kill, large,
     lies::{self, memory::Counting},
     quota,
     record::Run,
@@ -69,6 +69,15 @@ enum What {
         #[arg(long, default_value_t = 60)]
         seconds: u64,
     },
+    /// Freezes back to back under load, by each path, as root (R12)
+    Freeze {
+        /// Size of the full ring, GiB
+        #[arg(long, default_value_t = 1)]
+        gib: u64,
+        /// Freezes by each path
+        #[arg(long, default_value_t = 1000)]
+        times: u32,
+    },
     /// R14: time from start to recording on a full ring after SIGKILL
     Recover {
         /// Size of the ring, GiB
@@ -128,6 +137,7 @@ fn main() {
         What::CopyOnWrite { times } => full_btrfs(times).end(arguments.record),
         What::Quota { seconds } => quota(seconds).end(arguments.record),
         What::Recover { gib } => recover(gib).end(arguments.record),
+        What::Freeze { gib, times } => freezes(gib, times).end(arguments.record),
         What::Feed { state, told, seed, large } => {
             let small = Feed {
                 segment_bytes: 128 << 10,
@@ -217,6 +227,25 @@ fn quota(seconds: u64) -> Run {
         Ok((looks, most)) => {
             run.runs = looks;
             run.worst = format!("{:.1} of {} MiB", most as f64 / 1_048_576.0, quota::MAX_BYTES >> 20);
+        }
+        Err(e) => run.failures.push(e),
+    }
+    run
+}
+
+fn freezes(gib: u64, times: u32) -> Run {
+    let what = format!("freezes back to back at 100,000 calls/s on a full ring of {gib} GiB, by each path");
+    let mut run = Run::begin("R12", what, "frozen p99 < 10 ms, 0 lost");
+    match freeze::run(gib, times) {
+        Ok(paths) => {
+            run.runs = paths.iter().map(|p| p.frozen_ns.len() as u64).sum();
+            run.worst = paths.iter().map(freeze::Frozen::line).collect::<Vec<_>>().join("; ");
+            for path in paths {
+                let p99 = path.frozen_ns.get(path.frozen_ns.len() * 99 / 100).or(path.frozen_ns.last());
+                if path.lost > 0 || p99.is_none_or(|ns| *ns >= 10_000_000) {
+                    run.failures.push(path.line());
+                }
+            }
         }
         Err(e) => run.failures.push(e),
     }

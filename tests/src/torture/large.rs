@@ -31,9 +31,22 @@ pub fn run(bytes: u64) -> Result<Opened, String> {
     let folder = tempfile::Builder::new().prefix("ingero-large-").tempdir().unwrap();
     let (state, told) = (folder.path().join("state"), folder.path().join("told"));
     fs::create_dir(&state).unwrap();
-    let (mut feeder, _) = start(&state, &told, bytes)?;
+    let memory = fill(&state, &told, bytes)?;
+    let held = FileSystem.allocated(&state);
+    let cold = drop_caches().then(|| reopen(&state, &told, bytes)).transpose()?;
+    let warm = reopen(&state, &told, bytes)?;
+    Ok(Opened { bytes: held, cold, warm, memory })
+}
+
+/// Fills the ring of a state directory up to its bound and kills who did; gives that process' anonymous and file-backed
+/// memory, bytes.
+///
+/// # Errors
+/// If the feeder ends by itself.
+pub fn fill(state: &Path, told: &Path, bytes: u64) -> Result<(u64, u64), String> {
+    let (mut feeder, _) = start(state, told, bytes)?;
     // Full once it evicts: the bound less what the next segment needs.
-    while FileSystem.allocated(&state) + (64 << 20) < bytes {
+    while FileSystem.allocated(state) + (64 << 20) < bytes {
         std::thread::sleep(Duration::from_millis(200));
         if let Ok(Some(status)) = feeder.try_wait() {
             return Err(format!("the feeder ended: {status}"));
@@ -41,10 +54,7 @@ pub fn run(bytes: u64) -> Result<Opened, String> {
     }
     let memory = memory_of(feeder.id());
     kill(&mut feeder);
-    let held = FileSystem.allocated(&state);
-    let cold = drop_caches().then(|| reopen(&state, &told, bytes)).transpose()?;
-    let warm = reopen(&state, &told, bytes)?;
-    Ok(Opened { bytes: held, cold, warm, memory })
+    Ok(memory)
 }
 
 fn reopen(state: &Path, told: &Path, bytes: u64) -> Result<Duration, String> {
