@@ -1,5 +1,5 @@
 //! Configuration, snapshots that are kept or go, and signals.
-#![expect(clippy::unwrap_used, reason = "a failed step is a failed test")]
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a failed step is a failed test")]
 
 use std::os::unix::net::UnixStream;
 
