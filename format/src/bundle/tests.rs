@@ -104,6 +104,39 @@ fn a_changed_segment_is_found_by_its_digest_alone() {
     assert_eq!((bundle.damage.len(), bundle.members[1].digest_agrees), (1, Some(false)));
 }
 
+// Found by mutants: the ranges of what the index says otherwise were nobody's business.
+#[test]
+fn what_the_index_says_otherwise_is_told_with_its_range_of_bytes() {
+    let range = |bytes: &[u8]| {
+        let mut bundle = Bundle::read(bytes).unwrap();
+        bundle.check_digests();
+        let [found] = &bundle.damage[..] else { panic!("{:?}", bundle.damage) };
+        (found.error.offset, found.to)
+    };
+    let whole = sample();
+    let segment = Bundle::read(&whole).unwrap().members[1].offset;
+    let mut other = whole.clone();
+    other[segment as usize] ^= 1;
+    assert_eq!(range(&other), (segment, segment + 3));
+    // An index that does not know the segment, and one that cannot be read.
+    for (index, expected) in
+        [(Some(Index { members: vec![], ..Index::default() }), None), (None, Some((0, 5)))]
+    {
+        let mut bytes = file_header();
+        append_member(&mut bytes, MemberKind::Segment, 4, b"seg");
+        let at = bytes.len() as u64 + HEADER_BYTES as u64;
+        let payload = index.map_or_else(|| vec![0xff; 5], |index| codec::encode("index", &index).unwrap());
+        append_member(&mut bytes, MemberKind::Index, 0, &payload);
+        append_member(&mut bytes, MemberKind::End, 0, &[]);
+        let segment = Bundle::read(&bytes).unwrap().members[0].offset;
+        let (from, to) = range(&bytes);
+        match expected {
+            None => assert_eq!((from, to), (segment, segment + 3)),
+            Some((_, len)) => assert!((at..=at + len).contains(&from) && to == at + len, "{from} {to} {at}"),
+        }
+    }
+}
+
 #[test]
 fn every_unknown_incompatible_bit_is_named_and_compatible_ones_are_ignored() {
     for bit in 0..32 {
