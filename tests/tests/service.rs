@@ -1,8 +1,12 @@
 //! Configuration, snapshots that are kept or go, and signals.
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a failed step is a failed test")]
 
-use std::os::unix::net::UnixStream;
+use std::{
+    io::{Read, Write},
+    os::unix::net::UnixStream,
+};
 
+use ingero_format::control::{Reply, Request, from_wire, to_wire};
 use ingero_tests::{Lab, Program, calls, live, standin};
 use nix::sys::signal::Signal;
 
@@ -109,4 +113,31 @@ fn a_second_sigterm_changes_nothing_and_silent_clients_hold_nothing_up() {
     let report = lab.json(&["verify", lab.path("state").to_str().unwrap()]);
     assert_eq!((&report["ok"], &report["conservation"]["holds"]), (&true.into(), &true.into()), "{report}");
     assert!(report["events"].as_u64().unwrap() >= stored);
+}
+
+#[test]
+fn a_client_of_another_version_is_answered_in_words_and_who_asks_for_a_change_is_noted() {
+    if !live() {
+        return;
+    }
+    let lab = Lab::recording();
+    for version in [1u16, 99] {
+        let mut stream = UnixStream::connect(lab.path("run/control.sock")).unwrap();
+        let mut wire = to_wire(&Request::Status).unwrap();
+        wire[4..6].copy_from_slice(&version.to_le_bytes());
+        stream.write_all(&wire).unwrap();
+        let mut answer = Vec::new();
+        stream.read_to_end(&mut answer).unwrap();
+        let Reply::Failed { message } = from_wire(&answer[4..]).unwrap() else { panic!("{answer:?}") };
+        assert!(message.contains(&format!("control protocol {version}")), "{message}");
+        assert!(message.contains("of one version"), "{message}");
+    }
+    let refused = lab.ctl(&["rm", "../../etc/passwd"]);
+    assert!(!refused.status.success());
+    let log = lab.log();
+    assert!(
+        log.contains("uid 0 (process ") && log.contains(") asks: remove snapshot of no valid id"),
+        "{log}"
+    );
+    assert!(!log.contains("passwd"), "{log}");
 }

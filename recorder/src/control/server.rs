@@ -20,6 +20,7 @@ use super::Answers;
 use crate::{
     Error, Result,
     error::IoContext,
+    freeze::valid_id,
     journal,
     limits::{CLIENT_TIMEOUT, MAX_CLIENTS},
 };
@@ -102,6 +103,7 @@ async fn seat_and_client(
 }
 
 async fn client(mut stream: UnixStream, answers: Arc<Answers>) -> std::io::Result<()> {
+    let peer = peer(&stream);
     let (reply, file) = match timeout(CLIENT_TIMEOUT, request(&mut stream)).await {
         Err(_) => return Err(std::io::Error::other("a client sent no whole request in time")),
         Ok(Err(e)) if e.kind() == std::io::ErrorKind::InvalidData => {
@@ -109,7 +111,12 @@ async fn client(mut stream: UnixStream, answers: Arc<Answers>) -> std::io::Resul
         }
         Ok(Err(e)) => return Err(e),
         // A snapshot takes seconds: it waits on a thread of the runtime's pool, not on this one.
-        Ok(Ok(request)) => tokio::task::spawn_blocking(move || answers.answer(request)).await?,
+        Ok(Ok(request)) => {
+            if let Some(what) = changes(&request) {
+                journal::info(&format!("{peer} asks: {what}"));
+            }
+            tokio::task::spawn_blocking(move || answers.answer(request)).await?
+        }
     };
     let wire = to_wire(&reply).map_err(std::io::Error::other)?;
     timed(stream.write_all(&wire)).await?;
@@ -124,6 +131,32 @@ async fn client(mut stream: UnixStream, answers: Arc<Answers>) -> std::io::Resul
         }
     }
     timed(stream.shutdown()).await
+}
+
+// Who is there, as the kernel says. Who may connect at all is a matter of the socket's mode and group.
+fn peer(stream: &UnixStream) -> String {
+    stream.peer_cred().map_or_else(
+        |_| "somebody".to_owned(),
+        |peer| format!("uid {} (process {})", peer.uid(), peer.pid().unwrap_or(0)),
+    )
+}
+
+// What a request changes, in words; a question changes nothing.
+fn changes(request: &Request) -> Option<String> {
+    match request {
+        Request::Status | Request::Snapshots => None,
+        Request::Snapshot { .. } => Some("take a snapshot".to_owned()),
+        Request::Fetch { id } => Some(format!("fetch snapshot {}", known(id))),
+        Request::Remove { id } => Some(format!("remove snapshot {}", known(id))),
+        Request::Pin { id, pinned: true } => Some(format!("pin snapshot {}", known(id))),
+        Request::Pin { id, pinned: false } => Some(format!("unpin snapshot {}", known(id))),
+        Request::Reload => Some("reload the configuration".to_owned()),
+    }
+}
+
+// A client's text does not reach the journal as it is.
+fn known(id: &str) -> &str {
+    if valid_id(id) { id } else { "of no valid id" }
 }
 
 async fn timed(work: impl Future<Output = std::io::Result<()>>) -> std::io::Result<()> {
