@@ -12,7 +12,7 @@ mod cgroup;
 pub(crate) mod engine;
 mod exposition;
 mod host;
-mod nvml;
+pub(crate) mod nvml;
 mod own;
 mod readings;
 

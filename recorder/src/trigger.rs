@@ -10,7 +10,8 @@
 //! | [`observe`] | turns what they and the samples noticed into questions |
 //! | [`webhook`] | alerts over HTTP |
 //! | [`ttft`] | an inference engine's time to first token |
-//! | [`watchers`] | starts and stops the last two as the configuration says |
+//! | [`throttle`], `xid` | what the driver's management library says of the GPUs |
+//! | [`watchers`] | starts and stops those that need a thread as the configuration says |
 
 pub mod gate;
 pub mod joint;
@@ -22,6 +23,7 @@ pub mod throttle;
 pub mod ttft;
 pub mod watchers;
 pub mod webhook;
+mod xid;
 
 use std::{
     collections::BTreeMap,
@@ -161,7 +163,12 @@ impl Triggers {
 
     /// Counts a question that was none: it could not be read or its asker was not let in.
     pub fn refuse(&self, kind: Kind, why: Refusal, detail: &str) {
-        lock(&self.gate).refuse(kind, why);
+        self.refuse_all(kind, why, 1, detail);
+    }
+
+    /// The same for several at once.
+    pub fn refuse_all(&self, kind: Kind, why: Refusal, count: u64, detail: &str) {
+        lock(&self.gate).refuse(kind, why, count);
         self.tell(kind, &Verdict::Refused(why), &printable(detail, MAX_REASON_BYTES), clock::boot_ns());
     }
 

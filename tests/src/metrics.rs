@@ -44,11 +44,13 @@ fn page(fast: u64, slow: u64) -> String {
     for bound in BOUNDS {
         let seconds: f64 = bound.parse().unwrap();
         let count = if seconds < 0.04 { 0 } else { fast } + if seconds < 5.0 { 0 } else { slow };
-        page += &format!("{name}_bucket{{{labels},le=\"{bound}\"}} {count}.0\n");
+        page +=
+            &format!("{name}_bucket{{engine=\"0\",le=\"{bound}\",model_name=\"standin/model\"}} {count}.0\n");
     }
     let (all, sum) = (fast + slow, fast as f64 * 0.03 + slow as f64 * 4.0);
     page + &format!(
-        "{name}_bucket{{{labels},le=\"+Inf\"}} {all}.0\n{name}_count{{{labels}}} {all}.0\n{name}_sum{{{labels}}} {sum}\n"
+        "{name}_bucket{{engine=\"0\",le=\"+Inf\",model_name=\"standin/model\"}} {all}.0\n\
+         {name}_count{{{labels}}} {all}.0\n{name}_sum{{{labels}}} {sum}\n{name}_created{{{labels}}} 1.7953e+09\n"
     )
 }
 

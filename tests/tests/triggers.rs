@@ -20,7 +20,9 @@ const PORT_OF_NOBODY: &str = "127.0.0.1:1";
 fn configure(lab: &Lab, triggers: &str) {
     let text = format!(
         "[ring]\nmax_bytes = \"256MiB\"\nkeep_free = \"16MiB\"\n[budget]\nthread_percent = 100\ndaemon_percent = 100\n\
-         [snapshot]\nlast = \"2500ms\"\nafter = \"200ms\"\nmax_per_hour = 1000\nmax_bytes = \"128MiB\"\n{triggers}"
+         [snapshot]\nlast = \"2500ms\"\nafter = \"200ms\"\nmax_per_hour = 1000\nmax_bytes = \"128MiB\"\n\
+         [samples]\ninterval = \"200ms\"\nnvml_library = \"{}\"\n{triggers}",
+        lab.path("driver/libnvidia-ml.so.1").display()
     );
     fs::write(lab.path("recorder.toml"), text).unwrap();
 }
@@ -90,79 +92,111 @@ fn stop_for(load: &Program, time: Duration) {
     std::thread::sleep(Duration::from_millis(300));
 }
 
+fn by_people_and_units(lab: &Lab) {
+    for (name, more) in [("command", None), ("unit", Some("--unit"))] {
+        freezes(lab, name, "by hand", || {
+            let args = ["snapshot", "--last", "1s", "--after", "200ms", "--reason", "by hand"];
+            lab.ok(&args.into_iter().chain(more).collect::<Vec<_>>());
+        });
+    }
+    freezes(lab, "signal", "SIGUSR1", || {
+        lab.signal(Signal::SIGUSR1);
+        std::thread::sleep(Duration::from_millis(300));
+    });
+}
+
+fn by_alerts(lab: &Lab, address: &str) {
+    let hook = |listen: &str| {
+        let token = lab.path("token").display().to_string();
+        format!("[trigger.webhook]\nlisten = \"{listen}\"\ncool_down = \"0s\"\ntoken_file = \"{token}\"\n")
+    };
+    reload(lab, &hook(address));
+    freezes(lab, "webhook", "alert OverTcp", || {
+        let answer = webhook::post(&webhook::tcp(address), Some(TOKEN), &webhook::firing("OverTcp", "1"));
+        assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    });
+    reload(lab, &hook("unix"));
+    freezes(lab, "webhook", "alert ../../etc/passwd", || {
+        let client = webhook::unix(&lab.path("run/webhook.sock"));
+        let answer = webhook::post(&client, Some(TOKEN), &webhook::firing("../../etc/passwd", "2"));
+        assert!(answer.contains("\"fired\":1"), "{answer}");
+    });
+    assert!(webhook::connect(&webhook::tcp(address)).is_none(), "the old address is closed");
+}
+
+fn by_its_engine(lab: &Lab) {
+    let engine = Engine::start();
+    let pages = format!("[trigger.ttft]\npages = [\"{}\"]\n", engine.page());
+    let rest = "interval = \"200ms\"\nwindow = \"2s\"\nthreshold = \"1s\"\ncool_down = \"0s\"\n";
+    reload(lab, &(pages + rest));
+    freezes(lab, "ttft", "time to first token", || {
+        std::thread::sleep(Duration::from_millis(700));
+        engine.slow();
+        std::thread::sleep(Duration::from_millis(700));
+    });
+}
+
+// What stops the load makes a call long, keeps a thread off the CPU, and makes its launches fall.
+fn by_conditions_on_rows(lab: &Lab, load: &Program) {
+    let (short, long) = (Duration::from_millis(120), Duration::from_millis(2_200));
+    reload(lab, "[trigger.predicate]\nsync_longer = \"50ms\"\ncool_down = \"0s\"\n");
+    freezes(lab, "sync_longer", "Synchronize of standin-engine/", || stop_for(load, short));
+    reload(lab, "[trigger.predicate]\noff_cpu_longer = \"50ms\"\ncool_down = \"0s\"\n");
+    freezes(lab, "off_cpu_longer", "was off the CPU for", || stop_for(load, short));
+    let rate = "launch_rate_below_percent = 20\nlaunch_rate_min = 100\nlaunch_rate_hold = \"2s\"\n";
+    reload(lab, &format!("[trigger.predicate]\n{rate}cool_down = \"0s\"\n"));
+    std::thread::sleep(Duration::from_secs(4));
+    freezes(lab, "launch_rate_drop", "launches of standin-engine/", || stop_for(load, long));
+}
+
+fn by_its_gpus(lab: &Lab) {
+    reload(lab, "[trigger.predicate]\ngpu_throttle = true\ngpu_xid = true\ncool_down = \"0s\"\n");
+    for (name, file, reason) in [
+        ("gpu_throttle", "nvml-is-hot", "GPU 0 began to throttle: hardware thermal slowdown"),
+        ("gpu_xid", "nvml-xid", "XID error 79 of GPU GPU-5ca1ab1e"),
+    ] {
+        let mut done = false;
+        freezes(lab, name, reason, || {
+            if !std::mem::replace(&mut done, true) {
+                // Whole at once: it is looked for a hundred times a second.
+                fs::write(lab.path("new"), "79").unwrap();
+                fs::rename(lab.path("new"), lab.path("driver").join(file)).unwrap();
+            }
+            std::thread::sleep(Duration::from_millis(100));
+        });
+    }
+}
+
+fn by_a_death(lab: &Lab, load: &Program) {
+    reload(lab, "[trigger.process]\nnames = [\"standin-*\"]\n");
+    let mut killed = false;
+    freezes(lab, "process", "was ended by signal 9", || {
+        if !std::mem::replace(&mut killed, true) {
+            load.signal(Signal::SIGKILL);
+        }
+        std::thread::sleep(Duration::from_millis(100));
+    });
+}
+
 #[test]
 fn every_trigger_freezes_a_window_that_verifies_and_holds_the_load() {
     if !live() {
         return;
     }
     let mut lab = Lab::new();
-    let (address, engine) = (webhook::free_address(), Engine::start());
+    let address = webhook::free_address();
     fs::write(lab.path("token"), TOKEN).unwrap();
-    let token = lab.path("token").display().to_string();
-    let hook = |listen: &str| {
-        format!("[trigger.webhook]\nlisten = \"{listen}\"\ncool_down = \"0s\"\ntoken_file = \"{token}\"\n")
-    };
-    configure(&lab, &hook(&address));
+    fs::create_dir(lab.path("driver")).unwrap();
+    fs::copy(&standin().libnvml, lab.path("driver/libnvidia-ml.so.1")).unwrap();
+    configure(&lab, "");
     lab.start();
     let mut load = load(&lab);
-
-    freezes(&lab, "command", "by hand", || {
-        lab.ok(&["snapshot", "--last", "1s", "--after", "200ms", "--reason", "by hand"]);
-    });
-    freezes(&lab, "unit", "unit a", || {
-        lab.ok(&["snapshot", "--unit", "--last", "1s", "--after", "200ms", "--reason", "unit a"]);
-    });
-    freezes(&lab, "signal", "SIGUSR1", || {
-        lab.signal(Signal::SIGUSR1);
-        std::thread::sleep(Duration::from_millis(300));
-    });
-    freezes(&lab, "webhook", "alert OverTcp", || {
-        let answer = webhook::post(&webhook::tcp(&address), Some(TOKEN), &webhook::firing("OverTcp", "1"));
-        assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
-    });
-    reload(&lab, &hook("unix"));
-    freezes(&lab, "webhook", "alert ../../etc/passwd", || {
-        let client = webhook::unix(&lab.path("run/webhook.sock"));
-        let answer = webhook::post(&client, Some(TOKEN), &webhook::firing("../../etc/passwd", "2"));
-        assert!(answer.contains("\"fired\":1"), "{answer}");
-    });
-    assert!(webhook::connect(&webhook::tcp(&address)).is_none(), "the old address is closed");
-
-    reload(
-        &lab,
-        &format!(
-            "[trigger.ttft]\npages = [\"{}\"]\ninterval = \"200ms\"\nwindow = \"2s\"\nthreshold = \"1s\"\ncool_down = \"0s\"\n",
-            engine.page()
-        ),
-    );
-    freezes(&lab, "ttft", "time to first token", || {
-        std::thread::sleep(Duration::from_millis(700));
-        engine.slow();
-        std::thread::sleep(Duration::from_millis(700));
-    });
-
-    reload(&lab, "[trigger.predicate]\nsync_longer = \"50ms\"\ncool_down = \"0s\"\n");
-    freezes(&lab, "sync_longer", "Synchronize of standin-engine/", || {
-        stop_for(&load, Duration::from_millis(120))
-    });
-    reload(&lab, "[trigger.predicate]\noff_cpu_longer = \"50ms\"\ncool_down = \"0s\"\n");
-    freezes(&lab, "off_cpu_longer", "was off the CPU for", || stop_for(&load, Duration::from_millis(120)));
-    reload(
-        &lab,
-        "[trigger.predicate]\nlaunch_rate_below_percent = 20\nlaunch_rate_min = 100\nlaunch_rate_hold = \"2s\"\ncool_down = \"0s\"\n",
-    );
-    std::thread::sleep(Duration::from_secs(4));
-    freezes(&lab, "launch_rate_drop", "launches of standin-engine/", || {
-        stop_for(&load, Duration::from_millis(2_200))
-    });
-    reload(&lab, "[trigger.process]\nnames = [\"standin-*\"]\n");
-    let mut killed = false;
-    freezes(&lab, "process", "was ended by signal 9", || {
-        if !std::mem::replace(&mut killed, true) {
-            load.signal(Signal::SIGKILL);
-        }
-        std::thread::sleep(Duration::from_millis(100));
-    });
+    by_people_and_units(&lab);
+    by_alerts(&lab, &address);
+    by_its_engine(&lab);
+    by_conditions_on_rows(&lab, &load);
+    by_its_gpus(&lab);
+    by_a_death(&lab, &load);
     load.finish();
     let status = lab.json(&["status"]);
     assert_eq!(status["snapshots"]["failed"], 0, "{status}");

@@ -192,6 +192,8 @@ pub struct PredicateTrigger {
     pub oom_kill: OomKill,
     /// A GPU began to throttle for heat or power supply.
     pub gpu_throttle: bool,
+    /// A GPU's driver reported an error by number (XID).
+    pub gpu_xid: bool,
     /// Least time between two snapshots by the same condition, ns.
     pub cool_down: Nanos,
 }
@@ -206,6 +208,7 @@ impl Default for PredicateTrigger {
             launch_rate_hold: Nanos(10 * SECOND),
             oom_kill: OomKill::Recorded,
             gpu_throttle: false,
+            gpu_xid: false,
             cool_down: Nanos(60 * SECOND),
         }
     }
@@ -345,7 +348,7 @@ mod tests {
     fn without_configuration_only_signal_and_oom_kills_of_recorded_processes_are_armed() {
         let t = Config::parse("").unwrap().trigger;
         assert!(t.signal.enabled && t.webhook.listen.is_none() && t.ttft.pages.is_empty());
-        assert!(t.process.names.is_empty() && !t.predicate.gpu_throttle);
+        assert!(t.process.names.is_empty() && !t.predicate.gpu_throttle && !t.predicate.gpu_xid);
         assert_eq!(t.predicate.oom_kill, OomKill::Recorded);
         let p = &t.predicate;
         assert!(
@@ -360,7 +363,7 @@ mod tests {
             [trigger.ttft]\npages = [\"http://127.0.0.1:8000/metrics\"]\ninterval = \"500ms\"\nstatistic = \"mean\"\n\
             threshold = \"800ms\"\nwindow = \"30s\"\nmin_requests = 5\ncool_down = \"2m\"\n\
             [trigger.predicate]\nsync_longer = \"50ms\"\noff_cpu_longer = \"100ms\"\nlaunch_rate_below_percent = 30\n\
-            launch_rate_min = 200\nlaunch_rate_hold = \"5s\"\noom_kill = \"any\"\ngpu_throttle = true\ncool_down = \"10s\"\n\
+            launch_rate_min = 200\nlaunch_rate_hold = \"5s\"\noom_kill = \"any\"\ngpu_throttle = true\ngpu_xid = true\ncool_down = \"10s\"\n\
             [trigger.process]\nnames = [\"python*\", \"VLLM::Worker\"]\ncool_down = \"5s\"\n";
         let t = Config::parse(text).unwrap().trigger;
         assert_eq!(t.webhook.listen, Some(Listen::Tcp("[::1]:9096".parse().unwrap())));

@@ -55,7 +55,7 @@ pub(super) fn run(library: &str, interval: Duration, outlet: &Outlet, triggers: 
     }
 }
 
-fn open(library: &str) -> Result<Nvml, NvmlError> {
+pub(crate) fn open(library: &str) -> Result<Nvml, NvmlError> {
     let library = if library.is_empty() { LIBRARY } else { library };
     Nvml::builder().lib_path(OsStr::new(Path::new(library))).init()
 }

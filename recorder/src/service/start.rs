@@ -106,7 +106,7 @@ pub(super) fn start(config: Config, paths: &Paths, warnings: Vec<String>) -> Res
     let warnings = told(warnings, missing, returns.warning.clone());
     let (requests, asked) = channel();
     let freezer = shared.freezer(&table, ring_id, held_since, loaded.open_threads, returns.note.clone());
-    let answers = answers(shared.source(&table, requests, warnings), conditions, paths);
+    let answers = answers(shared.source(&table, requests, warnings), conditions.clone(), paths);
     let freezing = Worker::spawn("freeze", move |stop| freezer.run(&asked, stop))?;
     let sampling = sample(&config, &shared, findings.clone(), &answers)?;
     let prober = Prober::new(loaded.placer, loaded.modes, config.probes.clone());
@@ -130,7 +130,7 @@ pub(super) fn start(config: Config, paths: &Paths, warnings: Vec<String>) -> Res
     scanner.restore()?;
     let (discovery, retired) = discover(scanner)?;
     let (control, stop_control) = serve(listener, &answers)?;
-    let observing = observe(&answers, matched)?;
+    let observing = observe(&answers, conditions, matched)?;
     answers.watchers.start();
     undo.disarm();
     let order = [vec![control, observing, discovery, sampling], workers, vec![freezing]];
@@ -322,11 +322,12 @@ fn answers(source: StatusSource, conditions: Conditions, paths: &Paths) -> Arc<A
     Arc::new(Answers { source, config_path: paths.config.clone(), config, watchers })
 }
 
-fn observe(answers: &Answers, matched: Receiver<Match>) -> Result<Worker> {
+fn observe(answers: &Answers, conditions: Conditions, matched: Receiver<Match>) -> Result<Worker> {
     let observer = Observer {
         triggers: answers.source.triggers.clone(),
         registry: Arc::clone(&answers.source.registry),
         config: Arc::clone(&answers.config),
+        conditions,
     };
     Worker::spawn("observe", move |stop| observer.run(&matched, stop))
 }

@@ -33,6 +33,8 @@ pub enum Refusal {
     TooLarge,
     /// The question did not arrive in time.
     TooSlow,
+    /// More matches came at once than were looked at.
+    Overrun,
 }
 
 impl Refusal {
@@ -49,6 +51,7 @@ impl Refusal {
             Self::Malformed => "malformed",
             Self::TooLarge => "too_large",
             Self::TooSlow => "too_slow",
+            Self::Overrun => "overrun",
         }
     }
 
@@ -65,6 +68,7 @@ impl Refusal {
             Self::Malformed => "the request cannot be read",
             Self::TooLarge => "the request is too large",
             Self::TooSlow => "the request did not arrive in time",
+            Self::Overrun => "more matched at once than could be looked at",
         }
     }
 }
@@ -138,7 +142,7 @@ impl Gate {
     pub fn decide(&mut self, kind: Kind, rules: &Rules, asked: &Asked<'_>) -> Verdict {
         let verdict = self.verdict(kind, rules, asked);
         if let Verdict::Refused(why) = verdict {
-            self.refuse(kind, why);
+            self.refuse(kind, why, 1);
             return verdict;
         }
         self.remember(asked.fingerprint);
@@ -203,11 +207,11 @@ impl Gate {
         }
     }
 
-    /// Counts a refusal that was decided elsewhere.
-    pub fn refuse(&mut self, kind: Kind, why: Refusal) {
+    /// Counts refusals that were decided elsewhere.
+    pub fn refuse(&mut self, kind: Kind, why: Refusal, count: u64) {
         let tally = self.tallies.entry(kind).or_default();
-        tally.asked += 1;
-        *tally.refused.entry(why).or_default() += 1;
+        tally.asked += count;
+        *tally.refused.entry(why).or_default() += count;
     }
 
     /// The counts of one trigger.

@@ -27,11 +27,13 @@ pub enum Kind {
     OomKill,
     /// A GPU began to throttle.
     GpuThrottle,
+    /// A GPU's driver reported an error.
+    GpuXid,
 }
 
 impl Kind {
     /// All, in the order of status.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::Command,
         Self::Signal,
         Self::Unit,
@@ -43,6 +45,7 @@ impl Kind {
         Self::LaunchRateDrop,
         Self::OomKill,
         Self::GpuThrottle,
+        Self::GpuXid,
     ];
 
     /// Its name in status, MANIFEST and journal.
@@ -60,6 +63,7 @@ impl Kind {
             Self::LaunchRateDrop => "launch_rate_drop",
             Self::OomKill => "oom_kill",
             Self::GpuThrottle => "gpu_throttle",
+            Self::GpuXid => "gpu_xid",
         }
     }
 
@@ -71,7 +75,8 @@ impl Kind {
             | Self::OffCpuLonger
             | Self::LaunchRateDrop
             | Self::OomKill
-            | Self::GpuThrottle => "predicate",
+            | Self::GpuThrottle
+            | Self::GpuXid => "predicate",
             other => other.name(),
         }
     }
@@ -91,6 +96,7 @@ impl Kind {
             Self::LaunchRateDrop => p.launch_rate_below_percent.is_some(),
             Self::OomKill => p.oom_kill != OomKill::Never,
             Self::GpuThrottle => p.gpu_throttle,
+            Self::GpuXid => p.gpu_xid,
         }
     }
 
@@ -108,7 +114,8 @@ impl Kind {
             | Self::OffCpuLonger
             | Self::LaunchRateDrop
             | Self::OomKill
-            | Self::GpuThrottle => t.predicate.cool_down.0,
+            | Self::GpuThrottle
+            | Self::GpuXid => t.predicate.cool_down.0,
         }
     }
 }

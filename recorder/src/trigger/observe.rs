@@ -16,8 +16,8 @@ use ingero_format::{
 };
 
 use super::{
-    Ask, Kind, Triggers,
-    predicate::{Match, What},
+    Ask, Refusal, Triggers,
+    predicate::{Match, Shared, What},
 };
 use crate::{
     config::{Config, OomKill},
@@ -36,6 +36,8 @@ pub struct Observer {
     pub triggers: Triggers,
     /// Which processes are recorded.
     pub registry: Arc<Registry>,
+    /// For matches that did not fit into the channel.
+    pub conditions: Shared,
     /// Configuration in force.
     pub config: Arc<Mutex<Config>>,
 }
@@ -51,6 +53,10 @@ impl Observer {
                 looked = Instant::now();
                 let now = self.registry.processes().into_iter().map(|p| (p.pid, p.comm)).collect();
                 before = std::mem::replace(&mut names, now);
+                for (kind, count) in self.conditions.take_untaken() {
+                    let detail = format!("{} matches", show_count(count));
+                    self.triggers.refuse_all(kind, Refusal::Overrun, count, &detail);
+                }
             }
             if let Ok(found) = found {
                 let of = |pid| {
@@ -73,29 +79,24 @@ impl Observer {
             String::new()
         };
         let op = || ops::by_number(row.op).map_or("?", |op| op.name);
-        let (kind, reason) = match found.what {
-            What::Sync => (
-                Kind::SyncLonger,
-                format!("{} of {who} thread {} took {}{more}", op(), row.tid, show_ns(row.dur_ns)),
-            ),
-            What::OffCpu => (
-                Kind::OffCpuLonger,
-                format!("thread {} of {who} was off the CPU for {}{more}", row.tid, show_ns(row.dur_ns)),
-            ),
-            What::LaunchRate(drop) => (
-                Kind::LaunchRateDrop,
-                format!(
-                    "launches of {who} fell to {}/s from {}/s",
-                    show_count(drop.rate as u64),
-                    show_count(drop.level as u64)
-                ),
+        let reason = match found.what {
+            What::Sync => {
+                format!("{} of {who} thread {} took {}{more}", op(), row.tid, show_ns(row.dur_ns))
+            }
+            What::OffCpu => {
+                format!("thread {} of {who} was off the CPU for {}{more}", row.tid, show_ns(row.dur_ns))
+            }
+            What::LaunchRate(drop) => format!(
+                "launches of {who} fell to {}/s from {}/s",
+                show_count(drop.rate as u64),
+                show_count(drop.level as u64)
             ),
             What::OomKill => {
                 let any = self.with_config(|c| c.trigger.predicate.oom_kill == OomKill::Any);
                 if known.is_none() && !any {
                     return;
                 }
-                (Kind::OomKill, format!("{who} was killed for want of memory{more}"))
+                format!("{who} was killed for want of memory{more}")
             }
             What::Exit => {
                 // Only processes that use CUDA have a name here; children of theirs, such as compilers, fail all day.
@@ -104,10 +105,10 @@ impl Observer {
                 {
                     return;
                 }
-                (Kind::Process, format!("{who} {how}"))
+                format!("{who} {how}")
             }
         };
-        self.triggers.ask(kind, Ask { reason, ..Ask::default() });
+        self.triggers.ask(found.what.kind(), Ask { reason, ..Ask::default() });
     }
 
     fn with_config<T>(&self, ask: impl Fn(&Config) -> T) -> T {

@@ -15,7 +15,10 @@ use ingero_format::{
     ops::{self, Group, OPS, Source},
 };
 
-use super::launch_rate::{Drop, LaunchRates, Limits};
+use super::{
+    Kind,
+    launch_rate::{Drop, LaunchRates, Limits},
+};
 use crate::config::{OomKill, TriggerConfig};
 
 /// Operations that can match lie below this number.
@@ -54,6 +57,24 @@ pub enum What {
     OomKill,
     /// Launches fell.
     LaunchRate(Drop),
+}
+
+/// Triggers whose conditions are looked at here.
+const KINDS: [Kind; 5] =
+    [Kind::SyncLonger, Kind::OffCpuLonger, Kind::Process, Kind::OomKill, Kind::LaunchRateDrop];
+
+impl What {
+    /// The trigger it is a match of.
+    #[must_use]
+    pub fn kind(&self) -> Kind {
+        match self {
+            Self::Sync => Kind::SyncLonger,
+            Self::OffCpu => Kind::OffCpuLonger,
+            Self::Exit => Kind::Process,
+            Self::OomKill => Kind::OomKill,
+            Self::LaunchRate(_) => Kind::LaunchRateDrop,
+        }
+    }
 }
 
 /// One match, with the number of further ones of its kind in the same turn.
@@ -113,19 +134,27 @@ impl Conditions {
 
 /// The conditions in force, shared with whoever reloads them.
 #[derive(Clone, Debug, Default)]
-pub struct Shared(Arc<(AtomicU64, Mutex<Conditions>, AtomicU64)>);
+pub struct Shared(Arc<Inner>);
+
+#[derive(Debug, Default)]
+struct Inner {
+    version: AtomicU64,
+    conditions: Mutex<Conditions>,
+    /// Matches that did not fit into the channel, by [`What::kind`].
+    untaken: [AtomicU64; KINDS.len()],
+}
 
 impl Shared {
     /// Puts conditions in force; the drain takes them over at its next turn.
     pub fn set(&self, conditions: Conditions) {
-        *self.0.1.lock().unwrap_or_else(PoisonError::into_inner) = conditions;
-        self.0.0.fetch_add(1, Relaxed);
+        *self.0.conditions.lock().unwrap_or_else(PoisonError::into_inner) = conditions;
+        self.0.version.fetch_add(1, Relaxed);
     }
 
-    /// Matches that nobody took over in time.
-    #[must_use]
-    pub fn untaken(&self) -> u64 {
-        self.0.2.load(Relaxed)
+    /// Matches that nobody took over in time since this was last asked.
+    pub fn take_untaken(&self) -> impl Iterator<Item = (Kind, u64)> {
+        let counts = self.0.untaken.iter().map(|count| count.swap(0, Relaxed));
+        KINDS.into_iter().zip(counts).filter(|(_, count)| *count > 0)
     }
 }
 
@@ -231,7 +260,10 @@ impl Predicates {
     // The drain waits for nobody: what does not fit is counted.
     fn send(&mut self, found: Match) {
         if let Err(TrySendError::Full(_)) = self.matches.try_send(found) {
-            self.shared.0.2.fetch_add(found.more + 1, Relaxed);
+            let at = KINDS.iter().position(|kind| *kind == found.what.kind());
+            if let Some(count) = at.and_then(|at| self.shared.0.untaken.get(at)) {
+                count.fetch_add(found.more + 1, Relaxed);
+            }
         }
     }
 
@@ -258,7 +290,7 @@ impl Predicates {
                 None => self.rates.disturb(),
             }
         }
-        let version = self.shared.0.0.load(Relaxed);
+        let version = self.shared.0.version.load(Relaxed);
         if version != self.version {
             self.version = version;
             self.take_over();
@@ -266,7 +298,7 @@ impl Predicates {
     }
 
     fn take_over(&mut self) {
-        let conditions = self.shared.0.1.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let conditions = self.shared.0.conditions.lock().unwrap_or_else(PoisonError::into_inner).clone();
         for op in OPS {
             if let Some(looks) = self.looks.get_mut(usize::from(op.number)) {
                 *looks = conditions.look(op.number, op.group);

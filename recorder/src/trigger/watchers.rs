@@ -14,7 +14,7 @@ use tokio::sync::watch;
 use super::{
     Kind, Triggers,
     predicate::{Conditions, Shared},
-    ttft, webhook,
+    ttft, webhook, xid,
 };
 use crate::{
     config::{Config, Listen, TriggerConfig, WebhookTrigger},
@@ -28,6 +28,13 @@ struct Webhook {
     thread: JoinHandle<()>,
 }
 
+/// A thread that may hang in a driver: told to stop, never joined.
+struct Xid {
+    library: String,
+    stop: Arc<AtomicBool>,
+    thread: JoinHandle<()>,
+}
+
 struct Ttft {
     pages: Vec<String>,
     stop: Arc<AtomicBool>,
@@ -38,6 +45,7 @@ struct Ttft {
 struct Running {
     webhook: Option<Webhook>,
     ttft: Option<Ttft>,
+    xid: Option<Xid>,
 }
 
 /// What a new configuration needs and does not have yet: made before the old one goes.
@@ -100,6 +108,13 @@ impl Watchers {
             }
             running.ttft = (!pages.is_empty()).then(|| self.ttft(pages)).flatten();
         }
+        let wanted = trigger.predicate.gpu_xid.then(|| self.nvml_library());
+        if running.xid.as_ref().map(|x| &x.library) != wanted.as_ref() {
+            if let Some(old) = running.xid.take() {
+                old.end();
+            }
+            running.xid = wanted.and_then(|library| self.xid(library));
+        }
     }
 
     /// Ends everything.
@@ -111,6 +126,13 @@ impl Watchers {
         if let Some(ttft) = running.ttft.take() {
             ttft.end();
         }
+        if let Some(xid) = running.xid.take() {
+            xid.end();
+        }
+    }
+
+    fn nvml_library(&self) -> String {
+        self.config.lock().unwrap_or_else(PoisonError::into_inner).samples.nvml_library.clone()
     }
 
     fn trigger(&self) -> TriggerConfig {
@@ -169,6 +191,19 @@ impl Watchers {
         }
     }
 
+    fn xid(&self, library: String) -> Option<Xid> {
+        let stop = Arc::new(AtomicBool::new(false));
+        let (opened, triggers, flag) = (library.clone(), self.triggers.clone(), Arc::clone(&stop));
+        let run = move || xid::run(&opened, &triggers, &flag);
+        match Builder::new().name("xid".into()).spawn(run) {
+            Ok(thread) => Some(Xid { library, stop, thread }),
+            Err(e) => {
+                self.triggers.set_broken(Kind::GpuXid, Some(format!("cannot start its thread: {e}")));
+                None
+            }
+        }
+    }
+
     fn ttft(&self, pages: Vec<String>) -> Option<Ttft> {
         let stop = Arc::new(AtomicBool::new(false));
         let (watched, config, triggers, flag) =
@@ -181,6 +216,13 @@ impl Watchers {
                 None
             }
         }
+    }
+}
+
+impl Xid {
+    fn end(self) {
+        self.stop.store(true, Relaxed);
+        self.thread.thread().unpark();
     }
 }
 

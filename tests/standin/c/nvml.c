@@ -11,7 +11,8 @@
 
 #define API __attribute__((visibility("default")))
 
-enum { SUCCESS = 0, UNINITIALIZED = 1, INVALID_ARGUMENT = 2, NOT_SUPPORTED = 3, NOT_FOUND = 6, TOO_SMALL = 7 };
+enum { SUCCESS = 0, UNINITIALIZED = 1, INVALID_ARGUMENT = 2, NOT_SUPPORTED = 3, NOT_FOUND = 6, TOO_SMALL = 7, TIMEOUT = 10 };
+enum { EVENT_XID = 8 };
 enum { CLOCK_SM = 1, CLOCK_MEM = 2 };
 
 struct gpu {
@@ -28,6 +29,12 @@ static struct gpu gpus[] = {
 	  500000000ull, 80000000000ull },
 };
 
+struct event {
+	void *device;
+	unsigned long long kind, data;
+	unsigned gpu_instance, compute_instance;
+};
+
 static int users;
 
 struct utilization {
@@ -39,21 +46,33 @@ struct memory_v2 {
 	unsigned long long total, reserved, free, used;
 };
 
-// A file of this name beside the library makes its slowest call never return: a driver that hangs.
-static void hang_if_told(void)
+// The path of a file beside the library; false if there is no telling.
+static bool beside(const char *name, char *path, size_t length)
 {
-	char path[4096];
 	Dl_info self;
 	char *slash;
 
-	if (!dladdr((void *)hang_if_told, &self) || strlen(self.dli_fname) + 16 > sizeof(path))
-		return;
+	if (!dladdr((void *)beside, &self) || strlen(self.dli_fname) + strlen(name) + 2 > length)
+		return false;
 	strcpy(path, self.dli_fname);
 	slash = strrchr(path, '/');
 	if (!slash)
-		return;
-	strcpy(slash, "/nvml-hangs");
-	while (access(path, F_OK) == 0)
+		return false;
+	strcpy(slash + 1, name);
+	return true;
+}
+
+static bool is_told(const char *name)
+{
+	char path[4096];
+
+	return beside(name, path, sizeof(path)) && access(path, F_OK) == 0;
+}
+
+// A file of this name beside the library makes its slowest call never return: a driver that hangs.
+static void hang_if_told(void)
+{
+	while (is_told("nvml-hangs"))
 		sleep(1);
 }
 
@@ -148,7 +167,8 @@ API int nvmlDeviceGetCurrentClocksThrottleReasons(void *device, unsigned long lo
 
 	if (!gpu)
 		return INVALID_ARGUMENT;
-	*reasons = gpu->reasons;
+	// A file of this name beside the library: the first GPU is too hot.
+	*reasons = gpu == &gpus[0] && is_told("nvml-is-hot") ? 0x40 : gpu->reasons;
 	return SUCCESS;
 }
 
@@ -186,4 +206,66 @@ API int nvmlDeviceGetMemoryInfo_v2(void *device, struct memory_v2 *memory)
 	memory->free = gpu->total - gpu->used;
 	memory->reserved = 0;
 	return SUCCESS;
+}
+
+API int nvmlDeviceGetSupportedEventTypes(void *device, unsigned long long *kinds)
+{
+	struct gpu *gpu = of(device);
+
+	if (!gpu)
+		return INVALID_ARGUMENT;
+	*kinds = gpu->complete ? EVENT_XID : 0;
+	return SUCCESS;
+}
+
+// One set is enough: what it is of does not matter, since only the first GPU has events.
+static char event_set;
+
+API int nvmlEventSetCreate(void **set)
+{
+	if (users == 0)
+		return UNINITIALIZED;
+	*set = &event_set;
+	return SUCCESS;
+}
+
+API int nvmlEventSetFree(void *set)
+{
+	return set == &event_set ? SUCCESS : INVALID_ARGUMENT;
+}
+
+API int nvmlDeviceRegisterEvents(void *device, unsigned long long kinds, void *set)
+{
+	struct gpu *gpu = of(device);
+
+	if (!gpu || set != &event_set)
+		return INVALID_ARGUMENT;
+	return gpu->complete && kinds == EVENT_XID ? SUCCESS : NOT_SUPPORTED;
+}
+
+// A file of this name beside the library is an XID error: its number is in it. It is told once.
+API int nvmlEventSetWait_v2(void *set, struct event *event, unsigned milliseconds)
+{
+	char path[4096];
+	unsigned waited, number;
+
+	if (set != &event_set || !beside("nvml-xid", path, sizeof(path)))
+		return INVALID_ARGUMENT;
+	for (waited = 0; waited < milliseconds; waited += 10) {
+		FILE *file = fopen(path, "r");
+
+		if (file && fscanf(file, "%u", &number) == 1) {
+			fclose(file);
+			unlink(path);
+			memset(event, 0, sizeof(*event));
+			event->device = &gpus[0];
+			event->kind = EVENT_XID;
+			event->data = number;
+			return SUCCESS;
+		}
+		if (file)
+			fclose(file);
+		usleep(10000);
+	}
+	return TIMEOUT;
 }

@@ -15,7 +15,7 @@ fn observer(text: &str) -> (Observer, Receiver<FreezeRequest>) {
     let triggers = Triggers::new(requests, Arc::clone(&config), Joint::default());
     let registry = Arc::new(Registry::default());
     registry.put(Process { pid: 7, comm: "python3".into(), ..Process::default() });
-    (Observer { triggers, registry, config }, asked)
+    (Observer { triggers, registry, config, conditions: Shared::default() }, asked)
 }
 
 fn found(what: What, row: Row) -> Match {
