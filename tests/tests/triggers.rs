@@ -76,9 +76,10 @@ fn freezes(lab: &Lab, name: &str, reason: &str, mut cause: impl FnMut()) {
     assert!(status["armed"] == true && status["last_fired_ts_ns"].as_i64().is_some(), "{status}");
 }
 
-/// A load of some 11,000 launches a second.
+/// A load of some 3,000 launches a second.
 fn load(lab: &Lab) -> Program {
-    let mut load = Program::start(&standin().engine, ["--duration", "300", "--start-on-stdin"]);
+    let mut load =
+        Program::start(&standin().engine, ["--duration", "300", "--step-launches", "8", "--start-on-stdin"]);
     load.line_with("READY");
     lab.until_covered(load.pid());
     load.say("go");
