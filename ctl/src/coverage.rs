@@ -35,7 +35,7 @@ pub struct NodeWindow {
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Coverage {
     /// Which calls the numbers are over.
-    pub population: &'static str,
+    pub population: String,
     /// True if nothing is known to be missing.
     pub complete: bool,
     /// Calls in the window.
@@ -95,9 +95,12 @@ impl Coverage {
             |list: fn(&Trace) -> &Vec<String>| traces.iter().flat_map(list).cloned().collect::<Vec<_>>();
         let (damage, notes) = (all(|t| &t.facts.damage), all(|t| &t.facts.notes));
         Self {
-            population: "all recorded calls",
+            population: population(traces),
             // A note tells of a window shorter than asked for, or not drained to its end.
-            complete: lost.is_empty() && damage.is_empty() && notes.is_empty(),
+            complete: lost.is_empty()
+                && damage.is_empty()
+                && notes.is_empty()
+                && traces.iter().all(|t| t.facts.population.is_empty()),
             calls: traces.iter().map(|t| t.calls.len() as u64).sum(),
             calls_undecidable: traces.iter().map(undecidable).sum(),
             off_cpu: traces.iter().map(|t| t.off_cpu.len() as u64).sum(),
@@ -134,6 +137,15 @@ impl Coverage {
             show_count(self.calls),
         )
     }
+}
+
+fn population(traces: &[Trace]) -> String {
+    let known: std::collections::BTreeSet<&str> =
+        traces.iter().map(|t| t.facts.population.as_str()).filter(|p| !p.is_empty()).collect();
+    if known.is_empty() {
+        return "all recorded calls".to_owned();
+    }
+    known.into_iter().collect::<Vec<_>>().join("; ")
 }
 
 fn undecidable(trace: &Trace) -> u64 {

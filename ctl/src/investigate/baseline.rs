@@ -17,7 +17,8 @@ struct Sum {
     all_ns: [i64; CLASSES],
     slow_ns: [i64; CLASSES],
     touched: [i64; CLASSES],
-    longest_lock_ns: i64,
+    /// Of gaps.
+    longest_ns: [i64; CLASSES],
 }
 
 impl Sum {
@@ -28,7 +29,7 @@ impl Sum {
         zipped.for_each(|(a, b)| *a += b);
         self.slow_ns.iter_mut().zip(other.slow_ns).for_each(|(a, b)| *a += b);
         self.touched.iter_mut().zip(other.touched).for_each(|(a, b)| *a += b);
-        self.longest_lock_ns = self.longest_lock_ns.max(other.longest_lock_ns);
+        self.longest_ns.iter_mut().zip(other.longest_ns).for_each(|(a, b)| *a = (*a).max(b));
     }
 }
 
@@ -69,6 +70,13 @@ impl Bins {
         ((ts_ns - self.from_ns) / self.width_ns()).clamp(0, limits::BINS - 1)
     }
 
+    /// Begin and end of a part; the last one reaches to the window's end.
+    pub fn edges(&self, bin: i64) -> (i64, i64) {
+        let from = self.from_ns + bin * self.width_ns();
+        let end = if bin >= limits::BINS - 1 { i64::MAX } else { from + self.width_ns() };
+        (if bin <= 0 { i64::MIN } else { from }, end)
+    }
+
     pub fn add(&mut self, key: u16, pieces: &[Piece], slow: bool) {
         let Some(first) = pieces.first() else { return };
         let sum = self.sums.entry((self.bin(first.from_ns), key)).or_default();
@@ -86,42 +94,49 @@ impl Bins {
             sum.slow_ns.iter_mut().zip(own).for_each(|(a, ns)| *a += ns);
         }
         if key == GAP {
-            let lock = own.get(Class::Lock as usize).copied().unwrap_or(0);
-            sum.longest_lock_ns = sum.longest_lock_ns.max(lock);
+            sum.longest_ns.iter_mut().zip(own).for_each(|(a, ns)| *a = (*a).max(ns));
         }
     }
 
-    /// The time before an incident if it is as long as it, else the quietest tenth of the window.
-    pub fn baseline(&self, class: Class, incident: (i64, i64)) -> Option<Baseline> {
-        let before = self.bin(incident.0);
-        let long_enough = incident.0 - self.from_ns >= incident.1 - incident.0;
-        if long_enough && before > 0 {
-            let found = self.range("window_before", 0, before);
+    /// The time before an incident, without other incidents, if it is as long as it; else the quietest
+    /// tenth of the window.
+    pub fn baseline(&self, class: Class, incident: (i64, i64), others: &[(i64, i64)]) -> Option<Baseline> {
+        let mut bins: Vec<i64> = (0..self.bin(incident.0)).collect();
+        for other in others.iter().filter(|other| **other != incident) {
+            bins.retain(|bin| *bin < self.bin(other.0) || *bin > self.bin(other.1));
+        }
+        if bins.len() as i64 * self.width_ns() >= incident.1 - incident.0 && !bins.is_empty() {
+            let found = self.parts("window_before", &bins);
             if found.units >= i64::from(limits::BASELINE_MIN_UNITS) {
                 return Some(found);
             }
         }
         let tenth = limits::BINS / 10;
-        let tenths = (0..10).map(|i| self.range("quietest_tenth", i * tenth, (i + 1) * tenth));
+        let bins = |i: i64| (i * tenth..(i + 1) * tenth).collect::<Vec<i64>>();
+        let tenths = (0..10).map(|i| self.parts("quietest_tenth", &bins(i)));
         let lively = tenths.filter(|b| b.units >= i64::from(limits::BASELINE_MIN_UNITS));
         lively.min_by_key(|b| (b.class_ns(class), b.from_ns))
     }
 
-    fn range(&self, kind: &'static str, first: i64, end: i64) -> Baseline {
+    /// The sums of rising parts.
+    fn parts(&self, kind: &'static str, bins: &[i64]) -> Baseline {
+        let edge = |bin: Option<&i64>| self.from_ns + bin.copied().unwrap_or(0) * self.width_ns();
         let mut baseline = Baseline {
             kind,
-            from_ns: self.from_ns + first * self.width_ns(),
-            to_ns: self.from_ns + end * self.width_ns(),
+            from_ns: edge(bins.first()),
+            to_ns: edge(bins.last()) + self.width_ns(),
             units: 0,
             sums: BTreeMap::new(),
             per_bin: BTreeMap::new(),
-            bins: end - first,
+            bins: bins.len() as i64,
         };
-        for ((bin, key), sum) in self.sums.range((first, 0)..(end, 0)) {
-            baseline.units += sum.units;
-            baseline.sums.entry(*key).or_default().add(sum);
-            let per_bin = baseline.per_bin.entry(*bin).or_default();
-            per_bin.iter_mut().zip(sum.slow_ns).for_each(|(a, ns)| *a += ns);
+        for bin in bins {
+            for ((bin, key), sum) in self.sums.range((*bin, 0)..=(*bin, u16::MAX)) {
+                baseline.units += sum.units;
+                baseline.sums.entry(*key).or_default().add(sum);
+                let per_bin = baseline.per_bin.entry(*bin).or_default();
+                per_bin.iter_mut().zip(sum.slow_ns).for_each(|(a, ns)| *a += ns);
+            }
         }
         baseline
     }
@@ -147,16 +162,25 @@ impl Baseline {
         let mean = |ns: &[i64; CLASSES], n: i64| ns.get(class as usize).copied().unwrap_or(0) / n.max(1);
         let all = mean(&sum.all_ns, sum.units);
         match class {
-            Class::OnCpu | Class::GpuWait | Class::Allocator | Class::Blocked | Class::RunnableAlone => {
-                all.max(mean(&sum.slow_ns, sum.slow))
-            }
+            Class::OnCpu
+            | Class::GpuWait
+            | Class::Collective
+            | Class::Allocator
+            | Class::Blocked
+            | Class::RunnableAlone => all.max(mean(&sum.slow_ns, sum.slow)),
             _ => all,
         }
     }
 
-    /// The longest lock wait in a gap.
-    pub fn longest_lock_ns(&self) -> i64 {
-        self.sums.get(&GAP).map_or(0, |s| s.longest_lock_ns)
+    /// The longest time of a class in one gap.
+    pub fn longest_ns(&self, class: Class) -> i64 {
+        self.sums.get(&GAP).and_then(|s| s.longest_ns.get(class as usize)).copied().unwrap_or(0)
+    }
+
+    /// Mean time of a class in those gaps that have any.
+    pub fn mean_ns(&self, class: Class) -> i64 {
+        let of = |list: &[i64; CLASSES]| list.get(class as usize).copied().unwrap_or(0);
+        self.sums.get(&GAP).map_or(0, |s| of(&s.all_ns) / of(&s.touched).max(1))
     }
 
     /// Median and spread over the parts of what slow units spent in a class.

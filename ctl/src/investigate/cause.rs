@@ -10,10 +10,12 @@ use super::{
     finding::{Finding, Severity},
     limits,
     scene::Scene,
+    symptom::{self, Symptom},
     thread::{Examined, Slow},
     units::GAP,
     words,
 };
+use crate::model::Thread;
 
 /// A cause and the classes of time that it owns.
 #[derive(Debug)]
@@ -22,18 +24,23 @@ pub(super) struct Cause {
     pub classes: &'static [Class],
 }
 
-const CAUSES: [Cause; 9] = [
+const CAUSES: [Cause; 13] = [
     Cause { name: "cpu_contention", classes: &[Class::Runnable] },
+    Cause { name: "cpu_throttled", classes: &[Class::Throttled] },
     Cause { name: "recorder_self", classes: &[Class::Recorder] },
     Cause { name: "signal_stop", classes: &[Class::Stopped] },
     Cause { name: "blocked_lock", classes: &[Class::Lock] },
     Cause { name: "blocked_io", classes: &[Class::Io] },
+    Cause { name: "memory_pressure", classes: &[Class::Memory] },
     Cause { name: "first_use", classes: &[Class::FirstUse] },
     Cause { name: "gpu_wait", classes: &[Class::GpuWait] },
+    Cause { name: "collective_wait", classes: &[Class::Collective] },
+    Cause { name: STARVED, classes: &[Class::Starved, Class::StarvedAsleep] },
     Cause { name: "allocator", classes: &[Class::Allocator] },
     Cause { name: UNKNOWN, classes: &[Class::OnCpu, Class::Blocked, Class::RunnableAlone] },
 ];
 const UNKNOWN: &str = "unknown";
+const STARVED: &str = "data_starvation";
 
 /// A slow unit with time of the cause in it.
 #[derive(Clone, Copy, Debug)]
@@ -68,8 +75,10 @@ impl Cause {
         self.classes.contains(&piece.class) && !(self.name == UNKNOWN && idle)
     }
 
-    fn hit<'a>(&self, slow: &'a Slow) -> Option<Hit<'a>> {
-        let mut own = slow.pieces.iter().filter(|p| self.owns(slow, p));
+    /// What of a slow unit is this cause's, but for a class that is explained already.
+    fn hit<'a>(&self, slow: &'a Slow, explained: Option<Class>) -> Option<Hit<'a>> {
+        let own = slow.pieces.iter().filter(|p| self.owns(slow, p));
+        let mut own = own.filter(|p| explained != Some(p.class));
         let first = own.next()?;
         let (ns, to_ns) = own.fold((first.dur_ns(), first.to_ns), |(ns, _), p| (ns + p.dur_ns(), p.to_ns));
         Some(Hit { slow, ns, from_ns: first.from_ns, to_ns })
@@ -78,25 +87,57 @@ impl Cause {
 
 /// All findings about one thread.
 pub(super) fn findings(scene: &Scene<'_>, examined: &Examined<'_>) -> Vec<Finding> {
-    let cases = CAUSES.iter().filter_map(|cause| case(examined, cause));
-    cases.filter_map(|case| Some(finding(scene, examined, &case, severity(examined, &case)?))).collect()
+    let symptoms = symptom::found(scene, examined);
+    let mut findings = Vec::new();
+    for cause in &CAUSES {
+        for case in cases(scene, examined, cause, &symptoms) {
+            if let Some(severity) = severity(examined, &case) {
+                findings.push(finding(scene, examined, &case, severity));
+            }
+        }
+    }
+    findings.extend(symptoms.into_iter().map(|s| s.finding));
+    findings
 }
 
-fn case<'a>(examined: &'a Examined<'_>, cause: &'a Cause) -> Option<Case<'a>> {
+/// The incidents of one cause on one thread.
+fn cases<'a>(
+    scene: &Scene<'_>,
+    examined: &'a Examined<'_>,
+    cause: &'a Cause,
+    symptoms: &[Symptom],
+) -> Vec<Case<'a>> {
+    let Some(class) = cause.classes.first().copied() else { return Vec::new() };
+    let without_calls = [Class::Runnable, Class::Throttled, Class::Recorder, Class::Io, Class::Memory];
+    if !examined.calls && !without_calls.contains(&class) {
+        return Vec::new();
+    }
+    let explained = |slow: &Slow| symptoms.iter().find_map(|s| s.explains(slow));
+    let hits: Vec<Hit<'a>> =
+        examined.slow.iter().filter_map(|slow| cause.hit(slow, explained(slow))).collect();
+    let spans = incidents(examined, &hits);
+    let case = |span: &(i64, i64)| case(scene, examined, cause, &hits, *span, &spans);
+    spans.iter().filter_map(case).collect()
+}
+
+fn case<'a>(
+    scene: &Scene<'_>,
+    examined: &'a Examined<'_>,
+    cause: &'a Cause,
+    all: &[Hit<'a>],
+    (mut from_ns, mut to_ns): (i64, i64),
+    others: &[(i64, i64)],
+) -> Option<Case<'a>> {
     let class = *cause.classes.first()?;
-    if !examined.calls && !matches!(class, Class::Runnable | Class::Recorder | Class::Io) {
-        return None;
+    let within = |hits: &mut Vec<Hit<'a>>, from, to| hits.retain(|h| h.from_ns < to && h.to_ns > from);
+    let mut hits = all.to_vec();
+    within(&mut hits, from_ns, to_ns);
+    let mut baseline = compared_with(scene, examined, class, &hits, (from_ns, to_ns), others);
+    if let Some(least) = least_gap_ns(cause, baseline.as_ref(), &hits) {
+        hits.retain(|h| h.slow.key != GAP || h.ns >= least);
+        (from_ns, to_ns) = span_of(&hits)?;
+        baseline = compared_with(scene, examined, class, &hits, (from_ns, to_ns), others);
     }
-    let mut hits: Vec<Hit<'a>> = examined.slow.iter().filter_map(|slow| cause.hit(slow)).collect();
-    let (mut from_ns, mut to_ns) = incident(examined, &hits)?;
-    let mut baseline = compared_with(examined, class, &hits, (from_ns, to_ns));
-    if class == Class::Lock {
-        let longest = baseline.as_ref().map_or(0, Baseline::longest_lock_ns);
-        hits.retain(|h| h.slow.key != GAP || h.ns >= longest.saturating_mul(limits::LOCK_GAP_FACTOR));
-        (from_ns, to_ns) = incident(examined, &hits)?;
-        baseline = compared_with(examined, class, &hits, (from_ns, to_ns));
-    }
-    hits.retain(|h| h.from_ns < to_ns && h.to_ns > from_ns);
     let slow: Vec<&Slow> = examined.slow.iter().filter(|s| s.from_ns < to_ns && s.to_ns > from_ns).collect();
     let usual = |s: &&Slow| match &baseline {
         Some(b) => cause.classes.iter().map(|class| b.usual_ns(*class, s.key)).sum(),
@@ -108,32 +149,75 @@ fn case<'a>(examined: &'a Examined<'_>, cause: &'a Cause) -> Option<Case<'a>> {
     Some(Case { cause, hits, slow, from_ns, to_ns, baseline, usual_ns, attributed_ns })
 }
 
-/// The baseline ends where the first affected unit begins, which is before its affected piece.
+/// From which length a wait between calls belongs to a cause that is also how a thread waits for its next
+/// work; `None` for other causes.
+fn least_gap_ns(cause: &Cause, baseline: Option<&Baseline>, hits: &[Hit<'_>]) -> Option<i64> {
+    let longest = |b: &Baseline| cause.classes.iter().map(|c| b.longest_ns(*c)).max().unwrap_or(0);
+    if cause.classes.contains(&Class::Lock) {
+        return Some(baseline.map_or(0, longest).saturating_mul(limits::LOCK_GAP_FACTOR));
+    }
+    if cause.name != STARVED {
+        return None;
+    }
+    if asleep(hits) {
+        let compared = baseline.filter(|b| b.kind == "window_before");
+        return Some(compared.map_or(i64::MAX, longest).saturating_mul(limits::ASLEEP_GAP_FACTOR));
+    }
+    let mean = |b: &Baseline| cause.classes.iter().map(|c| b.mean_ns(*c)).max().unwrap_or(0);
+    Some(baseline.map_or(0, mean).saturating_mul(limits::STARVED_GAP_FACTOR))
+}
+
+/// True if those who feed a thread mostly slept.
+fn asleep(hits: &[Hit<'_>]) -> bool {
+    let ns = |class| hits.iter().map(|h| h.slow.class_ns(class)).sum::<i64>();
+    ns(Class::StarvedAsleep) > ns(Class::Starved)
+}
+
+/// The baseline ends where the first affected unit begins, which is before its affected piece. Rows of which
+/// only the slow ones were kept say nothing about what is usual.
 fn compared_with(
+    scene: &Scene<'_>,
     examined: &Examined<'_>,
     class: Class,
     hits: &[Hit<'_>],
     (from_ns, to_ns): (i64, i64),
+    others: &[(i64, i64)],
 ) -> Option<Baseline> {
-    let inside = hits.iter().filter(|h| h.from_ns < to_ns && h.to_ns > from_ns);
-    let begin = inside.map(|h| h.slow.from_ns).min().unwrap_or(from_ns);
-    examined.bins.baseline(class, (begin.min(from_ns), to_ns))
+    if !scene.trace.facts.population.is_empty() {
+        return None;
+    }
+    let begin = hits.iter().map(|h| h.slow.from_ns).min().unwrap_or(from_ns);
+    examined.bins.baseline(class, (begin.min(from_ns), to_ns), others)
 }
 
-/// The time from the first to the last of the worst parts: what trickles at other times is no incident.
-fn incident(examined: &Examined<'_>, hits: &[Hit<'_>]) -> Option<(i64, i64)> {
+fn span_of(hits: &[Hit<'_>]) -> Option<(i64, i64)> {
+    Some((hits.iter().map(|h| h.from_ns).min()?, hits.iter().map(|h| h.to_ns).max()?))
+}
+
+/// Times from the first to the last of the worst parts, apart where long enough lies between them: what
+/// trickles at other times is no incident.
+fn incidents(examined: &Examined<'_>, hits: &[Hit<'_>]) -> Vec<(i64, i64)> {
     let mut bins = std::collections::BTreeMap::new();
     for hit in hits {
         *bins.entry(examined.bins.bin(hit.from_ns)).or_insert(0) += hit.ns;
     }
-    let worst = bins.values().max()?;
+    let worst: i64 = bins.values().copied().max().unwrap_or(0);
     let hot = |h: &&Hit<'_>| {
         let ns = bins.get(&examined.bins.bin(h.from_ns)).copied().unwrap_or(0);
-        ns >= *worst / 100 * limits::HOT_PERCENT
+        ns >= worst / 100 * limits::HOT_PERCENT
     };
-    let from = hits.iter().filter(hot).map(|h| h.from_ns).min()?;
-    let to = hits.iter().filter(hot).map(|h| h.to_ns).max()?;
-    Some((from, to))
+    let apart = limits::MERGE_NS.max(2 * examined.bins.width_ns());
+    let mut spans: Vec<(i64, i64)> = Vec::new();
+    for hit in hits.iter().filter(hot) {
+        match spans.last_mut() {
+            Some(last) if hit.from_ns - last.1 <= apart => last.1 = last.1.max(hit.to_ns),
+            _ => spans.push((hit.from_ns, hit.to_ns)),
+        }
+    }
+    match (spans.first().copied(), spans.last().copied()) {
+        (Some(first), Some(last)) if spans.len() > limits::MAX_INCIDENTS => vec![(first.0, last.1)],
+        _ => spans,
+    }
 }
 
 /// How severe a case is; `None` if it is no finding.
@@ -143,16 +227,11 @@ fn severity(examined: &Examined<'_>, case: &Case<'_>) -> Option<Severity> {
         return None;
     }
     let class = case.cause.classes.first()?;
-    if *class == Class::GpuWait && case.baseline.is_none() {
+    if matches!(class, Class::GpuWait | Class::Collective) && case.baseline.is_none() {
         return None;
     }
     let per_mille = share_per_mille(case);
-    let severity = match per_mille {
-        limits::HIGH_PER_MILLE.. => Severity::High,
-        limits::MEDIUM_PER_MILLE.. => Severity::Medium,
-        limits::LOW_PER_MILLE.. => Severity::Low,
-        _ => return None,
-    };
+    let severity = Severity::of_share(per_mille)?;
     if case.cause.name == UNKNOWN {
         return (per_mille >= limits::UNKNOWN_PER_MILLE).then_some(Severity::Low);
     }
@@ -170,7 +249,12 @@ fn severity(examined: &Examined<'_>, case: &Case<'_>) -> Option<Severity> {
 
 /// Share of the thread's wall time, per mille.
 pub(super) fn share_per_mille(case: &Case<'_>) -> i64 {
-    case.attributed_ns / ((case.to_ns - case.from_ns).max(limits::SHARE_MIN_NS) / 1000)
+    share_of(case.attributed_ns, case.to_ns - case.from_ns)
+}
+
+/// Share of a time, per mille; short times count as [`limits::SHARE_MIN_NS`].
+pub(super) fn share_of(ns: i64, span_ns: i64) -> i64 {
+    ns / (span_ns.max(limits::SHARE_MIN_NS) / 1000)
 }
 
 fn beyond_spread(examined: &Examined<'_>, case: &Case<'_>) -> bool {
@@ -199,7 +283,7 @@ fn finding(scene: &Scene<'_>, examined: &Examined<'_>, case: &Case<'_>, severity
     let calls = evidence::Calls::of(scene, examined, case);
     let facts = evidence::Facts::of(scene, examined, case);
     Finding {
-        id: id(scene, examined, case),
+        id: id(scene, examined.thread, case.cause.name, case.from_ns),
         rank: 0,
         severity,
         cause: case.cause.name,
@@ -214,16 +298,15 @@ fn finding(scene: &Scene<'_>, examined: &Examined<'_>, case: &Case<'_>, severity
         calls_total: calls.total,
         summary: words::summary(case, &facts),
         evidence: facts.evidence(scene, examined, case),
-        counter_evidence: facts.counter_evidence(examined, case),
+        counter_evidence: facts.counter_evidence(scene, examined, case),
         coverage: evidence::coverage(scene, case),
         advice: json!(words::advice(case, &facts)),
     }
 }
 
-fn id(scene: &Scene<'_>, examined: &Examined<'_>, case: &Case<'_>) -> String {
-    let (thread, trace) = (examined.thread, scene.trace);
-    let key =
-        format!("{}\0{}\0{}\0{}\0{}", trace.node, thread.pid, thread.tid, case.cause.name, trace.from_ns);
+/// Digest of node, thread, cause and begin.
+pub(super) fn id(scene: &Scene<'_>, thread: &Thread, cause: &str, from_ns: i64) -> String {
+    let key = format!("{}\0{}\0{}\0{cause}\0{from_ns}", scene.trace.node, thread.pid, thread.tid);
     let digest = Sha256::digest(key.as_bytes());
     digest.iter().take(6).map(|b| format!("{b:02x}")).collect()
 }

@@ -6,7 +6,13 @@
 
 use ingero_format::ops::Group;
 
-use super::{limits, scene::Scene, units::Unit, waits::Wait};
+use super::{
+    chain, limits,
+    scene::Scene,
+    spans::{Partition, Span, overlay, touching},
+    units::Unit,
+    waits::Wait,
+};
 use crate::model::{Call, NONE, OffCpu, Thread};
 
 /// Where a nanosecond went.
@@ -17,14 +23,24 @@ pub enum Class {
     OnCpu = 0,
     /// Able to run while another task had the CPU.
     Runnable,
-    /// Able to run while nobody had the CPU: a bandwidth limit, or a slow wake-up.
+    /// Able to run while nobody had the CPU: a slow wake-up, or a limit that was not recorded.
     RunnableAlone,
+    /// Kept from running by its cgroup's CPU limit.
+    Throttled,
     /// Able to run while this recorder had the CPU.
     Recorder,
     /// Blocked on a lock.
     Lock,
     /// Blocked on storage.
     Io,
+    /// In direct reclaim or swap-in.
+    Memory,
+    /// In a collective, on a CPU or blocked.
+    Collective,
+    /// Between calls, while a thread that feeds this one was at work or kept from it.
+    Starved,
+    /// Between calls, while a thread that feeds this one slept.
+    StarvedAsleep,
     /// Asleep by its own timer, between calls.
     Sleep,
     /// Waiting for another task's product, between calls.
@@ -37,10 +53,18 @@ pub enum Class {
     GpuWait,
     /// Loading or compiling code.
     FirstUse,
-    /// In an allocation or release, on a CPU.
+    /// In an allocation or release, on a CPU or blocked for no reason known better.
     Allocator,
     /// Records may be missing: undecidable.
     Lost,
+}
+
+impl Class {
+    /// True for a wait between calls that is most likely for the next work.
+    #[must_use]
+    pub fn is_idle(self) -> bool {
+        matches!(self, Self::Sleep | Self::Waiting | Self::Blocked | Self::Starved | Self::StarvedAsleep)
+    }
 }
 
 /// Number of classes.
@@ -76,8 +100,6 @@ enum State<'a> {
     Runnable(&'a OffCpu),
 }
 
-type Span<T> = (i64, i64, T);
-
 /// Splits a unit; the pieces cover it exactly, in order.
 pub(super) fn pieces(scene: &Scene<'_>, thread: &Thread, unit: &Unit<'_>) -> Vec<Piece> {
     let mut holes = inside(&scene.sched_holes, unit);
@@ -103,6 +125,7 @@ pub(super) fn pieces(scene: &Scene<'_>, thread: &Thread, unit: &Unit<'_>) -> Vec
 
 fn on_cpu_throughout(scene: &Scene<'_>, thread: &Thread, unit: &Unit<'_>) -> bool {
     thread.off_cpu_in(scene.trace, unit.from_ns, unit.to_ns).next().is_none()
+        && touching(scene.host.reclaims(thread.tid), unit.from_ns, unit.to_ns).next().is_none()
 }
 
 fn undisturbed(unit: &Unit<'_>) -> Vec<Piece> {
@@ -118,21 +141,56 @@ fn disturbed(scene: &Scene<'_>, thread: &Thread, unit: &Unit<'_>, holes: Vec<(i6
     let with_calls = overlay(&states, &contexts);
     let mut out = Vec::with_capacity(with_calls.len());
     for (from_ns, to_ns, ((state, context), lost)) in overlay(&with_calls, &holes) {
-        let (class, off) = classify(scene, thread, unit, state, context, lost);
-        let actor = match (class, off) {
-            (Class::Runnable | Class::Recorder | Class::RunnableAlone, Some(o)) => o.preemptor,
-            (_, Some(o)) => o.waker,
-            (_, None) => NONE,
-        };
-        let stack = off.map_or(NONE, |o| o.stack);
+        let (class, actor, stack) = classify(scene, thread, unit, state, context, lost);
         out.push(Piece { from_ns, to_ns, class, actor, stack });
+    }
+    known_better(scene, thread, out)
+}
+
+/// Gives time to what events of the host say beyond stacks and states.
+pub(super) fn known_better(scene: &Scene<'_>, thread: &Thread, pieces: Vec<Piece>) -> Vec<Piece> {
+    let host = &scene.host;
+    let pieces = repaint(pieces, host.reclaims(thread.tid), |class| match class {
+        Class::OnCpu | Class::Blocked | Class::Io | Class::Lock | Class::Allocator => Some(Class::Memory),
+        _ => None,
+    });
+    let waited = |class| (class == Class::Blocked).then_some(Class::Io);
+    let pieces = repaint(pieces, host.requests(thread.tid), waited);
+    let limited = |class| matches!(class, Class::Runnable | Class::RunnableAlone).then_some(Class::Throttled);
+    repaint(pieces, scene.throttled.of_tid(thread.tid), limited)
+}
+
+/// Changes the class of what lies inside `spans`, cutting pieces at their edges.
+fn repaint(pieces: Vec<Piece>, spans: &[(i64, i64)], class: impl Fn(Class) -> Option<Class>) -> Vec<Piece> {
+    if spans.is_empty() {
+        return pieces;
+    }
+    let mut out = Vec::with_capacity(pieces.len());
+    for piece in pieces {
+        let Some(other) = class(piece.class) else {
+            out.push(piece);
+            continue;
+        };
+        let mut parts = Partition::new(piece.from_ns, piece.to_ns);
+        for (from, to) in touching(spans, piece.from_ns, piece.to_ns) {
+            parts.until(from, piece.class);
+            parts.until(to, other);
+        }
+        let actor = |class| if class == piece.class { piece.actor } else { NONE };
+        let parts = parts.close(piece.class).into_iter();
+        out.extend(parts.map(|(from_ns, to_ns, class)| Piece {
+            from_ns,
+            to_ns,
+            class,
+            actor: actor(class),
+            ..piece
+        }));
     }
     out
 }
 
 fn inside(holes: &[(i64, i64)], unit: &Unit<'_>) -> Vec<(i64, i64)> {
-    let first = holes.partition_point(|(_, to)| *to <= unit.from_ns);
-    holes.iter().skip(first).take_while(|(from, _)| *from < unit.to_ns).copied().collect()
+    touching(holes, unit.from_ns, unit.to_ns).collect()
 }
 
 /// What the scheduler says about each moment of the unit.
@@ -179,93 +237,85 @@ fn lost(mut holes: Vec<(i64, i64)>, unit: &Unit<'_>) -> Vec<Span<bool>> {
     out.close(false)
 }
 
-/// Builds spans that cover `[from, to)` whatever it is told.
-struct Partition<T> {
-    at: i64,
-    to: i64,
-    spans: Vec<Span<T>>,
-}
-
-impl<T> Partition<T> {
-    fn new(from: i64, to: i64) -> Self {
-        Self { at: from, to, spans: Vec::new() }
-    }
-
-    fn until(&mut self, moment: i64, value: T) {
-        let end = moment.min(self.to);
-        if end > self.at {
-            self.spans.push((self.at, end, value));
-            self.at = end;
-        }
-    }
-
-    fn close(mut self, value: T) -> Vec<Span<T>> {
-        let to = self.to;
-        self.until(to, value);
-        self.spans
-    }
-}
-
-/// Lays two partitions of the same time over each other.
-fn overlay<A: Copy, B: Copy>(a: &[Span<A>], b: &[Span<B>]) -> Vec<Span<(A, B)>> {
-    let mut out = Vec::with_capacity(a.len() + b.len());
-    let (mut a, mut b) = (a.iter().peekable(), b.iter().peekable());
-    while let (Some((a_from, a_to, x)), Some((b_from, b_to, y))) = (a.peek(), b.peek()) {
-        let (from, to) = (*a_from.max(b_from), *a_to.min(b_to));
-        if from < to {
-            out.push((from, to, (*x, *y)));
-        }
-        if *a_to == to {
-            a.next();
-        }
-        if *b_to == to {
-            b.next();
-        }
-    }
-    out
-}
-
-fn classify<'a>(
+/// Class, actor and stack of a moment.
+fn classify(
     scene: &Scene<'_>,
     thread: &Thread,
     unit: &Unit<'_>,
-    state: State<'a>,
+    state: State<'_>,
     innermost: Option<&Call>,
     lost: bool,
-) -> (Class, Option<&'a OffCpu>) {
+) -> (Class, u32, u32) {
     match state {
-        State::OnCpu if lost => (Class::Lost, None),
-        State::OnCpu => (on_cpu(innermost), None),
-        State::Runnable(off) if off.preemptor == NONE => (Class::RunnableAlone, Some(off)),
-        State::Runnable(off) if scene.is_recorder(off.preemptor) => (Class::Recorder, Some(off)),
-        State::Runnable(off) => (Class::Runnable, Some(off)),
+        State::OnCpu if lost => (Class::Lost, NONE, NONE),
+        State::OnCpu => (on_cpu(innermost), NONE, NONE),
+        State::Runnable(off) if off.preemptor == NONE => (Class::RunnableAlone, NONE, off.stack),
+        State::Runnable(off) if scene.is_recorder(off.preemptor) => {
+            (Class::Recorder, off.preemptor, off.stack)
+        }
+        State::Runnable(off) => (Class::Runnable, off.preemptor, off.stack),
         State::Blocked(off) => {
-            let wait = scene.waits.kind(off);
-            let class = match (wait, innermost) {
-                (Wait::Stopped, _) => Class::Stopped,
-                (Wait::Io, _) => Class::Io,
-                (Wait::Lock, Some(_)) => Class::Lock,
-                (Wait::Lock, None) if scene.held_up(thread, off) => Class::Lock,
-                (_, Some(call)) if call.waits_for_gpu() => Class::GpuWait,
-                (_, Some(call)) if call.group() == Group::Code => Class::FirstUse,
-                (_, Some(_)) => Class::Blocked,
-                (Wait::Sleep, None) => Class::Sleep,
-                (Wait::Lock | Wait::Product, None) => Class::Waiting,
-                (Wait::Unknown, None) => Class::Blocked,
-            };
+            let class = blocked(scene, thread, off, innermost);
             // Inside a first use, time blocked on something unnamed belongs to the load.
             let loading = class == Class::Blocked && !unit.is_gap() && unit.call.first_use.counts();
-            (if loading { Class::FirstUse } else { class }, Some(off))
+            let class = if loading { Class::FirstUse } else { class };
+            match class {
+                Class::Waiting => {
+                    let (class, actor) = fed(scene, thread, off);
+                    (class, actor, off.stack)
+                }
+                Class::Stopped => (class, scene.host.stopped_by(thread.pid, off.end_ns()), off.stack),
+                Class::Lock => (class, scene.named_waker(thread, off), off.stack),
+                _ => (class, NONE, off.stack),
+            }
         }
+    }
+}
+
+fn blocked(scene: &Scene<'_>, thread: &Thread, off: &OffCpu, innermost: Option<&Call>) -> Class {
+    match (scene.waits.kind(off), innermost) {
+        (Wait::Stopped, _) => Class::Stopped,
+        (Wait::Memory, _) => Class::Memory,
+        // A file system that was busy with what this recorder wrote.
+        (Wait::Io, _) if scene.is_recorder(off.waker) => Class::Recorder,
+        (Wait::Io, _) => Class::Io,
+        (Wait::Lock, Some(call)) if !call.waits_for_gpu() => Class::Lock,
+        (Wait::Lock, _) if scene.held_up(thread, off) => Class::Lock,
+        (_, Some(call)) if call.waits_for_gpu() => Class::GpuWait,
+        (_, Some(call)) => match call.group() {
+            Group::Collective => Class::Collective,
+            Group::Code => Class::FirstUse,
+            Group::Memory => Class::Allocator,
+            _ => Class::Blocked,
+        },
+        (Wait::Sleep, None) => Class::Sleep,
+        (Wait::Lock | Wait::Product, None) => Class::Waiting,
+        (Wait::Unknown, None) => Class::Blocked,
+    }
+}
+
+/// Whether a thread that waited for its next work was kept waiting by one that is recorded.
+fn fed(scene: &Scene<'_>, thread: &Thread, off: &OffCpu) -> (Class, u32) {
+    let verdict = chain::verdict(&chain::follow(scene, thread.tid, off));
+    if (verdict.work_ns + verdict.slept_ns) * 2 < verdict.all_ns || verdict.actor == NONE {
+        (Class::Waiting, NONE)
+    } else if verdict.work_ns >= verdict.slept_ns {
+        (Class::Starved, verdict.actor)
+    } else {
+        (Class::StarvedAsleep, verdict.actor)
     }
 }
 
 fn on_cpu(innermost: Option<&Call>) -> Class {
     match innermost {
         Some(call) if call.waits_for_gpu() => Class::GpuWait,
-        Some(call) if call.group() == Group::Code => Class::FirstUse,
-        Some(call) if call.group() == Group::Memory => Class::Allocator,
-        _ => Class::OnCpu,
+        Some(call) => match call.group() {
+            Group::Collective => Class::Collective,
+            Group::Code => Class::FirstUse,
+            Group::Memory => Class::Allocator,
+            _ => Class::OnCpu,
+        },
+        None => Class::OnCpu,
     }
 }
 
@@ -274,7 +324,7 @@ fn on_cpu(innermost: Option<&Call>) -> Class {
 /// Work before the last long idle wait belonged to something else.
 fn own_work_before_a_load(scene: &Scene<'_>, thread: &Thread, pieces: &mut [Piece]) {
     for piece in pieces.iter_mut().rev() {
-        let idle = matches!(piece.class, Class::Sleep | Class::Waiting | Class::Blocked);
+        let idle = piece.class.is_idle();
         if idle && scene.compilers.during(thread.pid, piece.from_ns, piece.to_ns).is_some() {
             piece.class = Class::FirstUse;
         } else if idle && piece.dur_ns() >= limits::IDLE_BEFORE_LOAD_NS {

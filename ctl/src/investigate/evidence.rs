@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 
 use super::{
     cause::{self, Case},
+    chain,
     decompose::{Class, Piece},
     limits,
     scene::Scene,
@@ -17,7 +18,10 @@ use super::{
     units::GAP,
     waits,
 };
-use crate::{model::NONE, quantile};
+use crate::{
+    model::{NONE, Task},
+    quantile,
+};
 
 /// Calls that were slow or came late, of how many.
 #[derive(Clone, Copy, Debug, Default)]
@@ -48,6 +52,10 @@ pub(super) struct Facts {
     pub kernels: Vec<(String, i64)>,
     /// Wait places in the kernel, and ns.
     pub stacks: Vec<(String, i64)>,
+    /// Who the wakers waited for.
+    pub chains: Vec<Value>,
+    /// Time in which the task in the way was of another process.
+    other_process_ns: i64,
     /// Compilers that worked meanwhile.
     pub compilers: BTreeSet<String>,
     /// Units whose first use is certain or evident.
@@ -66,6 +74,8 @@ impl Facts {
             places: Vec::new(),
             kernels: Vec::new(),
             stacks: Vec::new(),
+            chains: chains(scene, examined, case),
+            other_process_ns: 0,
             compilers: BTreeSet::new(),
             first_uses: 0,
             uncertain_first_uses: false,
@@ -79,6 +89,9 @@ impl Facts {
             for piece in hit.slow.pieces.iter().filter(|p| case.cause.owns(hit.slow, p)) {
                 if piece.actor != NONE && acts(piece.class) {
                     *actors.entry(actor_label(scene, piece)).or_insert(0) += piece.dur_ns();
+                    if scene.trace.pid(piece.actor) != pid {
+                        facts.other_process_ns += piece.dur_ns();
+                    }
                 }
                 if let Some(stack) = scene.trace.stacks.get(piece.stack as usize) {
                     *stacks.entry(waits::describe(stack)).or_insert(0) += piece.dur_ns();
@@ -111,7 +124,7 @@ impl Facts {
             .collect();
         let gaps = case.hits.iter().filter(|h| h.slow.key == GAP).count();
         json!({
-            "population": "all calls recorded on the thread",
+            "population": population(scene),
             "measured_ns": measured,
             "usual_ns": case.usual_ns,
             "share_per_mille": cause::share_per_mille(case),
@@ -122,6 +135,9 @@ impl Facts {
             "actors": list("task", &self.actors),
             "kernels": list("kernel", &self.kernels),
             "kernel_stacks": list("stack", &self.stacks),
+            "wakeup_chains": self.chains,
+            "launch_rate": launch_rate(examined, case),
+            "population_calls": examined.thread.calls.len(),
             "compilers": self.compilers,
             "first_use_assumed": self.uncertain_first_uses,
             "baseline": match &case.baseline {
@@ -154,25 +170,73 @@ impl Facts {
         })
     }
 
-    pub fn counter_evidence(&self, examined: &Examined<'_>, case: &Case<'_>) -> Value {
+    pub fn counter_evidence(&self, scene: &Scene<'_>, examined: &Examined<'_>, case: &Case<'_>) -> Value {
         let without = case.slow.len() - case.hits.len();
         let class = case.cause.classes.first().copied().unwrap_or(Class::OnCpu);
         let touched = examined.bins.touched(class, (case.from_ns, case.to_ns));
-        let mut by_class: BTreeMap<String, i64> = BTreeMap::new();
-        for piece in case.slow.iter().flat_map(|s| &s.pieces) {
-            *by_class.entry(format!("{:?}", piece.class)).or_insert(0) += piece.dur_ns();
-        }
+        let by_class = by_class(case.slow.iter().flat_map(|s| &s.pieces));
         let own: Vec<String> = case.cause.classes.iter().map(|c| format!("{c:?}")).collect();
         let second = by_class.iter().filter(|(c, _)| !own.contains(c)).max_by_key(|(_, ns)| **ns);
+        let switches = Switches::of(scene, examined.thread, (case.from_ns, case.to_ns));
+        let slow_ns: i64 = case.slow.iter().map(|s| s.dur_ns()).sum();
+        let first_use_ns = by_class.get("FirstUse").copied().unwrap_or(0);
         json!({
             "slow_units_without_this_cause": without,
             "units_with_it_that_were_not_slow": (touched - case.hits.len() as i64).max(0),
             "first_use_calls_among_slow": self.first_uses,
+            "first_use_share_per_mille": per_mille(first_use_ns, slow_ns),
+            "voluntary_switches": switches.voluntary,
+            "involuntary_switches": switches.involuntary,
+            "voluntary_share_per_mille": per_mille(switches.voluntary, switches.voluntary + switches.involuntary),
+            "other_process_share_per_mille": self.other_process_share(case),
             "second_class": second.map(|(c, _)| c),
             "second_class_ns": second.map_or(0, |(_, ns)| *ns),
             "slow_units_ns_by_class": by_class,
         })
     }
+
+    /// Share of the cause's time in which the task in the way was of another process.
+    fn other_process_share(&self, case: &Case<'_>) -> i64 {
+        let measured: i64 = case.hits.iter().map(|h| h.ns).sum();
+        per_mille(self.other_process_ns, measured)
+    }
+}
+
+/// How often a thread left its CPU in a time.
+#[derive(Clone, Copy, Debug, Default)]
+struct Switches {
+    voluntary: i64,
+    involuntary: i64,
+}
+
+impl Switches {
+    fn of(scene: &Scene<'_>, thread: &crate::model::Thread, (from, to): (i64, i64)) -> Self {
+        let mut switches = Self::default();
+        for off in thread.off_cpu_in(scene.trace, from, to) {
+            let kind = if off.preempted() { &mut switches.involuntary } else { &mut switches.voluntary };
+            *kind += 1;
+        }
+        switches
+    }
+}
+
+fn per_mille(part: i64, whole: i64) -> i64 {
+    (i128::from(part) * 1000).checked_div(i128::from(whole)).map_or(0, |share| share as i64)
+}
+
+/// Time of pieces by the name of their class.
+pub(super) fn by_class<'a>(pieces: impl Iterator<Item = &'a Piece>) -> BTreeMap<String, i64> {
+    let mut sums = BTreeMap::new();
+    for piece in pieces {
+        *sums.entry(format!("{:?}", piece.class)).or_insert(0) += piece.dur_ns();
+    }
+    sums
+}
+
+/// Losses in a time, for findings that rest on no slow units.
+pub(super) fn coverage_of(scene: &Scene<'_>, (from_ns, to_ns): (i64, i64)) -> Value {
+    let losses = scene.trace.losses.iter().filter(|l| l.from_ns < to_ns && l.to_ns >= from_ns);
+    json!({"units_examined": 0, "units_undecidable": 0, "undecided_ns": 0, "losses_in_time": losses.count()})
 }
 
 /// What of a case could be decided.
@@ -187,14 +251,66 @@ pub(super) fn coverage(scene: &Scene<'_>, case: &Case<'_>) -> Value {
     })
 }
 
+fn population<'a>(scene: &Scene<'a>) -> &'a str {
+    let known = scene.trace.facts.population.as_str();
+    if known.is_empty() { "all calls recorded on the thread" } else { known }
+}
+
+/// Launches each second in the time of a case, and in its baseline.
+fn launch_rate(examined: &Examined<'_>, case: &Case<'_>) -> Value {
+    let per_second = |from: i64, to: i64| {
+        let bins = examined.bins.bin(from)..=examined.bins.bin(to.saturating_sub(1).max(from));
+        let ns = (bins.end() - bins.start() + 1) * examined.bins.width_ns();
+        let launches = examined.rhythm.sum(bins).launches;
+        (i128::from(launches) * 1_000_000_000).checked_div(i128::from(ns)).unwrap_or(0) as i64
+    };
+    let during = per_second(case.from_ns, case.to_ns);
+    let Some(baseline) = &case.baseline else { return json!({"per_second": during}) };
+    let usual = per_second(baseline.from_ns, baseline.to_ns);
+    let lost = (usual - during).max(0) * ((case.to_ns - case.from_ns) / 1_000_000) / 1000;
+    json!({"usual_per_second": usual, "per_second": during, "launches_lost": lost})
+}
+
+/// The ends of the wake-up chains of a case's blocked time, by what was done there, largest first.
+fn chains(scene: &Scene<'_>, examined: &Examined<'_>, case: &Case<'_>) -> Vec<Value> {
+    let followed = [Class::Lock, Class::Starved, Class::StarvedAsleep];
+    if !case.cause.classes.iter().any(|c| followed.contains(c)) {
+        return Vec::new();
+    }
+    let mut sum: BTreeMap<chain::Leaf, i64> = BTreeMap::new();
+    for hit in &case.hits {
+        for piece in hit.slow.pieces.iter().filter(|p| followed.contains(&p.class)) {
+            let off = examined.thread.off_cpu_in(scene.trace, piece.from_ns, piece.to_ns).next();
+            for (leaf, ns) in off.map(|o| chain::follow(scene, examined.thread.tid, o)).unwrap_or_default() {
+                *sum.entry(leaf).or_insert(0) += ns;
+            }
+        }
+    }
+    let row = |(leaf, ns): (chain::Leaf, i64)| {
+        let label = |task: &u32| scene.trace.task(*task).map_or_else(|| "?".to_owned(), Task::label);
+        let path: Vec<String> = leaf.path.iter().map(label).collect();
+        let stack = scene.trace.stacks.get(leaf.stack as usize).map(waits::describe);
+        json!({"woken_by": path, "did": leaf.did.name(), "stack": stack, "ns": ns})
+    };
+    largest_first(sum).into_iter().take(limits::LISTED).map(row).collect()
+}
+
 fn acts(class: Class) -> bool {
-    matches!(class, Class::Runnable | Class::Recorder | Class::Lock | Class::Stopped)
+    matches!(
+        class,
+        Class::Runnable
+            | Class::Recorder
+            | Class::Lock
+            | Class::Stopped
+            | Class::Starved
+            | Class::StarvedAsleep
+    )
 }
 
 fn actor_label(scene: &Scene<'_>, piece: &Piece) -> String {
     let Some(task) = scene.trace.task(piece.actor) else { return "?".to_owned() };
     // Threads of a process that took the CPU are one actor; who held a lock is one thread.
-    if piece.class == Class::Runnable && task.pid != 0 {
+    if matches!(piece.class, Class::Runnable | Class::Stopped) && task.pid != 0 {
         let comm = if task.comm.is_empty() { "?" } else { &task.comm };
         let place = scene.trace.whereabouts(task.pid).map(|place| format!(" ({place})")).unwrap_or_default();
         return format!("{comm}/{}{place}", task.pid);

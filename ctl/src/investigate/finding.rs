@@ -3,6 +3,8 @@
 use serde::{Serialize, Serializer};
 use serde_json::Value;
 
+use super::limits;
+
 /// How much of a dispatching thread's time a cause took.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Severity {
@@ -15,6 +17,17 @@ pub enum Severity {
 }
 
 impl Severity {
+    /// From a share of the thread's time, per mille; `None` if it is too small for a finding.
+    #[must_use]
+    pub fn of_share(per_mille: i64) -> Option<Self> {
+        match per_mille {
+            limits::HIGH_PER_MILLE.. => Some(Self::High),
+            limits::MEDIUM_PER_MILLE.. => Some(Self::Medium),
+            limits::LOW_PER_MILLE.. => Some(Self::Low),
+            _ => None,
+        }
+    }
+
     /// `HIGH`, `MEDIUM`, `LOW`.
     #[must_use]
     pub fn name(self) -> &'static str {

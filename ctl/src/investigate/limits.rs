@@ -40,6 +40,30 @@ pub const MIN_NS: i64 = 10_000_000;
 pub const DEVIATIONS: i64 = 3;
 /// A futex wait between calls is a lock's only beyond this multiple of the baseline's longest.
 pub const LOCK_GAP_FACTOR: i64 = 3;
+/// A wait for work is starvation only beyond this multiple of what it usually is …
+pub const STARVED_GAP_FACTOR: i64 = 3;
+/// … or, where the one who feeds the thread slept, of the longest in the baseline.
+pub const ASLEEP_GAP_FACTOR: i64 = 2;
+/// Wakers of wakers that are followed.
+pub const CHAIN_DEPTH: usize = 8;
+/// Affected units of one cause at most this far apart are one incident; also at least two parts of a window.
+pub const MERGE_NS: i64 = 1_000_000_000;
+/// With more incidents of one cause on one thread than this, they are one.
+pub const MAX_INCIDENTS: usize = 3;
+/// Launches dropped if below this share of the usual, percent, …
+pub const DROP_PERCENT: i64 = 70;
+/// … while the thread spends at least this share of its time on its own work, percent.
+pub const BUSY_PERCENT: i64 = 30;
+/// Parts of a window with launches near the usual that are needed to know it, percent.
+pub const USUAL_PERCENT: i64 = 20;
+/// Fewer launches in a part of the window say nothing about a rate.
+pub const DROP_MIN_LAUNCHES: i64 = 10;
+/// Synchronisations are a storm from this multiple of their usual rate …
+pub const STORM_FACTOR: i64 = 3;
+/// … and this many a second, …
+pub const STORM_PER_SECOND: i64 = 50;
+/// … with at most this many launches for each.
+pub const STORM_LAUNCHES: i64 = 2;
 /// Units a baseline needs.
 pub const BASELINE_MIN_UNITS: u32 = 10;
 /// Slow units shown in a finding's timeline.

@@ -9,22 +9,31 @@
 //! |---|---|
 //! | [`annotate`](fn@annotate) | off-CPU time inside each call, first uses |
 //! | `norms`, `units` | how long a call usually takes; which calls and gaps were slow |
-//! | `scene`, `waits`, `compilers` | what an off-CPU interval, a wake-up or a child process means |
-//! | `decompose` | a unit's nanoseconds by class |
+//! | `scene`, `waits`, `compilers`, `host`, `throttle` | what an off-CPU interval, a child process, a disk request or a count means |
+//! | `chain` | who a blocked thread waited for, and who that one waited for |
+//! | `spans`, `decompose` | a unit's nanoseconds by class |
 //! | `baseline` | what of it is usual |
 //! | `cause`, `evidence`, `words` | findings |
+//! | `rhythm`, `symptom`, `life` | findings that no single slow unit shows: rates, storms, ends of processes |
 
 mod annotate;
 mod baseline;
 mod cause;
+mod chain;
 mod compilers;
 mod decompose;
 mod evidence;
 mod finding;
+mod host;
+mod life;
 mod limits;
 mod norms;
+mod rhythm;
 mod scene;
+mod spans;
+mod symptom;
 mod thread;
+mod throttle;
 mod units;
 mod waits;
 mod words;
@@ -48,6 +57,7 @@ pub fn investigate(traces: &[Trace], pid: Option<u32>) -> Vec<Finding> {
             let examined = thread::Examined::of(&scene, thread);
             findings.extend(cause::findings(&scene, &examined));
         }
+        findings.extend(life::findings(&scene).into_iter().filter(|f| pid.is_none_or(|p| f.pid == p)));
         cause::compare_threads(&mut findings, &trace.node);
     }
     findings.sort_by(|a, b| {

@@ -53,7 +53,8 @@ impl Norms {
             // Every load is a load; there is no usual one.
             return Some(limits::SLOW_MARGIN_NS);
         }
-        if call.waits_for_gpu() && by_op.calls < limits::GPU_NORM_MIN_CALLS {
+        let waits = call.waits_for_gpu() || call.group() == Group::Collective;
+        if waits && by_op.calls < limits::GPU_NORM_MIN_CALLS {
             return None;
         }
         let own = self.by_kernel.get(&(pid, call.op, call.kernel)).copied().unwrap_or_default();

@@ -1,10 +1,15 @@
 //! Everything about a trace that judging one thread needs.
 
+use std::collections::HashSet;
+
 use ingero_format::ops::Source;
 
 use super::{
     compilers::Compilers,
+    host::HostSide,
     norms::Norms,
+    spans::merged,
+    throttle::Throttled,
     waits::{Wait, Waits},
 };
 use crate::model::{NONE, OffCpu, Thread, Threads, Trace};
@@ -17,6 +22,10 @@ pub(super) struct Scene<'a> {
     pub norms: Norms,
     pub waits: Waits,
     pub compilers: Compilers,
+    pub host: HostSide,
+    pub throttled: Throttled,
+    /// Processes whose threads' off-CPU intervals are recorded.
+    recorded: HashSet<u32>,
     /// Times in which scheduler events may be missing; disjoint, rising.
     pub sched_holes: Vec<(i64, i64)>,
     /// Times in which calls may be missing; disjoint, rising.
@@ -28,12 +37,16 @@ const RECORDER: &str = "ingero-recorder";
 
 impl<'a> Scene<'a> {
     pub fn of(trace: &'a Trace, threads: &'a Threads) -> Self {
+        let with_rows = threads.iter().filter(|t| !t.off_cpu.is_empty()).map(|t| t.pid);
         Self {
             trace,
             threads,
             norms: Norms::of(trace),
             waits: Waits::of(trace),
             compilers: Compilers::of(trace),
+            host: HostSide::of(trace),
+            throttled: Throttled::of(trace, threads),
+            recorded: trace.processes.iter().map(|p| p.pid).chain(with_rows).collect(),
             sched_holes: holes(trace, Source::Sched),
             call_holes: holes(trace, Source::Cuda),
         }
@@ -42,6 +55,24 @@ impl<'a> Scene<'a> {
     /// True if an interval's preemptor is this recorder.
     pub fn is_recorder(&self, task: u32) -> bool {
         self.trace.task(task).is_some_and(|t| t.comm == RECORDER)
+    }
+
+    /// True if it would be known when a process's threads were off-CPU.
+    pub fn is_recorded(&self, pid: u32) -> bool {
+        self.recorded.contains(&pid)
+    }
+
+    /// Who woke a thread that waited for a lock; none if that may be a task whose CPU an interrupt used.
+    pub fn named_waker(&self, thread: &Thread, off: &OffCpu) -> u32 {
+        let waker = self.trace.task(off.waker);
+        let named = waker.is_some_and(|w| w.pid == thread.pid || self.is_recorded(w.pid));
+        if named { off.waker } else { NONE }
+    }
+
+    /// True if every call is recorded: rates can be told.
+    pub fn is_full(&self) -> bool {
+        self.trace.facts.population.is_empty()
+            && !self.trace.facts.notes.iter().any(|note| note.starts_with(crate::load::BUDGET_NOTE))
     }
 
     /// True if a futex wait between calls was for somebody who held something up.
@@ -68,16 +99,7 @@ impl<'a> Scene<'a> {
 }
 
 fn holes(trace: &Trace, source: Source) -> Vec<(i64, i64)> {
-    let mut merged: Vec<(i64, i64)> = Vec::new();
     let concerned = trace.losses.iter().filter(|l| l.concerns(source));
     // A loss at one instant still leaves that instant open.
-    let mut spans: Vec<_> = concerned.map(|l| (l.from_ns, l.to_ns.max(l.from_ns + 1))).collect();
-    spans.sort_unstable();
-    for (from, to) in spans {
-        match merged.last_mut() {
-            Some(last) if from <= last.1 => last.1 = last.1.max(to),
-            _ => merged.push((from, to)),
-        }
-    }
-    merged
+    merged(concerned.map(|l| (l.from_ns, l.to_ns.max(l.from_ns + 1))).collect())
 }

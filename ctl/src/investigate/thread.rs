@@ -2,10 +2,12 @@
 
 use super::{
     baseline::Bins,
-    decompose::{Class, Piece, pieces},
+    decompose::{Class, Piece, known_better, pieces},
     limits,
+    rhythm::Rhythm,
     scene::Scene,
     units::{self, GAP, Unit},
+    waits::Wait,
 };
 use crate::{
     model::{NONE, Thread},
@@ -45,6 +47,8 @@ pub(super) struct Examined<'a> {
     pub thread: &'a Thread,
     pub slow: Vec<Slow>,
     pub bins: Bins,
+    /// Launches and synchronisations over time.
+    pub rhythm: Rhythm,
     /// From which length a gap was examined.
     pub gap_from_ns: i64,
     /// False for a thread without CUDA calls.
@@ -54,8 +58,14 @@ pub(super) struct Examined<'a> {
 impl<'a> Examined<'a> {
     pub fn of(scene: &Scene<'_>, thread: &'a Thread) -> Self {
         let bins = Bins::new(scene.trace.from_ns, scene.trace.to_ns);
-        let mut examined =
-            Self { thread, slow: Vec::new(), bins, gap_from_ns: 0, calls: !thread.calls.is_empty() };
+        let mut examined = Self {
+            thread,
+            slow: Vec::new(),
+            bins,
+            rhythm: Rhythm::default(),
+            gap_from_ns: 0,
+            calls: !thread.calls.is_empty(),
+        };
         if examined.calls {
             examined.units(scene);
         } else {
@@ -77,6 +87,7 @@ impl<'a> Examined<'a> {
             let pieces = pieces(scene, self.thread, unit);
             debug_assert_eq!(pieces.iter().map(Piece::dur_ns).sum::<i64>(), unit.dur_ns());
             self.bins.add(unit.key, &pieces, slow);
+            self.rhythm.add(&self.bins, unit, &pieces);
             if slow {
                 let (from_ns, to_ns) = (unit.from_ns, unit.to_ns);
                 self.slow.push(Slow { from_ns, to_ns, key: unit.key, place: Some(unit.place), pieces });
@@ -89,7 +100,10 @@ impl<'a> Examined<'a> {
         for off in self.thread.off_cpu.iter().filter_map(|i| scene.trace.off_cpu.get(*i as usize)) {
             let blocked_to = if off.preempted() { off.ts_ns } else { off.runnable_from_ns() };
             let blocked = match scene.waits.kind(off) {
-                super::waits::Wait::Io => Class::Io,
+                Wait::Io if scene.is_recorder(off.waker) => Class::Recorder,
+                Wait::Io => Class::Io,
+                Wait::Memory => Class::Memory,
+                Wait::Unknown => Class::Blocked,
                 _ => Class::Waiting,
             };
             let runnable = match off.preemptor {
@@ -97,21 +111,12 @@ impl<'a> Examined<'a> {
                 task if scene.is_recorder(task) => Class::Recorder,
                 _ => Class::Runnable,
             };
-            let spans = [
-                (off.ts_ns, blocked_to, blocked, off.waker),
-                (blocked_to, off.end_ns(), runnable, off.preemptor),
-            ];
-            let pieces: Vec<Piece> = spans
-                .into_iter()
-                .filter(|(from, to, ..)| from < to)
-                .map(|(from_ns, to_ns, class, actor)| Piece {
-                    from_ns,
-                    to_ns,
-                    class,
-                    actor,
-                    stack: off.stack,
-                })
-                .collect();
+            let spans =
+                [(off.ts_ns, blocked_to, blocked, NONE), (blocked_to, off.end_ns(), runnable, off.preemptor)];
+            let whole =
+                |(from_ns, to_ns, class, actor)| Piece { from_ns, to_ns, class, actor, stack: off.stack };
+            let pieces = spans.into_iter().filter(|(from, to, ..)| from < to).map(whole).collect();
+            let pieces = known_better(scene, self.thread, pieces);
             self.bins.add(GAP, &pieces, true);
             let (from_ns, to_ns) = (off.ts_ns, off.end_ns());
             self.slow.push(Slow { from_ns, to_ns, key: GAP, place: None, pieces });

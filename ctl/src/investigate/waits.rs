@@ -9,6 +9,8 @@ pub(super) enum Wait {
     Lock,
     /// Storage.
     Io,
+    /// Memory: reclaim, swap-in, a group's limit.
+    Memory,
     /// A timer of its own choosing.
     Sleep,
     /// Something another task or machine produces: pipe, socket, epoll, a child's end.
@@ -78,6 +80,24 @@ const DECIDING: &[(&str, Wait)] = &[
     ("ptrace_stop", Wait::Stopped),
 ];
 
+/// Symbols of memory shortage; any frame decides, since what they wait in is storage or a lock.
+const MEMORY: &[&str] = &[
+    "do_swap_page",
+    "swap_read*",
+    "swapin_*",
+    "try_to_free_*",
+    "shrink_*",
+    "do_try_to_free_pages",
+    "mem_cgroup_handle_over_high",
+    "mem_cgroup_oom*",
+    "mem_cgroup_out_of_memory",
+    "__alloc_pages_direct_*",
+    "compact_zone*",
+    "try_to_compact_pages",
+    "throttle_direct_reclaim",
+    "reclaim_throttle",
+];
+
 const STOPPED_BITS: i32 = 0x4 | 0x8;
 
 /// Kinds of wait of all stacks of a trace, by stack.
@@ -99,16 +119,22 @@ impl Waits {
 }
 
 fn of_stack(stack: &Stack) -> Wait {
-    let symbols = stack.frames.iter().filter_map(|f| f.symbol.as_deref());
-    symbols.filter_map(deciding).next().unwrap_or(Wait::Unknown)
+    let mut symbols = stack.frames.iter().filter_map(|f| f.symbol.as_deref());
+    if symbols.clone().any(|symbol| MEMORY.iter().any(|pattern| matches(pattern, symbol))) {
+        return Wait::Memory;
+    }
+    symbols.find_map(deciding).unwrap_or(Wait::Unknown)
+}
+
+fn matches(pattern: &str, symbol: &str) -> bool {
+    match pattern.strip_suffix('*') {
+        Some(prefix) => symbol.starts_with(prefix),
+        None => symbol == pattern,
+    }
 }
 
 fn deciding(symbol: &str) -> Option<Wait> {
-    let matches = |pattern: &str| match pattern.strip_suffix('*') {
-        Some(prefix) => symbol.starts_with(prefix),
-        None => symbol == pattern,
-    };
-    DECIDING.iter().find(|(pattern, _)| matches(pattern)).map(|(_, wait)| *wait)
+    DECIDING.iter().find(|(pattern, _)| matches(pattern, symbol)).map(|(_, wait)| *wait)
 }
 
 /// The innermost frames that say what was waited for, for people: `futex_wait_queue<-futex_wait`.
@@ -131,7 +157,9 @@ mod tests {
 
     #[test]
     fn the_innermost_telling_frame_decides() {
-        let cases: [(&[&str], Wait); 7] = [
+        let cases: [(&[&str], Wait); 9] = [
+            (&["schedule", "io_schedule", "folio_wait_bit_common", "do_swap_page"], Wait::Memory),
+            (&["schedule", "schedule_timeout", "reclaim_throttle", "shrink_node"], Wait::Memory),
             (&["__schedule", "schedule", "futex_do_wait", "__futex_wait", "do_futex"], Wait::Lock),
             (&["__schedule", "io_schedule", "folio_wait_bit_common", "filemap_read"], Wait::Io),
             (&["schedule", "do_nanosleep", "hrtimer_nanosleep"], Wait::Sleep),

@@ -21,8 +21,24 @@ pub(super) fn summary(case: &Case<'_>, facts: &Facts) -> String {
     match case.cause.name {
         "cpu_contention" => format!("wanted to run for {time} while {} had its CPU, {mainly}", actor()),
         "recorder_self" => format!("wanted to run for {time} while this recorder had its CPU, {mainly}"),
-        "signal_stop" => format!("was stopped for {time} by a signal or debugger"),
-        "blocked_lock" => format!("waited {time} for a lock, woken by {}, {mainly}", actor()),
+        "cpu_throttled" => {
+            format!("was kept from running for {time} by the CPU limit of its cgroup, {mainly}")
+        }
+        "signal_stop" => match facts.actors.first() {
+            Some((sender, _)) => format!("was stopped for {time} by a signal of {sender}"),
+            None => format!("was stopped for {time} by a signal or debugger"),
+        },
+        "blocked_lock" => {
+            format!("waited {time} for a lock, woken by {}{}, {mainly}", actor(), did(facts))
+        }
+        "data_starvation" => {
+            format!("waited {time} more than usual for work from {}{}", actor(), did(facts))
+        }
+        "memory_pressure" => {
+            let stack = facts.stacks.first().map_or("direct reclaim", |(stack, _)| stack.as_str());
+            format!("waited {time} for memory ({stack}), {mainly}")
+        }
+        "collective_wait" => format!("waited {time} longer than usual for other ranks, {mainly}"),
         "blocked_io" => {
             let stack = facts.stacks.first().map_or("", |(stack, _)| stack.as_str());
             format!("waited {time} for storage ({stack}), {mainly}")
@@ -40,6 +56,17 @@ pub(super) fn summary(case: &Case<'_>, facts: &Facts) -> String {
     }
 }
 
+/// What the one waited for did most, if its chain tells more than that it ran.
+fn did(facts: &Facts) -> String {
+    let Some(first) = facts.chains.first() else { return String::new() };
+    let text = |key: &str| first.get(key).and_then(|v| v.as_str()).unwrap_or("");
+    let last = first.get("woken_by").and_then(|p| p.as_array()).and_then(|p| p.last());
+    match (text("did"), last.and_then(|l| l.as_str())) {
+        ("" | "ran" | "waited for something not recorded", _) | (_, None) => String::new(),
+        (did, Some(who)) => format!("; {who} {did}"),
+    }
+}
+
 /// What to do, most useful first; depends on the cause and its actor.
 pub(super) fn advice(case: &Case<'_>, facts: &Facts) -> Vec<String> {
     let actor = facts.actors.first().map_or("the other task", |(actor, _)| actor.as_str());
@@ -53,6 +80,20 @@ pub(super) fn advice(case: &Case<'_>, facts: &Facts) -> Vec<String> {
         "recorder_self" => {
             vec!["Lower [budget] daemon_percent, or pin the recorder to another CPU.".to_owned()]
         }
+        "cpu_throttled" => vec![
+            "Raise or remove the CPU limit of its cgroup (cpu.max, CPUQuota=, the container's CPU limit)."
+                .to_owned(),
+            "If the limit must stay, run fewer threads in the group: they use the same allowance.".to_owned(),
+        ],
+        "memory_pressure" => vec![
+            "Raise memory.high or memory.max of its cgroup, or free memory on the host.".to_owned(),
+            "Lock or touch the memory of hot paths once at start (mlock, pre-faulting).".to_owned(),
+        ],
+        "collective_wait" => vec![
+            "Compare the ranks: the one that came last kept the others; convert their bundles together."
+                .to_owned(),
+        ],
+        "data_starvation" => starvation_advice(actor, facts),
         "signal_stop" => vec!["Find who sends SIGSTOP or attaches a debugger to this process.".to_owned()],
         "blocked_lock" => {
             vec![format!("Look at what {actor} does before it releases the lock; shorten or move that work.")]
@@ -78,4 +119,15 @@ pub(super) fn advice(case: &Case<'_>, facts: &Facts) -> Vec<String> {
             "Record user stacks ([probes] user_stacks = \"slow\") to see what the thread did.".to_owned(),
         ],
     }
+}
+
+fn starvation_advice(actor: &str, facts: &Facts) -> Vec<String> {
+    let did = facts.chains.first().and_then(|c| c.get("did")).and_then(|d| d.as_str()).unwrap_or("");
+    let first = match did {
+        "waited for storage" => format!("{actor} waited for storage: read ahead, or from a faster device."),
+        "waited for a CPU" => format!("{actor} lacked a CPU: give it its own, or fewer workers."),
+        "slept" => format!("{actor} slept by a timer: look for polling or back-off in it."),
+        _ => format!("{actor} was at work: more workers, or less work for each item."),
+    };
+    vec![first, "Queue more finished work ahead of this thread (prefetch).".to_owned()]
 }

@@ -22,6 +22,9 @@ use crate::model::{ANY_SOURCE, Call};
 /// No plausible clock reads more: 2^61 ns are 73 years.
 const MAX_TIME_NS: u64 = 1 << 61;
 
+/// How notes begin that tell of calls which the overhead budget left out.
+pub const BUDGET_NOTE: &str = "overhead budget: ";
+
 /// An event and the epoch that its stack and text ids belong to.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Event {
@@ -348,10 +351,9 @@ impl Collector {
             _ => return,
         };
         let lanes = LANES.iter().enumerate().filter(|(i, _)| row.flags >> i & 1 == 1);
-        self.left_out
-            .extend(lanes.map(|(_, lane)| {
-                format!("overhead budget: {lane} were recorded {how}, if not all the time")
-            }));
+        self.left_out.extend(
+            lanes.map(|(_, lane)| format!("{BUDGET_NOTE}{lane} were recorded {how}, if not all the time")),
+        );
     }
 
     fn sample(&mut self, epoch: u64, row: &Row) {

@@ -137,6 +137,7 @@ impl Collector {
             clock_uncertainty_ns: first.anchor.uncertainty_ns,
             notes: all(|m| m.notes.clone()).into_iter().chain(std::mem::take(&mut self.left_out)).collect(),
             not_probed: all(|m| m.probes.iter().flat_map(|p| p.failed.clone()).collect()),
+            population: String::new(),
             damage,
         }
     }

@@ -13,6 +13,7 @@ mod parts;
 mod samples;
 mod stacks;
 
+pub use collect::BUDGET_NOTE;
 pub use input::{Kind, kind_of, open, open_all};
 
 #[cfg(test)]

@@ -42,6 +42,9 @@ pub struct Facts {
     pub notes: Vec<String>,
     /// Functions that could not be probed.
     pub not_probed: Vec<String>,
+    /// Which calls are here, if not all that were made; empty for all.
+    #[serde(default)]
+    pub population: String,
     /// What is damaged or missing in the file, one line each.
     pub damage: Vec<String>,
 }

@@ -6,7 +6,7 @@ use proptest::prelude::*;
 use super::story::{BEGIN, ENGINE, LOADER, STRESS, Story};
 use crate::{
     investigate::{decompose::pieces, scene::Scene, units},
-    model::{ANY_SOURCE, FirstUse, Loss, OffCpu, Threads},
+    model::{ANY_SOURCE, FirstUse, HostEvent, Loss, OffCpu, Sample, Series, Threads, Trace},
 };
 
 const OPS: [u16; 6] = [
@@ -54,14 +54,37 @@ fn story(
     s
 }
 
+/// Reclaims and disk reads of the thread, and a count of throttling that rises.
+fn happen(trace: &mut Trace, host: Vec<(i64, i64, bool)>, throttled: Option<u32>) {
+    for (at, dur_ns, reclaim) in host {
+        let op = if reclaim { ops::DIRECT_RECLAIM } else { ops::BLOCK_IO };
+        trace.host_events.push(HostEvent {
+            ts_ns: BEGIN + at,
+            dur_ns,
+            op,
+            task: ENGINE,
+            ..HostEvent::default()
+        });
+    }
+    let Some(us) = throttled else { return };
+    trace.processes[0].cgroup = "/a".into();
+    let (name, labels) = ("cgroup_cpu_throttled_us_total".into(), "{\"cgroup\":\"/a\"}".into());
+    trace.series.push(Series { pid: 0, name, labels });
+    let sample = |ts_ns, us: u32| Sample { ts_ns, series: 0, value: f64::from(us) / 1000.0 };
+    trace.samples.extend([sample(BEGIN - 1, 0), sample(BEGIN + 6_000, us)]);
+}
+
 proptest! {
     #[test]
     fn classes_sum_to_the_duration_and_pieces_neither_overlap_nor_leave_a_hole(
         calls in prop::collection::vec((0..5_000i64, 0..2_000i64, 0..6usize, any::<bool>()), 1..40),
         off in prop::collection::vec((0..300i64, 0..400i64, 0..500i64, 0..6u32, 0..5i32), 0..30),
         holes in prop::collection::vec((0..6_000i64, 0..300i64), 0..6),
+        host in prop::collection::vec((0..6_000i64, 0..500i64, any::<bool>()), 0..8),
+        throttled in prop::option::of(0..3_000u32),
     ) {
-        let trace = story(calls, off, holes).trace;
+        let mut trace = story(calls, off, holes).trace;
+        happen(&mut trace, host, throttled);
         let threads = Threads::of(&trace);
         let scene = Scene::of(&trace, &threads);
         let thread = threads.by_tid(100).unwrap();

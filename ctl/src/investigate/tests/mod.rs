@@ -1,6 +1,9 @@
 //! The engine on stories whose truth is known.
 
 mod causes;
+mod chains;
+mod host_causes;
 mod invariant;
+mod rhythm;
 pub(crate) mod story;
 mod traps;

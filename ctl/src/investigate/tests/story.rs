@@ -26,6 +26,8 @@ pub const FUTEX: u32 = 0;
 pub const DISK: u32 = 1;
 pub const SLEEP: u32 = 2;
 pub const EPOLL: u32 = 3;
+pub const PIPE: u32 = 4;
+pub const SWAP: u32 = 5;
 
 /// A trace being told; `now` moves on with every step.
 pub struct Story {
@@ -57,6 +59,8 @@ impl Story {
                 stack(&["__schedule", "io_schedule", "folio_wait_bit_common", "filemap_read"]),
                 stack(&["__schedule", "do_nanosleep", "hrtimer_nanosleep"]),
                 stack(&["__schedule", "ep_poll", "do_epoll_wait"]),
+                stack(&["__schedule", "anon_pipe_read", "vfs_read"]),
+                stack(&["__schedule", "io_schedule", "folio_wait_bit_common", "do_swap_page"]),
             ],
             processes: vec![Process {
                 pid: 100,
@@ -129,6 +133,19 @@ impl Story {
 
     pub fn host(&mut self, op: u16, task: u32, arg0: u64) {
         self.trace.host_events.push(HostEvent { ts_ns: self.now, op, task, arg0, ..HostEvent::default() });
+    }
+
+    /// An event of the host that lasts from `from` after now.
+    pub fn host_for(&mut self, op: u16, from: i64, dur_ns: i64, arg1: u64) {
+        let (ts_ns, task) = (self.now + from, self.task);
+        self.trace.host_events.push(HostEvent { ts_ns, dur_ns, op, task, arg1, ..HostEvent::default() });
+    }
+
+    /// Does something as another thread.
+    pub fn as_task(&mut self, task: u32, act: impl FnOnce(&mut Self)) {
+        let own = std::mem::replace(&mut self.task, task);
+        act(self);
+        self.task = own;
     }
 
     /// Scheduler events lost from now on.

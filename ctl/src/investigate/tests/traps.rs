@@ -73,6 +73,46 @@ fn trap_5_a_quiet_process_with_few_switches_and_a_wide_spread_has_no_finding() {
     assert_eq!(s.findings(), []);
 }
 
+/// Fifty launches of 6 ms in which the thread was preempted for 5, from second 15 of a window on.
+fn contended(seconds: i64) -> Story {
+    let mut s = Story::of(seconds);
+    s.steady_until(15_000);
+    for _ in 0..50 {
+        s.preempted(1_000, 5 * MS);
+        s.launch(6 * MS);
+        s.now += 94_000;
+    }
+    s.steady_until(seconds * 1_000);
+    s
+}
+
+#[test]
+fn trap_6_an_incident_is_one_finding_whose_numbers_do_not_depend_on_how_the_window_is_cut() {
+    for seconds in [20, 31, 40] {
+        let found = contended(seconds).findings();
+        assert_eq!(found.len(), 1, "{found:?}");
+        assert_eq!((found[0].cause, found[0].attributed_ns), ("cpu_contention", 250 * MS));
+    }
+}
+
+#[test]
+fn incidents_far_apart_are_findings_of_their_own_and_none_is_compared_with_the_other() {
+    let mut s = Story::of(40);
+    for at in [12_000, 25_000] {
+        s.steady_until(at);
+        for _ in 0..50 {
+            s.preempted(1_000, 5 * MS);
+            s.launch(6 * MS);
+            s.now += 94_000;
+        }
+    }
+    s.steady_until(40_000);
+    let found = s.findings();
+    assert_eq!(found.iter().map(|f| f.attributed_ns).collect::<Vec<_>>(), [250 * MS; 2], "{found:?}");
+    assert_ne!(found[0].id, found[1].id);
+    assert!(found.iter().all(|f| f.evidence["baseline"]["kind"] == "window_before"));
+}
+
 #[test]
 fn trap_7_a_part_of_the_window_counts_its_own_intervals_once() {
     let mut s = Story::of(20);
@@ -117,6 +157,28 @@ fn trap_8_spinning_in_a_synchronisation_is_gpu_wait_and_a_slow_enqueue_is_not() 
 }
 
 #[test]
+fn trap_10_what_the_recorder_writes_is_its_own_cost_and_never_the_workloads_storage() {
+    let mut s = Story::of(20);
+    s.trace.tasks.push(crate::model::Task { pid: 800, tid: 803, comm: "ingero-recorder".into() });
+    let recorder = s.trace.tasks.len() as u32 - 1;
+    s.steady_until(15_000);
+    for i in 0..30 {
+        if i % 3 == 0 {
+            s.preempted(1_000, 10 * MS);
+            s.trace.off_cpu.last_mut().unwrap().preemptor = recorder;
+        } else {
+            s.blocked(1_000, 10 * MS, DISK, recorder);
+        }
+        s.now += 10 * MS + 94_000;
+        s.launch(6_000);
+    }
+    s.steady_until(20_000);
+    let found = s.findings();
+    assert_eq!(found.iter().map(|f| f.cause).collect::<Vec<_>>(), ["recorder_self"], "{found:?}");
+    assert!((290 * MS..310 * MS).contains(&found[0].attributed_ns), "{}", found[0].attributed_ns);
+}
+
+#[test]
 fn trap_11_a_hole_in_scheduler_records_makes_a_call_undecidable() {
     let mut s = Story::of(20);
     s.steady_until(15_000);
@@ -143,6 +205,68 @@ fn trap_12_work_on_another_thread_is_named_with_both_ids() {
     s.steady_until(20_000);
     let f = &s.findings()[0];
     assert_eq!((f.pid, f.tid, f.comm.as_str()), (100, 102, "worker"));
+}
+
+#[test]
+fn trap_16_a_thread_alone_on_its_cpu_has_no_contention_however_busy_the_others_are() {
+    let mut s = Story::of(20);
+    for task in [LOADER, WORKER, STRESS] {
+        s.as_task(task, |s| (0..1_900).for_each(|i| s.preempted(i * 10 * MS, 9 * MS)));
+    }
+    s.steady_until(20_000);
+    let found = s.findings();
+    assert!(found.iter().all(|f| f.tid != 100 && f.severity == Severity::Low), "{found:?}");
+}
+
+#[test]
+fn trap_17_equal_pids_on_two_nodes_share_nothing() {
+    let (mut alpha, mut beta) = (contended(20).finish(), Story::of(20));
+    beta.steady_until(20_000);
+    let mut beta = beta.finish();
+    beta.node = "beta".into();
+    // The clock of beta is wrong by seven seconds; its threads have the numbers of alpha's.
+    beta.from_ns += 7 * SECOND;
+    beta.to_ns += 7 * SECOND;
+    beta.calls.iter_mut().for_each(|c| c.ts_ns += 7 * SECOND);
+    let both = crate::investigate::investigate(&[alpha.clone(), beta.clone()], None);
+    assert_eq!(both.iter().map(|f| f.node.as_str()).collect::<Vec<_>>(), ["alpha"]);
+    assert_eq!(both, crate::investigate::investigate(std::slice::from_ref(&alpha), None));
+    // Also where the other node has all the switches.
+    beta.off_cpu = std::mem::take(&mut alpha.off_cpu);
+    let found = crate::investigate::investigate(&[alpha, beta], None);
+    assert!(found.iter().all(|f| f.cause != "cpu_contention" || f.node == "beta"), "{found:?}");
+}
+
+#[test]
+fn trap_18_a_runtime_call_and_its_driver_call_are_one_and_driver_only_launches_count_too() {
+    let mut s = Story::of(20);
+    // A runtime launch with its driver launch inside, then one that only the driver sees.
+    let pair = |s: &mut Story, preempted_ns: i64| {
+        for op in [ops::CUDA_LAUNCH_KERNEL, ops::CU_LAUNCH_KERNEL_EX] {
+            if preempted_ns > 0 {
+                s.preempted(2_000, preempted_ns);
+            }
+            let begin = s.now;
+            s.call(op, preempted_ns + 7_000).arg0 = 0xf1;
+            let end = s.now;
+            if op == ops::CUDA_LAUNCH_KERNEL {
+                s.now = begin + 1_000;
+                s.launch(preempted_ns + 5_000);
+            }
+            s.now = end + 390_000;
+        }
+    };
+    let until = |s: &mut Story, ms: i64| {
+        while s.now < BEGIN + ms * MS {
+            pair(s, 0);
+        }
+    };
+    until(&mut s, 15_000);
+    (0..50).for_each(|_| pair(&mut s, 5 * MS));
+    until(&mut s, 20_000);
+    let found = s.findings();
+    assert_eq!(found.len(), 1, "{found:?}");
+    assert_eq!((found[0].attributed_ns, found[0].calls_affected), (500 * MS, 100));
 }
 
 #[test]
