@@ -5,7 +5,8 @@ use std::path::PathBuf;
 use clap::{Parser, Subcommand};
 
 use crate::commands::{
-    check, completions, convert, demo, explain, query, snapshot, snapshots, stats, status, top, verify,
+    check, completions, convert, demo, explain, import, query, snapshot, snapshots, stats, status, top,
+    verify,
 };
 
 /// Where the recorder listens.
@@ -51,6 +52,8 @@ pub enum Command {
     Verify(verify::Args),
     /// Turn bundles into one SQLite investigation.
     Convert(convert::Args),
+    /// Turn databases of Ingero agents into one SQLite investigation.
+    Import(import::Args),
     /// Count calls and off-CPU time, with quantiles.
     Stats(stats::Args),
     /// Say which thread stalled, for how long, and why.

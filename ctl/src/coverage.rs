@@ -149,6 +149,10 @@ fn population(traces: &[Trace]) -> String {
 }
 
 fn undecidable(trace: &Trace) -> u64 {
+    if !trace.facts.population.is_empty() {
+        // That a switch is not there says nothing.
+        return trace.calls.len() as u64;
+    }
     let mut holes: Vec<(i64, i64)> =
         trace.losses.iter().filter(|l| l.concerns(Source::Sched)).map(|l| (l.from_ns, l.to_ns)).collect();
     if holes.is_empty() {

@@ -5,6 +5,7 @@
 //! | module | step |
 //! |---|---|
 //! | [`load`] | a bundle, ring, frozen set or segment becomes a [`model::Trace`] |
+//! | [`ingero`] | the database of an Ingero agent becomes traces too |
 //! | [`investigate`] | a trace's nanoseconds become findings |
 //! | [`stats`], [`coverage`] | … become counts and quantiles, and what may be missing |
 //! | [`sqlite`] | traces and findings become a database, and a database traces again |
@@ -21,6 +22,7 @@ mod demangle;
 mod demo;
 mod error;
 mod explain;
+mod ingero;
 mod investigate;
 mod load;
 mod model;

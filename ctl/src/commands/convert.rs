@@ -54,6 +54,21 @@ pub fn run(args: &Args, out: &mut dyn Write) -> Result<Outcome, Error> {
     Ok(Outcome { partial: !done.coverage.complete })
 }
 
+/// Makes sure that no input is the output, under whatever name: `a.ingero` and `./a.ingero` are one file.
+///
+/// # Errors
+/// [`Error::Usage`] naming the file.
+pub fn distinct(inputs: &[PathBuf], output: &Path) -> Result<(), Error> {
+    let identity = |path: &Path| path.canonicalize().ok();
+    let both = identity(output).and_then(|out| inputs.iter().find(|b| identity(b).as_ref() == Some(&out)));
+    match both {
+        Some(path) => {
+            Err(Error::Usage(format!("{}: is both input and output; give another -o", path.display())))
+        }
+        None => Ok(()),
+    }
+}
+
 /// What a conversion made.
 #[derive(Clone, Debug)]
 pub struct Converted {
@@ -75,13 +90,7 @@ pub fn convert(
     force: bool,
     progress: &Progress,
 ) -> Result<Converted, Error> {
-    // By identity: `a.ingero` and `./a.ingero` are one file.
-    let identity = |path: &Path| path.canonicalize().ok();
-    let reading =
-        identity(output).and_then(|out| bundles.iter().find(|b| identity(b).as_ref() == Some(&out)));
-    if let Some(path) = reading {
-        return Err(Error::Usage(format!("{}: is both input and output; give another -o", path.display())));
-    }
+    distinct(bundles, output)?;
     let traces = load::open_all(bundles, progress)?;
     let findings = investigate(&traces, None);
     sqlite::write(output, force, &traces, &findings, progress)?;

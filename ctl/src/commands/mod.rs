@@ -7,6 +7,7 @@ pub mod completions;
 pub mod convert;
 pub mod demo;
 pub mod explain;
+pub mod import;
 pub mod query;
 pub mod snapshot;
 pub mod snapshots;
@@ -41,6 +42,7 @@ pub fn run(cli: &Cli, out: &mut dyn Write) -> Result<Outcome, Error> {
         Command::Verify(args) => verify::run(args, out),
         Command::Demo(args) => demo::run(args, out),
         Command::Convert(args) => convert::run(args, out),
+        Command::Import(args) => import::run(args, out),
         Command::Stats(args) => stats::run(args, out),
         Command::Explain(args) => explain::run(args, out),
         Command::Query(args) => query::run(args, out),

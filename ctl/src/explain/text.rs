@@ -147,6 +147,10 @@ fn timeline_row(row: &Value) -> String {
             let stack = stack.map_or(String::new(), |s| format!(" in {s}"));
             match (string(row, "class"), actor) {
                 ("Runnable", Some(actor)) => format!("runnable {dur}, {actor} had the CPU"),
+                (class @ ("Starved" | "StarvedAsleep"), Some(actor)) => {
+                    format!("{} {dur}{stack}, fed by {actor}", class_name(class))
+                }
+                ("Stopped", Some(actor)) => format!("stopped {dur} by {actor}"),
                 (class, Some(actor)) => format!("{} {dur}{stack}, woken by {actor}", class_name(class)),
                 (class, None) => format!("{} {dur}{stack}", class_name(class)),
             }
@@ -167,6 +171,10 @@ fn class_name(class: &str) -> &str {
         "GpuWait" => "waits for the GPU",
         "FirstUse" => "loads or compiles",
         "Allocator" => "in the allocator",
+        "Throttled" => "kept back by its cgroup's CPU limit",
+        "Memory" => "waits for memory",
+        "Collective" => "waits for other ranks",
+        "Starved" | "StarvedAsleep" => "waits for work",
         other => other,
     }
 }

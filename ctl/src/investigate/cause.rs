@@ -108,6 +108,21 @@ fn cases<'a>(
     symptoms: &[Symptom],
 ) -> Vec<Case<'a>> {
     let Some(class) = cause.classes.first().copied() else { return Vec::new() };
+    // Where rows are missing, only what was seen can be told: not what took long without a reason.
+    let seen = matches!(
+        class,
+        Class::Runnable
+            | Class::Throttled
+            | Class::Recorder
+            | Class::Stopped
+            | Class::Lock
+            | Class::Io
+            | Class::Memory
+            | Class::FirstUse
+    );
+    if !seen && !scene.trace.facts.population.is_empty() {
+        return Vec::new();
+    }
     let without_calls = [Class::Runnable, Class::Throttled, Class::Recorder, Class::Io, Class::Memory];
     if !examined.calls && !without_calls.contains(&class) {
         return Vec::new();

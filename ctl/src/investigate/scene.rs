@@ -32,8 +32,8 @@ pub(super) struct Scene<'a> {
     pub call_holes: Vec<(i64, i64)>,
 }
 
-/// The recorder's thread name, as the kernel keeps it.
-const RECORDER: &str = "ingero-recorder";
+/// Names of recorders' threads, as the kernel keeps them: this one, and the agent whose databases are imported.
+const RECORDERS: [&str; 2] = ["ingero-recorder", "ingero"];
 
 impl<'a> Scene<'a> {
     pub fn of(trace: &'a Trace, threads: &'a Threads) -> Self {
@@ -54,7 +54,7 @@ impl<'a> Scene<'a> {
 
     /// True if an interval's preemptor is this recorder.
     pub fn is_recorder(&self, task: u32) -> bool {
-        self.trace.task(task).is_some_and(|t| t.comm == RECORDER)
+        self.trace.task(task).is_some_and(|t| RECORDERS.contains(&t.comm.as_str()))
     }
 
     /// True if it would be known when a process's threads were off-CPU.

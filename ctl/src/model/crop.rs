@@ -9,6 +9,7 @@ impl Trace {
         self.calls.retain(|c| touches(c.ts_ns, c.dur_ns));
         self.off_cpu.retain(|o| touches(o.ts_ns, o.dur_ns));
         self.host_events.retain(|h| touches(h.ts_ns, h.dur_ns));
+        self.annotations.retain(|a| touches(a.ts_ns, a.dur_ns));
         self.samples.retain(|s| (from_ns..to_ns).contains(&s.ts_ns));
         self.losses.retain(|l| touches(l.from_ns, l.to_ns - l.from_ns));
         self.from_ns = self.from_ns.max(from_ns);

@@ -2,6 +2,13 @@
 
 use ingero_format::ops::{self, Group};
 
+/// "Not recorded" in a column of CPU numbers.
+pub const CPU_UNKNOWN: u16 = u16::MAX;
+/// "Not recorded" in a column of durations.
+pub const NOT_RECORDED: i64 = -1;
+/// Task state of an interval of which it was not recorded; none of the kernel's bits.
+pub const STATE_UNKNOWN: i32 = i32::MIN;
+
 /// A CUDA call.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Call {
@@ -191,6 +198,7 @@ fn state_name(state: i32) -> &'static str {
     const PARKED: i32 = 0x40;
     const NOLOAD: i32 = 0x400;
     match state {
+        STATE_UNKNOWN => "unknown",
         s if s & TRACED != 0 => "traced",
         s if s & STOPPED != 0 => "stopped",
         s if s & EXIT != 0 => "exiting",

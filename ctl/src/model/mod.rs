@@ -9,12 +9,16 @@ mod facts;
 mod samples;
 mod threads;
 
-pub use events::{ANY_SOURCE, Call, FirstUse, HostEvent, Loss, OffCpu};
+pub use events::{
+    ANY_SOURCE, CPU_UNKNOWN, Call, FirstUse, HostEvent, Loss, NOT_RECORDED, OffCpu, STATE_UNKNOWN,
+};
 pub use facts::{Facts, Process};
-pub use samples::{Sample, Series};
+pub use samples::{Annotation, Sample, Series};
 pub use threads::{Thread, Threads};
 
-use std::borrow::Cow;
+use std::{borrow::Cow, collections::BTreeMap};
+
+use ingero_format::ops;
 
 use crate::demangle::demangled;
 
@@ -25,6 +29,15 @@ const CUT_NAMES: [usize; 2] = [127, 255];
 #[must_use]
 pub fn shown_kernel(name: &str) -> Cow<'_, str> {
     if CUT_NAMES.contains(&name.len()) { Cow::Borrowed(name) } else { demangled(name) }
+}
+
+/// Name and layer of an operation, also of one this version does not know.
+#[must_use]
+pub fn op_name(number: u16) -> (String, &'static str) {
+    match ops::by_number(number) {
+        Some(op) => (op.name.to_owned(), op.layer()),
+        None => (format!("op_{number:#06x}"), if number < 0x0800 { "driver" } else { "runtime" }),
+    }
 }
 
 /// "No entry" in a column of indexes.
@@ -61,6 +74,10 @@ pub struct Trace {
     pub series: Vec<Series>,
     /// The numbers, by time.
     pub samples: Vec<Sample>,
+    /// What was said of a time, by time.
+    pub annotations: Vec<Annotation>,
+    /// Names of operations that are spelled otherwise in what this was made from, or have no number here.
+    pub spellings: BTreeMap<u16, String>,
 }
 
 /// A thread under one of its names.
@@ -117,6 +134,13 @@ impl Trace {
         self.tasks.get(id as usize)
     }
 
+    /// Name of an operation as the recording spells it, and its layer.
+    #[must_use]
+    pub fn op_name(&self, number: u16) -> (String, &'static str) {
+        let (name, layer) = op_name(number);
+        (self.spellings.get(&number).cloned().unwrap_or(name), layer)
+    }
+
     /// A kernel's name.
     #[must_use]
     pub fn kernel(&self, id: u32) -> Option<&str> {
@@ -166,6 +190,7 @@ impl Trace {
         self.off_cpu.sort_by_key(|o| (o.ts_ns, o.dur_ns, o.task, o.cpu));
         self.host_events.sort_by_key(|h| (h.ts_ns, h.op, h.task, h.cpu));
         self.losses.sort_by_key(|l| (l.from_ns, l.to_ns, l.source, l.cpu, l.cause));
+        self.annotations.sort_by(|a, b| (a.ts_ns, &a.labels).cmp(&(b.ts_ns, &b.labels)));
         self.samples
             .sort_by(|a, b| (a.ts_ns, a.series).cmp(&(b.ts_ns, b.series)).then(a.value.total_cmp(&b.value)));
     }

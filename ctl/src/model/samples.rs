@@ -11,6 +11,19 @@ pub struct Series {
     pub labels: String,
 }
 
+/// Something that somebody said of a time: a workload's mark, or what another tool claimed.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Annotation {
+    /// Begin, Unix ns.
+    pub ts_ns: i64,
+    /// Duration.
+    pub dur_ns: i64,
+    /// Process that it concerns, if any.
+    pub pid: Option<u32>,
+    /// What is said, a JSON object.
+    pub labels: String,
+}
+
 /// One value of it.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Sample {

@@ -9,7 +9,7 @@ use serde_json::json;
 use super::keys::{Keys, Ties};
 use crate::{
     investigate::Finding,
-    model::{Call, NONE, Trace, shown_kernel},
+    model::{self, Call, NONE, Trace, shown_kernel},
     progress::Progress,
     stats,
 };
@@ -101,6 +101,7 @@ pub(super) fn all(
     off_cpu(db, traces, &bases, &order.off_cpu, keys)?;
     host(db, traces, &bases, &order.host, keys)?;
     samples(db, traces, &bases)?;
+    annotations(db, traces)?;
     for trace in traces {
         op_stats(db, trace)?;
         rates(db, trace)?;
@@ -175,7 +176,8 @@ fn names(db: &Connection, traces: &[Trace]) -> Result<()> {
     let host = traces.iter().flat_map(|t| t.host_events.iter().map(|h| h.op));
     let mut insert = db.prepare("INSERT INTO op VALUES(?,?,?,?)")?;
     for op in calls.chain(host).collect::<BTreeSet<u16>>() {
-        let (name, layer) = stats::op_name(op);
+        let spelled = traces.iter().find_map(|t| t.spellings.contains_key(&op).then(|| t.op_name(op)));
+        let (name, layer) = spelled.unwrap_or_else(|| model::op_name(op));
         insert.execute(params![op, name, layer, ops::family(op)])?;
     }
     let intervals = traces.iter().flat_map(|t| &t.off_cpu);
@@ -308,6 +310,14 @@ fn samples(db: &Connection, traces: &[Trace], bases: &[Bases]) -> Result<()> {
     Ok(())
 }
 
+fn annotations(db: &Connection, traces: &[Trace]) -> Result<()> {
+    let mut insert = db.prepare("INSERT INTO annotations VALUES(?,?,?,?,?)")?;
+    for (trace, a) in traces.iter().flat_map(|t| t.annotations.iter().map(move |a| (t, a))) {
+        insert.execute(params![a.ts_ns, a.dur_ns, trace.node, a.pid, a.labels])?;
+    }
+    Ok(())
+}
+
 fn op_stats(db: &Connection, trace: &Trace) -> Result<()> {
     let mut insert = db.prepare("INSERT INTO op_stats VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)")?;
     for r in stats::op_rows(trace) {
@@ -344,7 +354,7 @@ fn rates(db: &Connection, trace: &Trace) -> Result<()> {
     }
     let mut insert = db.prepare("INSERT INTO rates VALUES(?,?,?,?,?,?,?)")?;
     for ((pid, op, begin), (count, total)) in buckets {
-        insert.execute(params![trace.node, pid, stats::op_name(op).0, begin, BUCKET_NS, count, total])?;
+        insert.execute(params![trace.node, pid, trace.op_name(op).0, begin, BUCKET_NS, count, total])?;
     }
     Ok(())
 }
@@ -405,6 +415,7 @@ fn meta(db: &Connection, traces: &[Trace]) -> Result<()> {
             ("source_sha256", f.sha256.clone()),
             ("damage", f.damage.join("; ")),
             ("notes", f.notes.join("; ")),
+            ("population", f.population.clone()),
         ];
         for (key, value) in rows {
             let key = if traces.len() > 1 { format!("{}/{key}", trace.node) } else { key.to_owned() };

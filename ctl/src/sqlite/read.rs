@@ -1,13 +1,19 @@
 //! Reads a database back into the traces it was made from.
 
-use std::{collections::HashMap, path::Path};
+use std::{
+    collections::{BTreeMap, HashMap},
+    path::Path,
+};
 
 use rusqlite::{Connection, OpenFlags, Result, Row};
 
 use super::{APPLICATION_ID, keys::Keys};
 use crate::{
     error::Error,
-    model::{Call, FirstUse, HostEvent, Loss, NONE, OffCpu, Process, Sample, Series, Stack, Task, Trace},
+    model::{
+        Annotation, Call, FirstUse, HostEvent, Loss, NONE, OffCpu, Process, Sample, Series, Stack, Task,
+        Trace, op_name,
+    },
 };
 
 /// Opens a database for reading only, and makes sure that it is one of ours.
@@ -21,7 +27,11 @@ pub fn open(path: &Path) -> std::result::Result<Connection, Error> {
     let id: i32 = connection.query_row("PRAGMA application_id", [], |r| r.get(0)).map_err(&database)?;
     if id != APPLICATION_ID {
         let what = "an SQLite database, but not made by `ingeroctl convert`";
-        return Err(Error::not_ours(path, what, "give a database made from a .ingero bundle"));
+        return Err(Error::not_ours(
+            path,
+            what,
+            "give a database made from a .ingero bundle; `ingeroctl import` reads that of an Ingero agent",
+        ));
     }
     Ok(connection)
 }
@@ -65,6 +75,8 @@ fn traces(db: &Connection) -> Result<Vec<Trace>> {
     reader.host()?;
     reader.losses()?;
     reader.samples()?;
+    reader.annotations()?;
+    reader.spellings()?;
     reader.traces.iter_mut().for_each(Trace::sort);
     Ok(reader.traces)
 }
@@ -269,6 +281,33 @@ impl Reader<'_> {
         for (trace, list) in self.traces.iter_mut().zip(lists) {
             trace.samples = list;
         }
+        Ok(())
+    }
+
+    fn annotations(&mut self) -> Result<()> {
+        let mut found = Vec::new();
+        self.each("SELECT node, ts_ns, dur_ns, pid, labels FROM annotations ORDER BY rowid", |r| {
+            let (ts_ns, dur_ns, pid, labels) = (r.get(1)?, r.get(2)?, r.get(3)?, r.get(4)?);
+            found.push((r.get::<_, String>(0)?, Annotation { ts_ns, dur_ns, pid, labels }));
+            Ok(())
+        })?;
+        for (node, annotation) in found {
+            let trace = self.traces.iter_mut().find(|t| t.node == node);
+            trace.into_iter().for_each(|t| t.annotations.push(annotation.clone()));
+        }
+        Ok(())
+    }
+
+    fn spellings(&mut self) -> Result<()> {
+        let mut found = BTreeMap::new();
+        self.each("SELECT id, name FROM op", |r| {
+            let (number, name): (u16, String) = (r.get(0)?, r.get(1)?);
+            if op_name(number).0 != name {
+                found.insert(number, name);
+            }
+            Ok(())
+        })?;
+        self.traces.iter_mut().for_each(|t| t.spellings.clone_from(&found));
         Ok(())
     }
 

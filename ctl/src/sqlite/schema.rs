@@ -61,15 +61,16 @@ pub(super) fn views(keys: Keys) -> String {
     format!(
         "
 CREATE VIEW cuda_calls AS SELECT c.key AS id, {call} AS ts_ns, c.dur AS dur_ns, o.layer, o.name AS op,
-  t.pid, t.tid, t.comm, n.name AS node, c.cpu, d.arg0, d.arg1, d.ret, k.shown AS kernel,
+  t.pid, t.tid, t.comm, n.name AS node, nullif(c.cpu, 65535) AS cpu, d.arg0, d.arg1, d.ret, k.shown AS kernel,
   d.stack AS stack_id, ifnull(c.off_ns, 0) AS off_cpu_ns, ifnull(c.off_count, 0) AS off_cpu_count,
   d.first_use >= 2 AS first_use, d.flags & 1 AS open,
   k.name AS kernel_raw
   FROM call c JOIN detail d ON d.id = c.detail JOIN op o ON o.id = d.op JOIN task t ON t.id = c.task
   JOIN node n ON n.id = t.node LEFT JOIN kernel k ON k.id = d.kernel;
 CREATE VIEW off_cpu AS SELECT i.key AS id, {interval} AS ts_ns, i.dur AS dur_ns, t.pid, t.tid, t.comm,
-  n.name AS node, i.cpu, CASE WHEN i.flags & 2 THEN 'runnable' ELSE s.name END AS state,
-  i.runqueue AS runqueue_ns, nullif(w.pid, 0) AS waker_pid, w.tid AS waker_tid,
+  n.name AS node, nullif(i.cpu, 65535) AS cpu,
+  CASE WHEN i.flags & 2 THEN 'runnable' ELSE nullif(s.name, 'unknown') END AS state,
+  nullif(i.runqueue, -1) AS runqueue_ns, nullif(w.pid, 0) AS waker_pid, w.tid AS waker_tid,
   nullif(w.comm, '') AS waker_comm, nullif(p.pid, 0) AS preemptor_pid, p.tid AS preemptor_tid,
   nullif(p.comm, '') AS preemptor_comm, i.stack AS kernel_stack_id, i.flags & 1 AS open
   FROM interval i JOIN task t ON t.id = i.task JOIN node n ON n.id = t.node
@@ -77,7 +78,7 @@ CREATE VIEW off_cpu AS SELECT i.key AS id, {interval} AS ts_ns, i.dur AS dur_ns,
   LEFT JOIN task p ON p.id = i.preemptor;
 CREATE VIEW host_events AS SELECT h.key AS id, {host} AS ts_ns, h.dur AS dur_ns,
   o.family AS source, o.name AS op, t.pid, t.tid, t.comm,
-  n.name AS node, h.cpu, h.arg0, h.arg1
+  n.name AS node, nullif(h.cpu, 65535) AS cpu, h.arg0, h.arg1
   FROM host h JOIN op o ON o.id = h.op JOIN task t ON t.id = h.task JOIN node n ON n.id = t.node;
 CREATE VIEW losses AS SELECT l.from_ns AS ts_ns, n.name AS node, nullif(l.cpu, 65535) AS cpu,
   l.source_name AS source, l.cause_name AS cause, l.count, l.from_ns, l.to_ns

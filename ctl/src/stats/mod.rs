@@ -4,7 +4,6 @@ pub mod text;
 
 use std::collections::BTreeMap;
 
-use ingero_format::ops;
 use serde::Serialize;
 
 use crate::{
@@ -90,15 +89,6 @@ pub struct ThreadRow {
     pub preempted_count: i64,
 }
 
-/// Name and layer of an operation, also of one this version does not know.
-#[must_use]
-pub fn op_name(number: u16) -> (String, &'static str) {
-    match ops::by_number(number) {
-        Some(op) => (op.name.to_owned(), op.layer()),
-        None => (format!("op_{number:#06x}"), if number < 0x0800 { "driver" } else { "runtime" }),
-    }
-}
-
 impl Stats {
     /// Counts everything in the windows.
     #[must_use]
@@ -137,7 +127,7 @@ pub fn op_rows(trace: &Trace) -> Vec<OpRow> {
     }
     let finish = |((pid, op), (row, mut durations)): ((u32, u16), (OpRow, Vec<i64>))| {
         durations.sort_unstable();
-        let (op, layer) = op_name(op);
+        let (op, layer) = trace.op_name(op);
         OpRow {
             node: trace.node.clone(),
             pid,
@@ -171,7 +161,7 @@ fn thread_rows(trace: &Trace) -> Vec<ThreadRow> {
             row.off_cpu_count += 1;
             row.off_cpu_ns = row.off_cpu_ns.saturating_add(off.dur_ns);
             row.max_off_cpu_ns = row.max_off_cpu_ns.max(off.dur_ns);
-            row.runqueue_ns = row.runqueue_ns.saturating_add(off.runqueue_ns);
+            row.runqueue_ns = row.runqueue_ns.saturating_add(off.runqueue_ns.max(0));
             row.preempted_count += i64::from(off.preempted());
         }
         row

@@ -108,7 +108,7 @@ fn no_more_is_throttled_than_the_kernel_counted_and_another_groups_count_is_noth
     assert!((340 * MS..360 * MS).contains(&of("unknown")), "{}", of("unknown"));
 
     let mut s = kept_from_running();
-    count_throttling(&mut s, "/pods/ab", 2100_000.0);
+    count_throttling(&mut s, "/pods/ab", 500_000.0);
     assert!(s.findings().iter().all(|f| f.cause == "unknown"));
 }
 
