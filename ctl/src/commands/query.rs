@@ -1,14 +1,14 @@
 //! `ingeroctl query`.
 
-use std::{io::Write, path::PathBuf};
+use std::{io::Write, path::PathBuf, time::Duration};
 
-use rusqlite::{Connection, types::ValueRef};
+use rusqlite::{Row, types::ValueRef};
 use serde_json::{Map, Value, json};
 
 use crate::{
     error::{Error, Outcome},
     load::{self, Kind},
-    sqlite,
+    sqlite::{Limits, Rows, ask},
     table::Table,
 };
 
@@ -18,12 +18,18 @@ pub struct Args {
     /// The database.
     #[arg(value_name = "DB")]
     path: PathBuf,
-    /// One statement.
+    /// One statement that reads.
     #[arg(value_name = "SQL")]
     sql: String,
     /// How to show the rows.
     #[arg(long, value_enum, default_value_t = Format::Table)]
     format: Format,
+    /// Show at most so many rows.
+    #[arg(long, value_name = "ROWS")]
+    limit: Option<usize>,
+    /// Stop a statement that takes longer.
+    #[arg(long, value_name = "TIME", default_value = "30s")]
+    timeout: String,
 }
 
 /// How rows are shown.
@@ -31,7 +37,7 @@ pub struct Args {
 enum Format {
     /// Aligned columns.
     Table,
-    /// `{"columns": […], "rows": [{…}]}`
+    /// `{"columns": […], "rows": [{…}], "truncated": …}`
     Json,
     /// RFC 4180, with a header.
     Csv,
@@ -46,42 +52,85 @@ pub fn run(args: &Args, out: &mut dyn Write) -> Result<Outcome, Error> {
         let remedy = "make a database of it with `ingeroctl convert`";
         return Err(Error::not_ours(&args.path, "a recording, where a database is needed", remedy));
     }
-    let connection = sqlite::open(&args.path)?;
-    let (columns, rows) = ask(&connection, &args.sql).map_err(|e| Error::Query { message: e.to_string() })?;
-    match args.format {
-        Format::Table => {
-            let mut table = Table::with_header(usize::MAX, columns);
-            rows.iter().for_each(|row| table.row(row.iter().map(plain)));
-            table.write(out)?;
-        }
-        Format::Json => {
-            let object =
-                |row: Vec<Value>| -> Map<String, Value> { columns.iter().cloned().zip(row).collect() };
-            let rows: Vec<Map<String, Value>> = rows.into_iter().map(object).collect();
-            super::json(&json!({"columns": columns, "rows": rows}), out)?;
-        }
-        Format::Csv => {
-            csv_line(columns.iter().cloned(), out)?;
-            for row in &rows {
-                csv_line(row.iter().map(plain), out)?;
-            }
-        }
-    }
-    Ok(Outcome::default())
+    let time = ingero_format::units::parse_time_ns(&args.timeout)
+        .map_err(|e| Error::Usage(format!("--timeout {}: {e}", args.timeout)))?;
+    let limits = Limits { rows: args.limit, time: Duration::from_nanos(time) };
+    let truncated = match args.format {
+        Format::Table => table(args, limits, out)?,
+        Format::Json => json_rows(args, limits, out)?,
+        Format::Csv => ask(&args.path, &args.sql, limits, &mut Csv(out))?,
+    };
+    Ok(Outcome { partial: truncated })
 }
 
-type Rows = (Vec<String>, Vec<Vec<Value>>);
-
-fn ask(connection: &Connection, sql: &str) -> rusqlite::Result<Rows> {
-    let mut statement = connection.prepare(sql)?;
-    let columns: Vec<String> = statement.column_names().map(str::to_owned).collect();
-    let mut rows = statement.query([])?;
-    let mut found = Vec::new();
-    while let Some(row) = rows.next()? {
-        let cells = (0..columns.len()).map(|i| Ok(value(row.get_ref(i)?)));
-        found.push(cells.collect::<rusqlite::Result<Vec<Value>>>()?);
+fn table(args: &Args, limits: Limits, out: &mut dyn Write) -> Result<bool, Error> {
+    let mut rows = Aligned(Table::with_header(usize::MAX, Vec::new()));
+    let truncated = ask(&args.path, &args.sql, limits, &mut rows)?;
+    rows.0.write(out)?;
+    if truncated {
+        writeln!(out, "more rows than --limit {}", limits.rows.unwrap_or(0))?;
     }
-    Ok((columns, found))
+    Ok(truncated)
+}
+
+fn json_rows(args: &Args, limits: Limits, out: &mut dyn Write) -> Result<bool, Error> {
+    let mut rows = Json { out, columns: Vec::new(), first: true };
+    let truncated = ask(&args.path, &args.sql, limits, &mut rows)?;
+    writeln!(rows.out, "],\"truncated\":{truncated}}}")?;
+    Ok(truncated)
+}
+
+struct Aligned(Table);
+
+impl Rows for Aligned {
+    fn columns(&mut self, names: Vec<String>) -> Result<(), Error> {
+        self.0 = Table::with_header(usize::MAX, names);
+        Ok(())
+    }
+
+    fn row(&mut self, row: &Row<'_>) -> Result<(), Error> {
+        self.0.row(cells(row)?.iter().map(plain));
+        Ok(())
+    }
+}
+
+struct Csv<'a>(&'a mut dyn Write);
+
+impl Rows for Csv<'_> {
+    fn columns(&mut self, names: Vec<String>) -> Result<(), Error> {
+        Ok(csv_line(names.into_iter(), self.0)?)
+    }
+
+    fn row(&mut self, row: &Row<'_>) -> Result<(), Error> {
+        Ok(csv_line(cells(row)?.iter().map(plain), self.0)?)
+    }
+}
+
+struct Json<'a> {
+    out: &'a mut dyn Write,
+    columns: Vec<String>,
+    first: bool,
+}
+
+impl Rows for Json<'_> {
+    fn columns(&mut self, names: Vec<String>) -> Result<(), Error> {
+        write!(self.out, "{{\"columns\":{},\"rows\":[", json!(names))?;
+        self.columns = names;
+        Ok(())
+    }
+
+    fn row(&mut self, row: &Row<'_>) -> Result<(), Error> {
+        let object: Map<String, Value> = self.columns.iter().cloned().zip(cells(row)?).collect();
+        let comma = if std::mem::take(&mut self.first) { "" } else { "," };
+        write!(self.out, "{comma}{}", Value::Object(object))?;
+        Ok(())
+    }
+}
+
+fn cells(row: &Row<'_>) -> Result<Vec<Value>, Error> {
+    let columns = row.as_ref().column_count();
+    let cells = (0..columns).map(|i| row.get_ref(i).map(value));
+    cells.collect::<rusqlite::Result<_>>().map_err(|e| Error::Query { message: e.to_string() })
 }
 
 fn value(cell: ValueRef<'_>) -> Value {

@@ -218,12 +218,47 @@ fn a_query_cannot_write() {
     let bundle = incident().write(&folder, "one.ingero");
     let db = folder.path().join("one.db");
     said(&["convert", text(&bundle), "-o", text(&db)]);
-    for sql in ["DELETE FROM meta", "DROP TABLE meta", "SELECT", "SELECT 1; SELECT 2"] {
+    let before = fs::read(&db).unwrap();
+    let attach = format!("ATTACH '{}' AS x", folder.path().join("new.db").display());
+    let vacuum = format!("VACUUM INTO '{}'", folder.path().join("new.db").display());
+    for sql in [
+        "DELETE FROM meta",
+        "DROP TABLE meta",
+        "SELECT",
+        "SELECT 1; SELECT 2",
+        "CREATE TEMP TABLE t(a)",
+        "PRAGMA query_only = OFF",
+        "PRAGMA writable_schema = ON",
+        "BEGIN",
+        "SELECT load_extension('x')",
+        "ATTACH ':memory:' AS m",
+        &attach,
+        &vacuum,
+    ] {
         assert_eq!(run(&["query", text(&db), sql]).unwrap_err().exit_code(), 1, "{sql}");
     }
-    let attach = format!("ATTACH '{}' AS x", folder.path().join("new.db").display());
-    assert!(run(&["query", text(&db), &attach]).is_err());
     assert!(!folder.path().join("new.db").exists());
+    assert_eq!(fs::read(&db).unwrap(), before);
+    for sql in ["WITH x AS (SELECT 1) SELECT * FROM x", "EXPLAIN QUERY PLAN SELECT * FROM cuda_calls"] {
+        said(&["query", text(&db), sql]);
+    }
+}
+
+#[test]
+fn a_query_without_end_is_stopped_and_a_long_answer_cut_where_one_says() {
+    let folder = TempDir::new().unwrap();
+    let bundle = incident().write(&folder, "one.ingero");
+    let db = folder.path().join("one.db");
+    said(&["convert", text(&bundle), "-o", text(&db)]);
+    let endless = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT sum(i) FROM n";
+    let stopped = run(&["query", text(&db), endless, "--timeout", "100ms"]).unwrap_err();
+    assert!(stopped.to_string().contains("stopped after"), "{stopped}");
+    let args = ["query", text(&db), "SELECT ts_ns FROM cuda_calls", "--limit", "3", "--format", "json"];
+    let (outcome, answer) = run(&args).unwrap();
+    let answer: Value = serde_json::from_str(&answer).unwrap();
+    assert_eq!((answer["rows"].as_array().unwrap().len(), &answer["truncated"]), (3, &Value::Bool(true)));
+    assert!(outcome.partial);
+    assert_eq!(run(&["query", text(&db), "SELECT 1", "--timeout", "soon"]).unwrap_err().exit_code(), 2);
 }
 
 #[test]

@@ -42,7 +42,7 @@ mod words;
 mod tests;
 
 pub use annotate::{Known, annotate};
-pub use finding::{Finding, Severity};
+pub use finding::Finding;
 
 use crate::model::{Threads, Trace};
 

@@ -4,12 +4,14 @@
 //! answer from a database is the answer from its bundles. The file appears under its name complete or
 //! not at all.
 
+mod ask;
 mod insert;
 mod keys;
 mod read;
 mod schema;
 mod write;
 
+pub use ask::{Limits, Rows, ask};
 pub use read::{open, read};
 pub use write::write;
 

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::{
     ingero::read,
-    investigate::{Finding, Severity, investigate},
+    investigate::{Finding, investigate},
     model::{NOT_RECORDED, STATE_UNKNOWN, Trace},
     stats::Stats,
 };
@@ -133,7 +133,7 @@ fn the_dataloader_case_is_a_first_use_and_nothing_about_the_scheduler() {
     let found = findings(&[dataloader()]);
     assert_eq!(found.len(), 1, "{found:?}");
     let f = &found[0];
-    assert_eq!((f.cause, f.pid, f.tid, f.severity), ("first_use", 2233, 2233, Severity::Low));
+    assert_eq!((f.cause, f.pid, f.tid, f.severity.name()), ("first_use", 2233, 2233, "LOW"));
     // The first launch of the runtime less a warm one, and two cold ones of the driver.
     assert_eq!(f.attributed_ns, 25_993_499);
     assert_eq!(f.evidence["longest_ns"], 25_799_899 - 73_194);
@@ -145,7 +145,7 @@ fn a_thread_that_reads_from_disk_is_blocked_io_for_as_long_as_its_reads() {
     let found = findings(&[node(1)]);
     assert_eq!(found.len(), 1, "{found:?}");
     let f = &found[0];
-    assert_eq!((f.cause, f.tid, f.severity), ("blocked_io", 1887, Severity::Low));
+    assert_eq!((f.cause, f.tid, f.severity.name()), ("blocked_io", 1887, "LOW"));
     assert_eq!(f.attributed_ns, 73_728_367);
     assert_eq!(f.evidence["slow_gaps"], 98);
 }

@@ -1,0 +1,113 @@
+//! What converting and asking cost: made-up bundles of several sizes, the real `ingeroctl`.
+//!
+//! ```text
+//! cargo bench -p ingeroctl --bench convert -- --events 1000000,10000000
+//! ```
+//! Prints for each command: wall time, CPU time of the process, events per second of CPU, and its largest
+//! resident memory (anonymous pages and mapped files together). Making the bundle is not in the times.
+#![expect(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, reason = "a bench may stop")]
+
+use std::{
+    fs,
+    path::Path,
+    process::{Command, Stdio},
+    time::Instant,
+};
+
+use ingero_format::{
+    bundle::{self, MemberKind},
+    columns::Compressor,
+    manifest::{Host, Manifest, SegmentEntry},
+    segment::Anchor,
+};
+
+#[expect(dead_code, reason = "shared with the benches of the format, which use more of it")]
+#[path = "../../format/benches/support/mod.rs"]
+mod support;
+
+/// Rows of a frame, as the recorder's slots of 1 MiB give them.
+const FRAME_ROWS: usize = 16_384;
+/// Frames of a segment.
+const SEGMENT_FRAMES: usize = 64;
+const REAL_NS: u64 = 1_795_342_411_000_000_000;
+
+fn events() -> Vec<usize> {
+    let args: Vec<String> = std::env::args().collect();
+    let given = args.iter().position(|a| a == "--events").and_then(|i| args.get(i + 1));
+    given.map_or("1000000", String::as_str).split(',').map(|n| n.parse().expect("a number")).collect()
+}
+
+/// A bundle of so many events of a serving host.
+fn bundle(events: usize, path: &Path) {
+    let streams = support::workload::decode_mix(events);
+    let mut frames = support::recording::in_frames(&streams, FRAME_ROWS);
+    drop(streams);
+    let last = frames.iter().flat_map(|(_, rows)| rows.last()).map(|r| r.end_ns).max().unwrap();
+    let mut compressor = Compressor::new().unwrap();
+    let segments: Vec<Vec<u8>> = frames
+        .chunks_mut(SEGMENT_FRAMES)
+        .map(|frames| support::recording::segment(frames, 1, &mut compressor))
+        .collect();
+    let entry = |(seq, bytes): (usize, &Vec<u8>)| SegmentEntry { seq: seq as u64, bytes: bytes.len() as u64 };
+    let manifest = Manifest {
+        version: 1,
+        id: "bench".into(),
+        from_ns: 0,
+        to_ns: last + 1,
+        anchor: Anchor { boot_ns: 1, real_ns: REAL_NS, uncertainty_ns: 40 },
+        host: Host { name: "bench".into(), cpus: 32, ..Host::default() },
+        segments: segments.iter().enumerate().map(entry).collect(),
+        ..Manifest::default()
+    };
+    let mut out = bundle::file_header();
+    bundle::append_member(&mut out, MemberKind::Manifest, 0, &manifest.to_bytes().unwrap());
+    for (seq, segment) in segments.iter().enumerate() {
+        bundle::append_member(&mut out, MemberKind::Segment, seq as u64, segment);
+    }
+    bundle::append_member(&mut out, MemberKind::End, 0, &[]);
+    fs::write(path, out).unwrap();
+}
+
+/// Runs `ingeroctl` and prints what it took.
+fn measure(what: &str, events: usize, args: &[&std::ffi::OsStr]) {
+    let begun = Instant::now();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_ingeroctl"));
+    let child = command.args(args).stdout(Stdio::null()).spawn().unwrap();
+    let (mut status, mut usage) = (0, no_usage());
+    // SAFETY: both pointers are to locals of the right types; the child is ours and waited for once.
+    let waited = unsafe { libc::wait4(child.id().cast_signed(), &mut status, 0, &mut usage) };
+    let wall = begun.elapsed().as_secs_f64();
+    assert!(waited > 0 && status == 0, "{what}: status {status}");
+    let seconds = |t: libc::timeval| t.tv_sec as f64 + t.tv_usec as f64 / 1e6;
+    let cpu = seconds(usage.ru_utime) + seconds(usage.ru_stime);
+    println!(
+        "  {what:<16} wall {wall:>7.3} s  cpu {cpu:>7.3} s  {:>6.2} M events/s of cpu  peak {:>6} MiB",
+        events as f64 / cpu / 1e6,
+        usage.ru_maxrss / 1024,
+    );
+}
+
+fn no_usage() -> libc::rusage {
+    // SAFETY: a plain struct of integers, for which zeros are a value.
+    unsafe { std::mem::zeroed() }
+}
+
+fn main() {
+    let folder = tempfile::tempdir().unwrap();
+    for events in events() {
+        let (input, db) = (folder.path().join("bench.ingero"), folder.path().join("bench.db"));
+        bundle(events, &input);
+        let size = |path: &Path| fs::metadata(path).unwrap().len() as f64 / events as f64;
+        println!("{events} events, bundle of {:.2} bytes/event", size(&input));
+        measure(
+            "convert",
+            events,
+            &["convert".as_ref(), input.as_os_str(), "-o".as_ref(), db.as_os_str(), "--force".as_ref()],
+        );
+        println!("  database of {:.2} bytes/event", size(&db));
+        for (what, path) in [("bundle", &input), ("database", &db)] {
+            measure(&format!("stats {what}"), events, &["stats".as_ref(), path.as_os_str()]);
+            measure(&format!("explain {what}"), events, &["explain".as_ref(), path.as_os_str()]);
+        }
+    }
+}
