@@ -8,6 +8,7 @@
 #![expect(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, reason = "a bench may stop")]
 
 use std::{
+    collections::BTreeSet,
     fs,
     path::Path,
     process::{Command, Stdio},
@@ -18,8 +19,11 @@ use ingero_format::{
     bundle::{self, MemberKind},
     columns::Compressor,
     manifest::{Host, Manifest, SegmentEntry},
-    segment::Anchor,
+    segment::{Anchor, Builder, Header},
+    state::{State, Task},
 };
+
+use support::workload::Stream;
 
 #[expect(dead_code, reason = "shared with the benches of the format, which use more of it")]
 #[path = "../../format/benches/support/mod.rs"]
@@ -37,6 +41,23 @@ fn events() -> Vec<usize> {
     given.map_or("1000000", String::as_str).split(',').map(|n| n.parse().expect("a number")).collect()
 }
 
+/// A segment whose frames have generations of their own, as slots of a head do.
+fn segment(seq: u64, frames: &mut [Stream], generation: &mut u64, compressor: &mut Compressor) -> Vec<u8> {
+    let created = Anchor { boot_ns: 1, real_ns: REAL_NS, uncertainty_ns: 40 };
+    let header = Header { seq, tick_ns: 1, salt: 0x5a17 + seq, epoch: 1, created, ..Header::default() };
+    let (mut builder, mut out) = Builder::begin(header, u64::MAX);
+    let task = |(pid, tid): (u32, u32)| Task { pid, tid, since_ns: 0, comm: format!("engine-{tid}") };
+    let ids: BTreeSet<(u32, u32)> = frames.iter().flat_map(|f| f.1.iter().map(|r| (r.pid, r.tid))).collect();
+    let state = State { tasks: ids.into_iter().map(task).collect(), ..State::default() };
+    out.extend(builder.state(&state).unwrap());
+    for (source, rows) in frames {
+        *generation += 1;
+        let frame = builder.events(rows, *source, *generation, 0, compressor).unwrap();
+        out.extend(frame.expect("room without end"));
+    }
+    out
+}
+
 /// A bundle of so many events of a serving host.
 fn bundle(events: usize, path: &Path) {
     let streams = support::workload::decode_mix(events);
@@ -44,9 +65,10 @@ fn bundle(events: usize, path: &Path) {
     drop(streams);
     let last = frames.iter().flat_map(|(_, rows)| rows.last()).map(|r| r.end_ns).max().unwrap();
     let mut compressor = Compressor::new().unwrap();
-    let segments: Vec<Vec<u8>> = frames
-        .chunks_mut(SEGMENT_FRAMES)
-        .map(|frames| support::recording::segment(frames, 1, &mut compressor))
+    let mut generation = 0;
+    let segments: Vec<Vec<u8>> = (0u64..)
+        .zip(frames.chunks_mut(SEGMENT_FRAMES))
+        .map(|(seq, frames)| segment(seq, frames, &mut generation, &mut compressor))
         .collect();
     let entry = |(seq, bytes): (usize, &Vec<u8>)| SegmentEntry { seq: seq as u64, bytes: bytes.len() as u64 };
     let manifest = Manifest {

@@ -70,7 +70,7 @@ pub fn ask(path: &Path, sql: &str, limits: Limits, rows: &mut dyn Rows) -> Resul
         Error::Query { message }
     };
     let mut statement = connection.prepare(sql).map_err(refused)?;
-    rows.columns(statement.column_names().into_iter().map(str::to_owned).collect())?;
+    rows.columns(statement.column_names().map(str::to_owned).collect())?;
     let mut found = statement.query([]).map_err(refused)?;
     let mut count = 0;
     while let Some(row) = found.next().map_err(refused)? {
