@@ -3,12 +3,12 @@
 use std::collections::BTreeMap;
 
 use ingero_format::ops::Source;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::{model::Trace, time};
 
 /// The time an answer covers. Times are Unix ns.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Window {
     /// Begin of the earliest node's window.
     pub from_ns: i64,
@@ -21,7 +21,7 @@ pub struct Window {
 }
 
 /// One machine's window.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct NodeWindow {
     /// Machine.
     pub node: String,
@@ -32,7 +32,7 @@ pub struct NodeWindow {
 }
 
 /// What may be missing.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Coverage {
     /// Which calls the numbers are over.
     pub population: String,
@@ -55,12 +55,12 @@ pub struct Coverage {
 }
 
 /// Losses of one source and cause.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Lost {
     /// Source.
-    pub source: &'static str,
+    pub source: String,
     /// Cause.
-    pub cause: &'static str,
+    pub cause: String,
     /// Loss records.
     pub records: u64,
     /// Events; 0 if not known.
@@ -85,7 +85,13 @@ impl Coverage {
         let mut lost: BTreeMap<(&str, &str), Lost> = BTreeMap::new();
         for loss in traces.iter().flat_map(|t| &t.losses) {
             let (source, cause) = (loss.source_name(), loss.cause_name());
-            let fresh = Lost { source, cause, records: 0, events: 0, uncertain_ns: 0 };
+            let fresh = Lost {
+                source: source.to_owned(),
+                cause: cause.to_owned(),
+                records: 0,
+                events: 0,
+                uncertain_ns: 0,
+            };
             let entry = lost.entry((source, cause)).or_insert(fresh);
             entry.records += 1;
             entry.events = entry.events.saturating_add(loss.count);

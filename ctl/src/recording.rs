@@ -4,10 +4,12 @@ use std::path::Path;
 
 use crate::{
     error::Error,
+    explain::{self, Answer, Question},
     load::{self, Kind},
     model::Trace,
     progress::Progress,
-    sqlite,
+    sqlite::{self, Answers},
+    stats::Stats,
 };
 
 /// Reads the traces of a bundle, ring, segment or database.
@@ -20,4 +22,34 @@ pub fn read(path: &Path, progress: &Progress) -> Result<Vec<Trace>, Error> {
     } else {
         Ok(vec![load::open(path, progress)?])
     }
+}
+
+/// Statistics of a recording; a database has them ready.
+///
+/// # Errors
+/// As [`read`].
+pub fn stats(path: &Path, progress: &Progress) -> Result<Stats, Error> {
+    match ready(path)? {
+        Some(answers) => Ok(answers.stats),
+        None => Ok(Stats::of(&read(path, progress)?)),
+    }
+}
+
+/// Answers a question about a recording; a database has the answer about its whole window ready.
+///
+/// # Errors
+/// As [`read`], and [`explain::answer`].
+pub fn answer(path: &Path, question: &Question, progress: &Progress) -> Result<Answer, Error> {
+    if question.is_everything()
+        && let Some(answers) = ready(path)?
+    {
+        let Stats { window, coverage, .. } = answers.stats.clone();
+        let processes = question.per_process.then_some(answers.stats);
+        return Ok(Answer { window, coverage, findings: answers.findings, processes });
+    }
+    explain::answer(read(path, progress)?, question)
+}
+
+fn ready(path: &Path) -> Result<Option<Answers>, Error> {
+    if load::kind_of(path)? == Kind::Database { sqlite::answers(path) } else { Ok(None) }
 }

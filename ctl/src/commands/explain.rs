@@ -4,7 +4,7 @@ use std::{io::Write, path::PathBuf};
 
 use crate::{
     error::{Error, Outcome},
-    explain::{Question, answer, text},
+    explain::{Question, text},
     progress::Progress,
     recording,
 };
@@ -37,8 +37,7 @@ pub struct Args {
 /// # Errors
 /// If the recording cannot be read.
 pub fn show(path: &std::path::Path, out: &mut dyn Write) -> Result<Outcome, Error> {
-    let traces = recording::read(path, &Progress::none())?;
-    let answer = answer(traces, &Question::default())?;
+    let answer = recording::answer(path, &Question::default(), &Progress::none())?;
     text::write(&answer, out)?;
     Ok(Outcome { partial: !answer.coverage.complete })
 }
@@ -48,14 +47,13 @@ pub fn show(path: &std::path::Path, out: &mut dyn Write) -> Result<Outcome, Erro
 /// # Errors
 /// If the recording cannot be read, or the question not be asked of it.
 pub fn run(args: &Args, out: &mut dyn Write) -> Result<Outcome, Error> {
-    let traces = recording::read(&args.path, &Progress::on_terminal())?;
     let question = Question {
         from: args.from.clone(),
         to: args.to.clone(),
         pid: args.pid,
         per_process: args.per_process,
     };
-    let answer = answer(traces, &question)?;
+    let answer = recording::answer(&args.path, &question, &Progress::on_terminal())?;
     if args.json {
         super::json(&answer, out)?;
     } else {

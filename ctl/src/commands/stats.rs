@@ -6,7 +6,7 @@ use crate::{
     error::{Error, Outcome},
     progress::Progress,
     recording,
-    stats::{Stats, text},
+    stats::text,
 };
 
 /// Arguments.
@@ -25,8 +25,7 @@ pub struct Args {
 /// # Errors
 /// If the recording cannot be read.
 pub fn run(args: &Args, out: &mut dyn Write) -> Result<Outcome, Error> {
-    let traces = recording::read(&args.path, &Progress::on_terminal())?;
-    let stats = Stats::of(&traces);
+    let stats = recording::stats(&args.path, &Progress::on_terminal())?;
     if args.json {
         super::json(&stats, out)?;
     } else {

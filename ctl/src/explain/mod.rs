@@ -26,6 +26,14 @@ pub struct Question {
     pub per_process: bool,
 }
 
+impl Question {
+    /// True if it is about all of the window and every process.
+    #[must_use]
+    pub fn is_everything(&self) -> bool {
+        self.from.is_none() && self.to.is_none() && self.pid.is_none()
+    }
+}
+
 /// What `explain` answers.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Answer {

@@ -6,7 +6,7 @@ use ingero_format::ops::Group;
 
 use super::limits;
 use crate::{
-    model::{Call, FirstUse, Thread, Threads, Trace},
+    model::{Call, Cursor, FirstUse, Thread, Threads, Trace},
     quantile,
 };
 
@@ -37,13 +37,15 @@ pub fn annotate(trace: &mut Trace, known: &Known<'_>) {
 }
 
 fn off_cpu_inside(trace: &Trace, thread: &Thread, inside: &mut [(i64, u32)]) {
+    let mut cursor = Cursor::default();
     for position in &thread.calls {
         let (Some(call), Some(slot)) =
             (trace.calls.get(*position as usize), inside.get_mut(*position as usize))
         else {
             continue;
         };
-        for off in thread.off_cpu_in(trace, call.ts_ns, call.end_ns()) {
+        // Calls rise by their starts, also those inside others.
+        for off in cursor.touching(thread, trace, call.ts_ns, call.end_ns()) {
             let ns = off.end_ns().min(call.end_ns()) - off.ts_ns.max(call.ts_ns);
             slot.0 += ns.max(0);
             slot.1 += 1;

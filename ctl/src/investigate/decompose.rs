@@ -13,7 +13,7 @@ use super::{
     units::Unit,
     waits::Wait,
 };
-use crate::model::{Call, NONE, OffCpu, Thread};
+use crate::model::{Call, Cursor, NONE, OffCpu, Thread};
 
 /// Where a nanosecond went.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -100,15 +100,15 @@ enum State<'a> {
     Runnable(&'a OffCpu),
 }
 
-/// Splits a unit; the pieces cover it exactly, in order.
-pub(super) fn pieces(scene: &Scene<'_>, thread: &Thread, unit: &Unit<'_>) -> Vec<Piece> {
+/// Splits a unit; the pieces cover it exactly, in order. Units of a thread come by rising time.
+pub(super) fn pieces(scene: &Scene<'_>, thread: &Thread, unit: &Unit<'_>, cursor: &mut Cursor) -> Vec<Piece> {
     let mut holes = inside(&scene.sched_holes, unit);
     if unit.is_gap() {
         // A gap may hold a call that was lost; a call was recorded, so it was not.
         holes.extend(inside(&scene.call_holes, unit));
     }
     let alone = unit.inside_to == unit.place + 1;
-    let mut out = if alone && holes.is_empty() && on_cpu_throughout(scene, thread, unit) {
+    let mut out = if alone && holes.is_empty() && on_cpu_throughout(scene, thread, unit, cursor) {
         // Most units: nothing happened inside.
         undisturbed(unit)
     } else {
@@ -123,8 +123,8 @@ pub(super) fn pieces(scene: &Scene<'_>, thread: &Thread, unit: &Unit<'_>) -> Vec
     out
 }
 
-fn on_cpu_throughout(scene: &Scene<'_>, thread: &Thread, unit: &Unit<'_>) -> bool {
-    thread.off_cpu_in(scene.trace, unit.from_ns, unit.to_ns).next().is_none()
+fn on_cpu_throughout(scene: &Scene<'_>, thread: &Thread, unit: &Unit<'_>, cursor: &mut Cursor) -> bool {
+    cursor.touching(thread, scene.trace, unit.from_ns, unit.to_ns).next().is_none()
         && touching(scene.host.reclaims(thread.tid), unit.from_ns, unit.to_ns).next().is_none()
 }
 

@@ -85,3 +85,32 @@ pub struct Finding {
     /// What to do.
     pub advice: Value,
 }
+
+/// Every cause of the contract.
+const KNOWN_CAUSES: [&str; 17] = [
+    "cpu_contention",
+    "cpu_throttled",
+    "blocked_lock",
+    "blocked_io",
+    "memory_pressure",
+    "first_use",
+    "gpu_wait",
+    "sync_storm",
+    "allocator",
+    "launch_rate_drop",
+    "signal_stop",
+    "collective_wait",
+    "process_exit",
+    "oom",
+    "data_starvation",
+    "recorder_self",
+    "unknown",
+];
+
+/// Cause and severity by their names; `None` if this version does not know one of them.
+#[must_use]
+pub fn known_cause(cause: &str, severity: &str) -> Option<(&'static str, Severity)> {
+    let severity =
+        [Severity::High, Severity::Medium, Severity::Low].into_iter().find(|s| s.name() == severity);
+    Some((KNOWN_CAUSES.into_iter().find(|known| *known == cause)?, severity?))
+}

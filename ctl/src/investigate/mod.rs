@@ -42,7 +42,7 @@ mod words;
 mod tests;
 
 pub use annotate::{Known, annotate};
-pub use finding::Finding;
+pub use finding::{Finding, known_cause};
 
 use crate::model::{Threads, Trace};
 

@@ -1,7 +1,6 @@
 //! How long a call usually takes.
 
-use std::collections::HashMap;
-
+use foldhash::{HashMap, HashMapExt};
 use ingero_format::ops::Group;
 
 use super::limits;

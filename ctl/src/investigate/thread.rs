@@ -10,7 +10,7 @@ use super::{
     waits::Wait,
 };
 use crate::{
-    model::{NONE, Thread},
+    model::{Cursor, NONE, Thread},
     quantile,
 };
 
@@ -78,13 +78,14 @@ impl<'a> Examined<'a> {
         let units = units::of(scene.trace, self.thread);
         let mut gaps: Vec<i64> = units.iter().filter(|u| u.is_gap()).map(Unit::dur_ns).collect();
         self.gap_from_ns = (quantile::median(&mut gaps) * limits::GAP_FACTOR).max(limits::GAP_MIN_NS);
+        let mut cursor = Cursor::default();
         for unit in &units {
             let slow = if unit.is_gap() {
                 unit.dur_ns() >= self.gap_from_ns
             } else {
                 scene.norms.slow_from_ns(self.thread.pid, unit.call).is_some_and(|ns| unit.dur_ns() >= ns)
             };
-            let pieces = pieces(scene, self.thread, unit);
+            let pieces = pieces(scene, self.thread, unit, &mut cursor);
             debug_assert_eq!(pieces.iter().map(Piece::dur_ns).sum::<i64>(), unit.dur_ns());
             self.bins.add(unit.key, &pieces, slow);
             self.rhythm.add(&self.bins, unit, &pieces);

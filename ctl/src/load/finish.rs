@@ -1,10 +1,12 @@
 //! From rows and names in boottime to a [`Trace`] in Unix time.
 
 use std::{
-    collections::{BTreeSet, HashMap, HashSet},
+    cmp::Reverse,
+    collections::{BTreeSet, HashSet},
     path::Path,
 };
 
+use foldhash::HashMap;
 use ingero_format::{
     manifest::Manifest,
     ops::{self, LossCause, Source},
@@ -23,6 +25,9 @@ use crate::{
     investigate,
     model::{ANY_SOURCE, Call, Facts, HostEvent, Loss, NONE, OffCpu, Process, Trace},
 };
+
+/// Events after which memory of those that were used is given back.
+const GIVE_BACK: usize = 1 << 18;
 
 /// Shifts boottime to Unix time.
 #[derive(Clone, Copy)]
@@ -79,8 +84,14 @@ impl Collector {
         let mut events = std::mem::take(&mut self.events);
         drop_open_rows_that_ended(&mut events);
         // Dictionaries are filled in this order, so it must not depend on how the file was cut in frames.
-        events.sort_by_key(|e| (e.row.start_ns(), std::cmp::Reverse(e.row.dur_ns), e.row));
-        events.iter().for_each(|e| tables.event(&self, &mut trace, e));
+        // Backwards, so that each can be taken from the end and its memory given back.
+        events.sort_unstable_by_key(|e| Reverse((e.row.start_ns(), Reverse(e.row.dur_ns), e.row, e.epoch)));
+        while let Some(event) = events.pop() {
+            tables.event(&self, &mut trace, &event);
+            if events.len().is_multiple_of(GIVE_BACK) {
+                events.shrink_to_fit();
+            }
+        }
         (trace.series, trace.samples) = samples::resolve(&self.samples, &self.names, clock);
         trace.processes = processes.into_values().map(|p| process(clock, p)).collect();
         trace.tasks = tables.names.into_tasks();

@@ -1,6 +1,8 @@
 //! Which thread a number meant at a time.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
+
+use foldhash::{HashMap, HashMapExt};
 
 use crate::model::{NONE, Task};
 

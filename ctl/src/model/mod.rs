@@ -14,7 +14,7 @@ pub use events::{
 };
 pub use facts::{Facts, Process};
 pub use samples::{Annotation, Sample, Series};
-pub use threads::{Thread, Threads};
+pub use threads::{Cursor, Thread, Threads};
 
 use std::{borrow::Cow, collections::BTreeMap};
 

@@ -80,6 +80,29 @@ fn last_name(trace: &Trace, thread: &Thread) -> String {
     task.map_or_else(String::new, |t| t.comm.clone())
 }
 
+/// A place among a thread's off-CPU intervals that only moves on: for questions that rise in time.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Cursor(usize);
+
+impl Cursor {
+    /// Moves past the intervals that end until `from_ns`, and gives those that touch `[from_ns, to_ns)`. No
+    /// later question may begin before `from_ns`.
+    pub fn touching<'a>(
+        &mut self,
+        thread: &'a Thread,
+        trace: &'a Trace,
+        from_ns: i64,
+        to_ns: i64,
+    ) -> impl Iterator<Item = &'a OffCpu> + use<'a> {
+        let get = move |i: &u32| trace.off_cpu.get(*i as usize);
+        while thread.off_cpu.get(self.0).and_then(get).is_some_and(|o| o.end_ns() <= from_ns) {
+            self.0 += 1;
+        }
+        let rest = thread.off_cpu.get(self.0..).unwrap_or_default();
+        rest.iter().filter_map(get).take_while(move |o| o.ts_ns < to_ns)
+    }
+}
+
 impl Thread {
     /// Off-CPU intervals that touch `[from_ns, to_ns)`, by start.
     pub fn off_cpu_in<'a>(

@@ -1,12 +1,16 @@
 //! Fills the tables. Every order is fixed by the traces, so that equal traces give equal bytes.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 
+use foldhash::{HashMap, HashMapExt};
 use ingero_format::{container::Placement, ops};
 use rusqlite::{Connection, Result, params};
 use serde_json::json;
 
-use super::keys::{Keys, Ties};
+use super::{
+    batch::Batch,
+    keys::{Keys, Ties},
+};
 use crate::{
     investigate::Finding,
     model::{self, Call, NONE, Trace, shown_kernel},
@@ -34,7 +38,10 @@ impl Order {
                 let times = times(trace).into_iter().enumerate();
                 rows.extend(times.map(|(i, ts)| (ts, node as u32, i as u32)));
             }
-            rows.sort_unstable();
+            // Each node's own rows lie in order already.
+            if traces.len() > 1 {
+                rows.sort_unstable();
+            }
             rows
         };
         Self {
@@ -107,6 +114,7 @@ pub(super) fn all(
         rates(db, trace)?;
     }
     self::findings(db, findings)?;
+    super::answers::write(db, traces)?;
     meta(db, traces)
 }
 
@@ -203,7 +211,7 @@ fn calls(
     let mut details: HashMap<Detail, i64> = HashMap::new();
     let mut ties = Ties::default();
     let mut insert_detail = db.prepare("INSERT INTO detail VALUES(?,?,?,?,?,?,?,?,?)")?;
-    let mut insert = db.prepare("INSERT INTO call VALUES(?,?,?,?,?,?,?)")?;
+    let mut insert = Batch::new(db, "call", 7)?;
     for (n, (ts, node, i)) in order.iter().enumerate() {
         let (Some(trace), Some(base)) = (traces.get(*node as usize), bases.get(*node as usize)) else {
             continue;
@@ -224,20 +232,20 @@ fn calls(
         let off = (call.off_cpu_count > 0).then_some((call.off_cpu_ns, call.off_cpu_count));
         let key = keys.key(*ts, ties.next(*ts));
         let task = id(base.task, call.task);
-        insert.execute(params![
-            key,
-            call.dur_ns,
+        insert.row(&[
+            Some(key),
+            Some(call.dur_ns),
             task,
-            call.cpu,
-            detail_id,
+            Some(call.cpu.into()),
+            Some(detail_id),
             off.map(|o| o.0),
-            off.map(|o| o.1)
+            off.map(|o| o.1.into()),
         ])?;
         if n % STEP == 0 {
             progress.at(n as u64);
         }
     }
-    Ok(())
+    insert.finish()
 }
 
 fn detail(call: &Call, base: Bases) -> Detail {
@@ -253,26 +261,26 @@ fn off_cpu(
     keys: Keys,
 ) -> Result<()> {
     let mut ties = Ties::default();
-    let mut insert = db.prepare("INSERT INTO interval VALUES(?,?,?,?,?,?,?,?,?,?)")?;
+    let mut insert = Batch::new(db, "interval", 10)?;
     for (ts, node, i) in order {
         let (Some(trace), Some(base)) = (traces.get(*node as usize), bases.get(*node as usize)) else {
             continue;
         };
         let Some(o) = trace.off_cpu.get(*i as usize) else { continue };
-        insert.execute(params![
-            keys.key(*ts, ties.next(*ts)),
-            o.dur_ns,
+        insert.row(&[
+            Some(keys.key(*ts, ties.next(*ts))),
+            Some(o.dur_ns),
             id(base.task, o.task),
-            o.cpu,
-            o.state,
-            o.runqueue_ns,
+            Some(o.cpu.into()),
+            Some(o.state.into()),
+            Some(o.runqueue_ns),
             id(base.task, o.waker),
             id(base.task, o.preemptor),
             id(base.stack, o.stack),
-            o.flags
+            Some(o.flags.into()),
         ])?;
     }
-    Ok(())
+    insert.finish()
 }
 
 fn host(

@@ -4,13 +4,16 @@
 //! answer from a database is the answer from its bundles. The file appears under its name complete or
 //! not at all.
 
+mod answers;
 mod ask;
+mod batch;
 mod insert;
 mod keys;
 mod read;
 mod schema;
 mod write;
 
+pub use answers::{Answers, answers};
 pub use ask::{Limits, Rows, ask};
 pub use read::{open, read};
 pub use write::write;

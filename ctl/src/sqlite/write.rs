@@ -70,8 +70,11 @@ fn fill(path: &Path, traces: &[Trace], findings: &[Finding], progress: &Progress
     let keys = Keys::fitting(tables.times()).ok_or_else(|| {
         Error::Usage("the windows lie too far apart for one database; convert them into several".to_owned())
     })?;
-    let mut connection =
-        Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE).map_err(&database)?;
+    let mut connection = Connection::open_with_flags(
+        path,
+        OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX,
+    )
+    .map_err(&database)?;
     connection
         .execute_batch(&format!(
             "PRAGMA page_size = 16384; PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF;

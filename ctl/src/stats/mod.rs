@@ -93,17 +93,28 @@ impl Stats {
     /// Counts everything in the windows.
     #[must_use]
     pub fn of(traces: &[Trace]) -> Self {
-        let mut ops: Vec<OpRow> = traces.iter().flat_map(op_rows).collect();
+        let ops = traces.iter().flat_map(op_rows).collect();
+        let threads = traces.iter().flat_map(thread_rows).collect();
+        Self::sorted(coverage::window(traces), Coverage::of(traces), ops, threads)
+    }
+
+    /// The same from rows that are there already.
+    #[must_use]
+    pub fn sorted(
+        window: Window,
+        coverage: Coverage,
+        mut ops: Vec<OpRow>,
+        mut threads: Vec<ThreadRow>,
+    ) -> Self {
         ops.sort_by(|a, b| {
             let key = |r: &OpRow| (std::cmp::Reverse(r.total_ns), r.pid);
             key(a).cmp(&key(b)).then_with(|| (&a.node, &a.op).cmp(&(&b.node, &b.op)))
         });
-        let mut threads: Vec<ThreadRow> = traces.iter().flat_map(thread_rows).collect();
         threads.sort_by(|a, b| {
             let key = |r: &ThreadRow| (std::cmp::Reverse(r.off_cpu_ns), r.pid, r.tid);
             key(a).cmp(&key(b)).then_with(|| a.node.cmp(&b.node))
         });
-        Self { window: coverage::window(traces), coverage: Coverage::of(traces), ops, threads }
+        Self { window, coverage, ops, threads }
     }
 }
 
@@ -146,7 +157,9 @@ pub fn op_rows(trace: &Trace) -> Vec<OpRow> {
     rows.into_iter().map(finish).collect()
 }
 
-fn thread_rows(trace: &Trace) -> Vec<ThreadRow> {
+/// One row for each thread of a node that was off-CPU, by pid and tid.
+#[must_use]
+pub fn thread_rows(trace: &Trace) -> Vec<ThreadRow> {
     let threads = Threads::of(trace);
     let row = |thread: &crate::model::Thread| {
         let mut row = ThreadRow {

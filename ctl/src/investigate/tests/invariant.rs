@@ -6,7 +6,7 @@ use proptest::prelude::*;
 use super::story::{BEGIN, ENGINE, LOADER, STRESS, Story};
 use crate::{
     investigate::{decompose::pieces, scene::Scene, units},
-    model::{ANY_SOURCE, FirstUse, HostEvent, Loss, OffCpu, Sample, Series, Threads, Trace},
+    model::{ANY_SOURCE, Cursor, FirstUse, HostEvent, Loss, OffCpu, Sample, Series, Threads, Trace},
 };
 
 const OPS: [u16; 6] = [
@@ -89,10 +89,11 @@ proptest! {
         let scene = Scene::of(&trace, &threads);
         let thread = threads.by_tid(100).unwrap();
         let mut at = i64::MIN;
+        let mut cursor = Cursor::default();
         for unit in units::of(&trace, thread) {
             prop_assert!(unit.from_ns >= at, "units overlap");
             at = unit.to_ns;
-            let pieces = pieces(&scene, thread, &unit);
+            let pieces = pieces(&scene, thread, &unit, &mut cursor);
             prop_assert_eq!(pieces.iter().map(|p| p.dur_ns()).sum::<i64>(), unit.dur_ns());
             let mut moment = unit.from_ns;
             for piece in pieces {
