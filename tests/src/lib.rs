@@ -13,6 +13,7 @@
 pub mod calls;
 pub mod every_symbol;
 pub mod harm;
+pub mod incident;
 pub mod lab;
 pub mod metrics;
 pub mod named;

@@ -27,6 +27,7 @@ static void read_config(void)
 	const char *log = getenv("STANDIN_LOG");
 
 	config.launch_ns = number("STANDIN_LAUNCH_NS", 1200);
+	config.alloc_mib_ns = number("STANDIN_ALLOC_US_PER_MIB", 0) * 1000;
 	config.module_load_ns = number("STANDIN_MODULE_LOAD_US", 200) * 1000;
 	config.sync_override = -1;
 	if (sync && !strcmp(sync, "block"))

@@ -79,6 +79,7 @@ struct CUkern_st {
 struct config {
 	uint64_t launch_ns;	 /* host cost of a launch */
 	uint64_t module_load_ns; /* host cost of loading a module or library */
+	uint64_t alloc_mib_ns;	 /* cost of each MiB of an allocation */
 	int sync_override;	 /* an enum wait_mode, or -1 */
 	int log_fd;		 /* first-use log, or -1 */
 };

@@ -29,7 +29,7 @@ static CUresult allocate(void **out, size_t bytes)
 	b->magic = MAGIC_BLOCK;
 	b->bytes = bytes;
 	*out = b + 1;
-	spin_until(start + ALLOC_NS);
+	spin_until(start + ALLOC_NS + (bytes >> 20) * config_get()->alloc_mib_ns);
 	return CUDA_SUCCESS;
 }
 

@@ -1,0 +1,60 @@
+//! Makes incidents whose cause is known, records and explains them, and prints how often that was right.
+//!
+//! ```text
+//! cargo run -p ingero-tests --bin incident-lab            # all: a quarter of an hour
+//! cargo run -p ingero-tests --bin incident-lab -- --quick # eight of them: about a minute
+//! ```
+//! Needs root and at least two CPUs: what happens to the program comes from the other one.
+
+use std::path::PathBuf;
+
+use clap::Parser;
+use ingero_tests::{
+    incident::{Stage, full, quick, run::can_limit, score},
+    live,
+};
+
+/// Scores explanations of incidents with a known cause.
+#[derive(Parser)]
+struct Options {
+    /// Eight incidents only
+    #[arg(long)]
+    quick: bool,
+    /// Sizes are drawn from it
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// Only this cause
+    #[arg(long)]
+    cause: Option<String>,
+    /// Leave bundles, answers and labels here
+    #[arg(long)]
+    keep: Option<PathBuf>,
+}
+
+fn main() {
+    let options = Options::parse();
+    if !live() {
+        return;
+    }
+    let mut plan = if options.quick { quick(options.seed) } else { full(options.seed) };
+    if let Some(cause) = &options.cause {
+        plan.retain(|i| i.cause == cause);
+    }
+    if !can_limit() {
+        println!("skipped: cpu_throttled, since CPU groups cannot be limited here");
+        plan.retain(|i| i.cause != "cpu_throttled");
+    }
+    if let Some(folder) = &options.keep {
+        std::fs::create_dir_all(folder).expect("--keep can be written");
+    }
+    let mut stage = Stage::set();
+    let mut marks = Vec::new();
+    for incident in &plan {
+        let outcome = stage.make(incident, options.keep.as_deref());
+        let mark = score::mark(&outcome);
+        println!("{}", score::line(&outcome, &mark));
+        marks.push((outcome, mark));
+    }
+    println!("\nseed {}", options.seed);
+    print!("{}", score::sum(&marks).1);
+}
