@@ -7,14 +7,16 @@ pub fn nearest_rank(sorted: &[i64], percent: usize) -> i64 {
     sorted.get(rank - 1).or(sorted.last()).copied().unwrap_or(0)
 }
 
-/// The median, by nearest rank; sorts `values`.
+/// The median, by nearest rank; reorders `values`.
 #[must_use]
 pub fn median(values: &mut [i64]) -> i64 {
-    values.sort_unstable();
-    nearest_rank(values, 50)
+    match values.len().div_ceil(2).checked_sub(1) {
+        Some(middle) => *values.select_nth_unstable(middle).1,
+        None => 0,
+    }
 }
 
-/// The median of the distances from the median; sorts `values`.
+/// The median of the distances from the median; reorders `values`.
 #[must_use]
 pub fn median_absolute_deviation(values: &mut [i64]) -> i64 {
     let centre = median(values);
@@ -34,6 +36,11 @@ mod tests {
         assert_eq!(nearest_rank(&values, 99), 10);
         assert_eq!(nearest_rank(&[7], 1), 7);
         assert_eq!(nearest_rank(&[], 50), 0);
+        for n in 0..9 {
+            let mut values: Vec<i64> = (0..n).rev().collect();
+            let sorted: Vec<i64> = (0..n).collect();
+            assert_eq!(median(&mut values), nearest_rank(&sorted, 50));
+        }
         assert_eq!(median_absolute_deviation(&mut [1, 1, 2, 2, 4, 6, 9]), 1);
     }
 }

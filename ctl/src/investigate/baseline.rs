@@ -22,6 +22,23 @@ struct Sum {
 }
 
 impl Sum {
+    /// What one unit spent in a class.
+    fn take(&mut self, class: usize, ns: i64, slow: bool, gap: bool) {
+        let add = |list: &mut [i64; CLASSES], ns: i64| {
+            if let Some(sum) = list.get_mut(class) {
+                *sum += ns;
+            }
+        };
+        add(&mut self.all_ns, ns);
+        add(&mut self.touched, i64::from(ns > 0));
+        if slow {
+            add(&mut self.slow_ns, ns);
+        }
+        if gap && let Some(longest) = self.longest_ns.get_mut(class) {
+            *longest = (*longest).max(ns);
+        }
+    }
+
     fn add(&mut self, other: &Self) {
         self.units += other.units;
         self.slow += other.slow;
@@ -38,7 +55,8 @@ impl Sum {
 pub(super) struct Bins {
     from_ns: i64,
     to_ns: i64,
-    sums: BTreeMap<(i64, u16), Sum>,
+    /// By part; a part has few keys.
+    sums: Vec<Vec<(u16, Sum)>>,
 }
 
 /// The part of the window that an incident is compared with.
@@ -53,11 +71,12 @@ pub(super) struct Baseline {
     /// Class ns of each part.
     per_bin: BTreeMap<i64, [i64; CLASSES]>,
     bins: i64,
+    width_ns: i64,
 }
 
 impl Bins {
     pub fn new(from_ns: i64, to_ns: i64) -> Self {
-        Self { from_ns, to_ns, sums: BTreeMap::new() }
+        Self { from_ns, to_ns, sums: (0..limits::BINS).map(|_| Vec::new()).collect() }
     }
 
     /// Length of a part.
@@ -79,22 +98,26 @@ impl Bins {
 
     pub fn add(&mut self, key: u16, pieces: &[Piece], slow: bool) {
         let Some(first) = pieces.first() else { return };
-        let sum = self.sums.entry((self.bin(first.from_ns), key)).or_default();
+        let bin = self.bin(first.from_ns) as usize;
+        let Some(sums) = self.sums.get_mut(bin) else { return };
+        let place = sums.iter().position(|(known, _)| *known == key).unwrap_or_else(|| {
+            sums.push((key, Sum::default()));
+            sums.len() - 1
+        });
+        let Some((_, sum)) = sums.get_mut(place) else { return };
         sum.units += 1;
         sum.slow += i64::from(slow);
+        if let [only] = pieces {
+            return sum.take(only.class as usize, only.dur_ns(), slow, key == GAP);
+        }
         let mut own = [0; CLASSES];
         for piece in pieces {
             if let Some(ns) = own.get_mut(piece.class as usize) {
                 *ns += piece.dur_ns();
             }
         }
-        sum.all_ns.iter_mut().zip(own).for_each(|(a, ns)| *a += ns);
-        sum.touched.iter_mut().zip(own).for_each(|(a, ns)| *a += i64::from(ns > 0));
-        if slow {
-            sum.slow_ns.iter_mut().zip(own).for_each(|(a, ns)| *a += ns);
-        }
-        if key == GAP {
-            sum.longest_ns.iter_mut().zip(own).for_each(|(a, ns)| *a = (*a).max(ns));
+        for (class, ns) in own.into_iter().enumerate().filter(|(_, ns)| *ns > 0) {
+            sum.take(class, ns, slow, key == GAP);
         }
     }
 
@@ -129,9 +152,10 @@ impl Bins {
             sums: BTreeMap::new(),
             per_bin: BTreeMap::new(),
             bins: bins.len() as i64,
+            width_ns: self.width_ns(),
         };
         for bin in bins {
-            for ((bin, key), sum) in self.sums.range((*bin, 0)..=(*bin, u16::MAX)) {
+            for (key, sum) in self.sums.get(*bin as usize).into_iter().flatten() {
                 baseline.units += sum.units;
                 baseline.sums.entry(*key).or_default().add(sum);
                 let per_bin = baseline.per_bin.entry(*bin).or_default();
@@ -143,8 +167,12 @@ impl Bins {
 
     /// Units in which a class occurred, slow or not, that began in a span.
     pub fn touched(&self, class: Class, span: (i64, i64)) -> i64 {
-        let bins = self.sums.range((self.bin(span.0), 0)..=(self.bin(span.1), u16::MAX));
-        bins.map(|(_, s)| s.touched.get(class as usize).copied().unwrap_or(0)).sum()
+        let bins = self.sums.get(self.bin(span.0) as usize..=self.bin(span.1) as usize);
+        bins.into_iter()
+            .flatten()
+            .flatten()
+            .map(|(_, s)| s.touched.get(class as usize).copied().unwrap_or(0))
+            .sum()
     }
 }
 
@@ -170,6 +198,12 @@ impl Baseline {
             | Class::RunnableAlone => all.max(mean(&sum.slow_ns, sum.slow)),
             _ => all,
         }
+    }
+
+    /// What a class would usually take of a time.
+    pub fn usual_of_time_ns(&self, class: Class, span_ns: i64) -> i64 {
+        let wall = i128::from(self.bins.max(1)) * i128::from(self.width_ns.max(1));
+        i64::try_from(i128::from(self.class_ns(class)) * i128::from(span_ns) / wall).unwrap_or(i64::MAX)
     }
 
     /// The longest time of a class in one gap.

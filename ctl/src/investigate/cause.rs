@@ -62,7 +62,9 @@ pub(super) struct Case<'a> {
     pub from_ns: i64,
     pub to_ns: i64,
     pub baseline: Option<Baseline>,
-    /// Usual time of the cause in as many slow units.
+    /// Time of the cause in units that were not slow, where that counts.
+    pub minor_ns: i64,
+    /// Usual time of the cause in as many slow units, or in as much time.
     pub usual_ns: i64,
     pub attributed_ns: i64,
 }
@@ -158,10 +160,16 @@ fn case<'a>(
         Some(b) => cause.classes.iter().map(|class| b.usual_ns(*class, s.key)).sum(),
         None => 0,
     };
-    let usual_ns: i64 = slow.iter().map(usual).sum();
+    let within_slow: i64 = slow.iter().map(usual).sum();
+    let minor = examined.minor.iter().filter(|p| cause.classes.contains(&p.class));
+    let minor_ns: i64 = minor.map(|p| (p.to_ns.min(to_ns) - p.from_ns.max(from_ns)).max(0)).sum();
+    let usual_ns = match &baseline {
+        Some(b) if class.is_kept_back() => b.usual_of_time_ns(class, to_ns - from_ns),
+        _ => within_slow,
+    };
     let measured: i64 = hits.iter().map(|h| h.ns).sum();
-    let attributed_ns = (measured - usual_ns).max(0);
-    Some(Case { cause, hits, slow, from_ns, to_ns, baseline, usual_ns, attributed_ns })
+    let attributed_ns = (measured + minor_ns - usual_ns).max(0);
+    Some(Case { cause, hits, slow, from_ns, to_ns, baseline, minor_ns, usual_ns, attributed_ns })
 }
 
 /// From which length a wait between calls belongs to a cause that is also how a thread waits for its next
@@ -227,6 +235,14 @@ fn incidents(examined: &Examined<'_>, hits: &[Hit<'_>]) -> Vec<(i64, i64)> {
         match spans.last_mut() {
             Some(last) if hit.from_ns - last.1 <= apart => last.1 = last.1.max(hit.to_ns),
             _ => spans.push((hit.from_ns, hit.to_ns)),
+        }
+    }
+    // What began or ended within a part that is not hot as a whole.
+    for span in &mut spans {
+        let bins = (examined.bins.bin(span.0) - 1, examined.bins.bin(span.1) + 1);
+        let beside = |h: &&Hit<'_>| (bins.0..=bins.1).contains(&examined.bins.bin(h.from_ns));
+        for hit in hits.iter().filter(beside) {
+            *span = (span.0.min(hit.from_ns), span.1.max(hit.to_ns));
         }
     }
     match (spans.first().copied(), spans.last().copied()) {

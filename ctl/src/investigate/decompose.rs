@@ -60,6 +60,12 @@ pub enum Class {
 }
 
 impl Class {
+    /// True for time in which a thread wanted to run and was kept from it: that counts wherever it lies.
+    #[must_use]
+    pub fn is_kept_back(self) -> bool {
+        matches!(self, Self::Runnable | Self::Throttled | Self::Recorder | Self::Stopped)
+    }
+
     /// True for a wait between calls that is most likely for the next work.
     #[must_use]
     pub fn is_idle(self) -> bool {
@@ -100,27 +106,33 @@ enum State<'a> {
     Runnable(&'a OffCpu),
 }
 
-/// Splits a unit; the pieces cover it exactly, in order. Units of a thread come by rising time.
-pub(super) fn pieces(scene: &Scene<'_>, thread: &Thread, unit: &Unit<'_>, cursor: &mut Cursor) -> Vec<Piece> {
+/// Splits a unit into `out`; the pieces cover it exactly, in order. Units of a thread come by rising time.
+pub(super) fn pieces(
+    scene: &Scene<'_>,
+    thread: &Thread,
+    unit: &Unit<'_>,
+    cursor: &mut Cursor,
+    out: &mut Vec<Piece>,
+) {
+    out.clear();
     let mut holes = inside(&scene.sched_holes, unit);
     if unit.is_gap() {
         // A gap may hold a call that was lost; a call was recorded, so it was not.
         holes.extend(inside(&scene.call_holes, unit));
     }
     let alone = unit.inside_to == unit.place + 1;
-    let mut out = if alone && holes.is_empty() && on_cpu_throughout(scene, thread, unit, cursor) {
+    if alone && holes.is_empty() && on_cpu_throughout(scene, thread, unit, cursor) {
         // Most units: nothing happened inside.
-        undisturbed(unit)
+        out.extend(undisturbed(unit));
     } else {
-        disturbed(scene, thread, unit, holes)
-    };
+        *out = disturbed(scene, thread, unit, holes);
+    }
     if unit.is_gap() && unit.call.group() == Group::Code {
-        own_work_before_a_load(scene, thread, &mut out);
+        own_work_before_a_load(scene, thread, out);
     } else if unit.call.first_use.counts() && !unit.is_gap() {
         let warm = scene.norms.warm_on_cpu_ns(thread.pid, unit.call.op);
-        out = beyond_warm(out, warm);
+        *out = beyond_warm(out, warm);
     }
-    out
 }
 
 fn on_cpu_throughout(scene: &Scene<'_>, thread: &Thread, unit: &Unit<'_>, cursor: &mut Cursor) -> bool {
@@ -128,10 +140,10 @@ fn on_cpu_throughout(scene: &Scene<'_>, thread: &Thread, unit: &Unit<'_>, cursor
         && touching(scene.host.reclaims(thread.tid), unit.from_ns, unit.to_ns).next().is_none()
 }
 
-fn undisturbed(unit: &Unit<'_>) -> Vec<Piece> {
+fn undisturbed(unit: &Unit<'_>) -> Option<Piece> {
     let class = on_cpu((!unit.is_gap()).then_some(unit.call));
     let piece = Piece { from_ns: unit.from_ns, to_ns: unit.to_ns, class, actor: NONE, stack: NONE };
-    if piece.dur_ns() > 0 { vec![piece] } else { Vec::new() }
+    (piece.dur_ns() > 0).then_some(piece)
 }
 
 fn disturbed(scene: &Scene<'_>, thread: &Thread, unit: &Unit<'_>, holes: Vec<(i64, i64)>) -> Vec<Piece> {
@@ -336,9 +348,9 @@ fn own_work_before_a_load(scene: &Scene<'_>, thread: &Thread, pieces: &mut [Piec
 }
 
 /// In a first use, on-CPU time beyond that of a warm launch is the load's.
-fn beyond_warm(pieces: Vec<Piece>, mut warm_ns: i64) -> Vec<Piece> {
+fn beyond_warm(pieces: &[Piece], mut warm_ns: i64) -> Vec<Piece> {
     let mut out = Vec::with_capacity(pieces.len() + 1);
-    for mut piece in pieces {
+    for mut piece in pieces.iter().copied() {
         if piece.class == Class::OnCpu {
             let usual = warm_ns.min(piece.dur_ns()).max(0);
             warm_ns -= usual;

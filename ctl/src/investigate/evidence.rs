@@ -126,6 +126,7 @@ impl Facts {
         json!({
             "population": population(scene),
             "measured_ns": measured,
+            "in_units_not_slow_ns": case.minor_ns,
             "usual_ns": case.usual_ns,
             "share_per_mille": cause::share_per_mille(case),
             "slow_calls": case.hits.len() - gaps,

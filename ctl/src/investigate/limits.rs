@@ -21,7 +21,7 @@ pub const IDLE_BEFORE_LOAD_NS: i64 = 10_000_000;
 /// A thread's window is divided into this many parts to find incident and baseline.
 pub const BINS: i64 = 100;
 /// A part belongs to the incident from this share of the worst part, percent.
-pub const HOT_PERCENT: i64 = 10;
+pub const HOT_PERCENT: i64 = 25;
 /// Severity is a share of at least this much wall time.
 pub const SHARE_MIN_NS: i64 = 5_000_000_000;
 /// Share of wall time, per mille, from which a finding is HIGH.

@@ -25,24 +25,28 @@ struct Norm {
 
 impl Norms {
     pub fn of(trace: &Trace) -> Self {
-        let mut ops: HashMap<(u32, u16), Samples> = HashMap::new();
-        let mut kernels: HashMap<(u32, u16, u32), Samples> = HashMap::new();
-        let mut warm: HashMap<(u32, u16), Vec<i64>> = HashMap::new();
+        let mut all: HashMap<(u32, u16, u32), Samples> = HashMap::new();
+        let tenth_ns = trace.span_ns() / 10 + 1;
         for call in trace.calls.iter().filter(|c| !c.first_use.counts() && c.timed()) {
-            let pid = trace.pid(call.task);
-            ops.entry((pid, call.op)).or_default().push(trace, call);
-            if trace.kernel(call.kernel).is_some() {
-                kernels.entry((pid, call.op, call.kernel)).or_default().push(trace, call);
-            }
-            if call.group() == Group::Launch {
-                warm.entry((pid, call.op)).or_default().push(call.on_cpu_ns());
+            let samples = all.entry((trace.pid(call.task), call.op, call.kernel)).or_default();
+            let tenth = (call.ts_ns - trace.from_ns).clamp(0, trace.span_ns()) / tenth_ns;
+            samples.push(tenth, call);
+        }
+        let mut norms = Self::default();
+        let mut ops: HashMap<(u32, u16), Samples> = HashMap::new();
+        for ((pid, op, kernel), samples) in all {
+            ops.entry((pid, op)).or_default().append(&samples);
+            if trace.kernel(kernel).is_some() {
+                norms.by_kernel.insert((pid, op, kernel), samples.norm());
             }
         }
-        Self {
-            by_op: ops.into_iter().map(|(key, samples)| (key, samples.norm())).collect(),
-            by_kernel: kernels.into_iter().map(|(key, samples)| (key, samples.norm())).collect(),
-            warm_on_cpu: warm.into_iter().map(|(key, mut v)| (key, quantile::median(&mut v))).collect(),
+        for (key, mut samples) in ops {
+            if !samples.on_cpu.is_empty() {
+                norms.warm_on_cpu.insert(key, quantile::median(&mut samples.on_cpu));
+            }
+            norms.by_op.insert(key, samples.norm());
         }
+        norms
     }
 
     /// From which duration a call is slow; `None` if nothing is known that it could be compared with.
@@ -75,23 +79,31 @@ impl Norms {
 /// Durations, in the tenths of the window in which they lie.
 #[derive(Default)]
 struct Samples {
-    all: Vec<i64>,
     tenths: [Vec<i64>; 10],
+    /// Of launches, time on a CPU.
+    on_cpu: Vec<i64>,
 }
 
 impl Samples {
-    fn push(&mut self, trace: &Trace, call: &Call) {
-        self.all.push(call.dur_ns);
-        let tenth = (call.ts_ns - trace.from_ns).clamp(0, trace.span_ns()) / (trace.span_ns() / 10 + 1);
+    fn push(&mut self, tenth: i64, call: &Call) {
         if let Some(tenth) = self.tenths.get_mut(tenth as usize) {
             tenth.push(call.dur_ns);
         }
+        if call.group() == Group::Launch {
+            self.on_cpu.push(call.on_cpu_ns());
+        }
+    }
+
+    fn append(&mut self, other: &Self) {
+        self.tenths.iter_mut().zip(&other.tenths).for_each(|(own, more)| own.extend(more));
+        self.on_cpu.extend(&other.on_cpu);
     }
 
     /// The median; where an incident fills most of the window, that of the quietest tenth instead.
     fn norm(mut self) -> Norm {
-        let calls = self.all.len();
-        let p50_ns = quantile::median(&mut self.all);
+        let mut all = self.tenths.concat();
+        let calls = all.len();
+        let p50_ns = quantile::median(&mut all);
         let enough = self.tenths.iter_mut().filter(|t| t.len() >= limits::NORM_MIN_CALLS);
         let quietest = enough.map(|t| quantile::median(t)).min().unwrap_or(p50_ns);
         let contaminated = p50_ns > quietest.saturating_mul(limits::SLOW_FACTOR);

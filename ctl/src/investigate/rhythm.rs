@@ -1,8 +1,6 @@
 //! How a thread's launches and synchronisations follow each other, part by part of the window; and from it the
 //! two causes that no single slow call shows: fewer launches, and too many synchronisations.
 
-use std::collections::BTreeMap;
-
 use ingero_format::ops::Group;
 
 use super::{
@@ -26,9 +24,15 @@ pub(super) struct Beat {
     pub lost_ns: i64,
 }
 
-/// Beats by part; parts in which nothing was are left out.
-#[derive(Debug, Default)]
-pub(super) struct Rhythm(BTreeMap<i64, Beat>);
+/// Beats by part; `None` for a part in which nothing was.
+#[derive(Debug)]
+pub(super) struct Rhythm(Vec<Option<Beat>>);
+
+impl Default for Rhythm {
+    fn default() -> Self {
+        Self(vec![None; limits::BINS as usize])
+    }
+}
 
 /// A stretch of parts that differs from the usual ones.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -58,7 +62,7 @@ impl Rhythm {
     /// Takes a unit; time is shared out to the parts it lies in.
     pub fn add(&mut self, bins: &Bins, unit: &Unit<'_>, pieces: &[Piece]) {
         if !unit.is_gap() {
-            let beat = self.0.entry(bins.bin(unit.from_ns)).or_default();
+            let Some(beat) = self.beat(bins.bin(unit.from_ns)) else { return };
             beat.launches += i64::from(unit.call.group() == Group::Launch);
             beat.syncs += i64::from(unit.call.waits_for_gpu());
         }
@@ -72,13 +76,25 @@ impl Rhythm {
             for bin in bins.bin(piece.from_ns)..=bins.bin(piece.to_ns - 1) {
                 let (from, to) = bins.edges(bin);
                 let ns = piece.to_ns.min(to) - piece.from_ns.max(from);
-                *field(self.0.entry(bin).or_default()) += ns.max(0);
+                if let Some(beat) = self.beat(bin) {
+                    *field(beat) += ns.max(0);
+                }
             }
         }
     }
 
+    fn beat(&mut self, bin: i64) -> Option<&mut Beat> {
+        self.0.get_mut(usize::try_from(bin).ok()?).map(Option::get_or_insert_default)
+    }
+
     fn at(&self, bin: i64) -> Beat {
-        self.0.get(&bin).copied().unwrap_or_default()
+        let beat = usize::try_from(bin).ok().and_then(|bin| self.0.get(bin));
+        beat.copied().flatten().unwrap_or_default()
+    }
+
+    /// Parts in which something was.
+    fn lively(&self) -> impl Iterator<Item = (i64, &Beat)> {
+        (0..).zip(&self.0).filter_map(|(bin, beat)| Some((bin, beat.as_ref()?)))
     }
 
     /// Sums over parts.
@@ -91,7 +107,7 @@ impl Rhythm {
 
     /// Stretches with clearly fewer launches than usual while the thread was busy with work of its own.
     pub fn drops(&self, width_ns: i64) -> Vec<Stretch> {
-        let usual = upper_quartile(self.0.values().map(|b| b.launches).filter(|n| *n > 0).collect());
+        let usual = upper_quartile(self.lively().map(|(_, b)| b.launches).filter(|n| *n > 0).collect());
         if usual < limits::DROP_MIN_LAUNCHES {
             return Vec::new();
         }
@@ -108,7 +124,7 @@ impl Rhythm {
 
     /// Stretches with a synchronisation after every launch or two, far more often than usual.
     pub fn storms(&self, width_ns: i64) -> Vec<Stretch> {
-        let usual = lower_quartile(self.0.values().map(|b| b.syncs).collect());
+        let usual = lower_quartile(self.lively().map(|(_, b)| b.syncs).collect());
         let least = (usual * limits::STORM_FACTOR).max(limits::STORM_PER_SECOND * width_ns / 1_000_000_000);
         let storm = |b: &Beat| {
             b.syncs >= least.max(1) && b.launches <= b.syncs * limits::STORM_LAUNCHES && b.lost_ns == 0
@@ -126,16 +142,16 @@ impl Rhythm {
         unusual: impl Fn(&Beat) -> bool,
         excess: impl Fn(&Beat, &Beat) -> i64,
     ) -> Vec<Stretch> {
-        let usual_bins: Vec<i64> = self.0.iter().filter(|(_, b)| usual(b)).map(|(bin, _)| *bin).collect();
+        let usual_bins: Vec<i64> = self.lively().filter(|(_, b)| usual(b)).map(|(bin, _)| bin).collect();
         if (usual_bins.len() as i64) * 100 < limits::BINS * limits::USUAL_PERCENT {
             return Vec::new();
         }
         let known = self.sum(usual_bins.iter().copied());
         let mut found: Vec<(i64, i64)> = Vec::new();
-        for (bin, _) in self.0.iter().filter(|(_, b)| unusual(b)) {
+        for (bin, _) in self.lively().filter(|(_, b)| unusual(b)) {
             match found.last_mut() {
-                Some(last) if bin - last.1 <= 2 => last.1 = *bin,
-                _ => found.push((*bin, *bin)),
+                Some(last) if bin - last.1 <= 2 => last.1 = bin,
+                _ => found.push((bin, bin)),
             }
         }
         let stretch = |bins: (i64, i64)| {

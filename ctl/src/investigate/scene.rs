@@ -1,6 +1,6 @@
 //! Everything about a trace that judging one thread needs.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use ingero_format::ops::Source;
 
@@ -24,6 +24,8 @@ pub(super) struct Scene<'a> {
     pub compilers: Compilers,
     pub host: HostSide,
     pub throttled: Throttled,
+    /// Processes that are recorders.
+    recorders: HashSet<u32>,
     /// Processes whose threads' off-CPU intervals are recorded.
     recorded: HashSet<u32>,
     /// Times in which scheduler events may be missing; disjoint, rising.
@@ -32,8 +34,11 @@ pub(super) struct Scene<'a> {
     pub call_holes: Vec<(i64, i64)>,
 }
 
-/// Names of recorders' threads, as the kernel keeps them: this one, and the agent whose databases are imported.
+/// Names of recorders, as the kernel keeps them: this one, and the agent whose databases are imported.
 const RECORDERS: [&str; 2] = ["ingero-recorder", "ingero"];
+/// Names of this recorder's threads. Others may use one of them; a process with two of them is a recorder.
+const RECORDER_THREADS: [&str; 10] =
+    ["drain", "seal", "flush", "freeze", "discover", "sample", "nvml", "engines", "symbols", "control"];
 
 impl<'a> Scene<'a> {
     pub fn of(trace: &'a Trace, threads: &'a Threads) -> Self {
@@ -46,6 +51,7 @@ impl<'a> Scene<'a> {
             compilers: Compilers::of(trace),
             host: HostSide::of(trace),
             throttled: Throttled::of(trace, threads),
+            recorders: recorders(trace),
             recorded: trace.processes.iter().map(|p| p.pid).chain(with_rows).collect(),
             sched_holes: holes(trace, Source::Sched),
             call_holes: holes(trace, Source::Cuda),
@@ -54,7 +60,9 @@ impl<'a> Scene<'a> {
 
     /// True if an interval's preemptor is this recorder.
     pub fn is_recorder(&self, task: u32) -> bool {
-        self.trace.task(task).is_some_and(|t| RECORDERS.contains(&t.comm.as_str()))
+        self.trace.task(task).is_some_and(|t| {
+            RECORDERS.contains(&t.comm.as_str()) || (t.pid != 0 && self.recorders.contains(&t.pid))
+        })
     }
 
     /// True if it would be known when a process's threads were off-CPU.
@@ -96,6 +104,18 @@ impl<'a> Scene<'a> {
         }
         waiting * 2 < to - from
     }
+}
+
+fn recorders(trace: &Trace) -> HashSet<u32> {
+    let mut seen: BTreeMap<u32, BTreeSet<&str>> = BTreeMap::new();
+    for task in trace.tasks.iter().filter(|t| t.pid != 0) {
+        let comm = task.comm.as_str();
+        if RECORDERS.contains(&comm) || RECORDER_THREADS.contains(&comm) {
+            seen.entry(task.pid).or_default().insert(comm);
+        }
+    }
+    let is = |names: &BTreeSet<&str>| names.len() > 1 || names.iter().any(|n| RECORDERS.contains(n));
+    seen.into_iter().filter(|(_, names)| is(names)).map(|(pid, _)| pid).collect()
 }
 
 fn holes(trace: &Trace, source: Source) -> Vec<(i64, i64)> {

@@ -2,7 +2,7 @@
 
 use super::{
     baseline::Bins,
-    decompose::{Class, Piece, known_better, pieces},
+    decompose::{self, Class, Piece, known_better},
     limits,
     rhythm::Rhythm,
     scene::Scene,
@@ -46,6 +46,8 @@ impl Slow {
 pub(super) struct Examined<'a> {
     pub thread: &'a Thread,
     pub slow: Vec<Slow>,
+    /// Times in which the thread was kept back in units that were not slow.
+    pub minor: Vec<Piece>,
     pub bins: Bins,
     /// Launches and synchronisations over time.
     pub rhythm: Rhythm,
@@ -61,6 +63,7 @@ impl<'a> Examined<'a> {
         let mut examined = Self {
             thread,
             slow: Vec::new(),
+            minor: Vec::new(),
             bins,
             rhythm: Rhythm::default(),
             gap_from_ns: 0,
@@ -78,20 +81,28 @@ impl<'a> Examined<'a> {
         let units = units::of(scene.trace, self.thread);
         let mut gaps: Vec<i64> = units.iter().filter(|u| u.is_gap()).map(Unit::dur_ns).collect();
         self.gap_from_ns = (quantile::median(&mut gaps) * limits::GAP_FACTOR).max(limits::GAP_MIN_NS);
-        let mut cursor = Cursor::default();
+        let (mut cursor, mut pieces) = (Cursor::default(), Vec::new());
         for unit in &units {
             let slow = if unit.is_gap() {
                 unit.dur_ns() >= self.gap_from_ns
             } else {
                 scene.norms.slow_from_ns(self.thread.pid, unit.call).is_some_and(|ns| unit.dur_ns() >= ns)
             };
-            let pieces = pieces(scene, self.thread, unit, &mut cursor);
+            decompose::pieces(scene, self.thread, unit, &mut cursor, &mut pieces);
             debug_assert_eq!(pieces.iter().map(Piece::dur_ns).sum::<i64>(), unit.dur_ns());
             self.bins.add(unit.key, &pieces, slow);
             self.rhythm.add(&self.bins, unit, &pieces);
-            if slow {
+            if !slow {
+                self.minor.extend(pieces.iter().filter(|p| p.class.is_kept_back()));
+            } else {
                 let (from_ns, to_ns) = (unit.from_ns, unit.to_ns);
-                self.slow.push(Slow { from_ns, to_ns, key: unit.key, place: Some(unit.place), pieces });
+                self.slow.push(Slow {
+                    from_ns,
+                    to_ns,
+                    key: unit.key,
+                    place: Some(unit.place),
+                    pieces: pieces.clone(),
+                });
             }
         }
     }

@@ -26,10 +26,12 @@ impl Throttled {
         if groups.is_empty() {
             return Self(spans);
         }
+        let only = only_caller(trace, threads);
         let place: HashMap<u32, &Process> = trace.processes.iter().map(|p| (p.pid, p)).collect();
         for thread in threads.iter() {
             let Some(process) = place.get(&thread.pid) else { continue };
-            for (_, steps) in groups.iter().filter(|(group, _)| holds(group, &process.cgroup)) {
+            let elsewhere = only == Some(thread.pid) && !accounted(trace, &process.cgroup);
+            for (_, steps) in groups.iter().filter(|(group, _)| elsewhere || holds(group, &process.cgroup)) {
                 let found = of_thread(trace, thread, steps);
                 if !found.is_empty() {
                     spans.entry(thread.tid).or_insert_with(Vec::new).extend(found);
@@ -44,6 +46,23 @@ impl Throttled {
     pub fn of_tid(&self, tid: u32) -> &[(i64, i64)] {
         self.0.get(&tid).map_or(&[], Vec::as_slice)
     }
+}
+
+/// The process with CUDA calls, if there is one only.
+fn only_caller(trace: &Trace, threads: &Threads) -> Option<u32> {
+    let mut pids = threads.iter().filter(|t| !t.calls.is_empty()).map(|t| t.pid);
+    let first = pids.next()?;
+    (pids.all(|pid| pid == first) && trace.processes.iter().any(|p| p.pid == first)).then_some(first)
+}
+
+/// True if CPU counts of a process's cgroup are there. With version 1 of cgroups they may not be: a process has a
+/// group for each controller, and one path is kept. Groups are only read for processes that are recorded, so with one
+/// such process they are its.
+fn accounted(trace: &Trace, cgroup: &str) -> bool {
+    trace.series.iter().filter(|s| s.name.starts_with("cgroup_cpu_")).any(|s| {
+        let labels: serde_json::Value = serde_json::from_str(&s.labels).unwrap_or_default();
+        labels.get("cgroup").and_then(|g| g.as_str()).is_some_and(|g| g != "/" && holds(g, cgroup))
+    })
 }
 
 /// True if a cgroup is `group` or lies below it.

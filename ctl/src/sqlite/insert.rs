@@ -353,7 +353,7 @@ fn op_stats(db: &Connection, trace: &Trace) -> Result<()> {
 }
 
 fn rates(db: &Connection, trace: &Trace) -> Result<()> {
-    let mut buckets: BTreeMap<(u32, u16, i64), (i64, i64)> = BTreeMap::new();
+    let mut buckets: HashMap<(u32, u16, i64), (i64, i64)> = HashMap::new();
     for call in &trace.calls {
         let begin = call.ts_ns.div_euclid(BUCKET_NS) * BUCKET_NS;
         let bucket = buckets.entry((trace.pid(call.task), call.op, begin)).or_default();
@@ -361,6 +361,7 @@ fn rates(db: &Connection, trace: &Trace) -> Result<()> {
         bucket.1 = bucket.1.saturating_add(call.dur_ns);
     }
     let mut insert = db.prepare("INSERT INTO rates VALUES(?,?,?,?,?,?,?)")?;
+    let buckets: BTreeMap<_, _> = buckets.into_iter().collect();
     for ((pid, op, begin), (count, total)) in buckets {
         insert.execute(params![trace.node, pid, trace.op_name(op).0, begin, BUCKET_NS, count, total])?;
     }

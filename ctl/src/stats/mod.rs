@@ -4,6 +4,7 @@ pub mod text;
 
 use std::collections::BTreeMap;
 
+use foldhash::{HashMap, HashMapExt};
 use serde::Serialize;
 
 use crate::{
@@ -121,7 +122,7 @@ impl Stats {
 /// One row for each process and operation of a node, by pid and operation number.
 #[must_use]
 pub fn op_rows(trace: &Trace) -> Vec<OpRow> {
-    let mut rows: BTreeMap<(u32, u16), (OpRow, Vec<i64>)> = BTreeMap::new();
+    let mut rows: HashMap<(u32, u16), (OpRow, Vec<i64>)> = HashMap::new();
     for call in &trace.calls {
         let (row, durations) = rows.entry((trace.pid(call.task), call.op)).or_default();
         row.total_ns = row.total_ns.saturating_add(call.dur_ns);
@@ -154,7 +155,8 @@ pub fn op_rows(trace: &Trace) -> Vec<OpRow> {
             ..row
         }
     };
-    rows.into_iter().map(finish).collect()
+    let by_number: BTreeMap<_, _> = rows.into_iter().collect();
+    by_number.into_iter().map(finish).collect()
 }
 
 /// One row for each thread of a node that was off-CPU, by pid and tid.

@@ -6,11 +6,11 @@
 //! ```
 //! Needs root and at least two CPUs: what happens to the program comes from the other one.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Parser;
 use ingero_tests::{
-    incident::{Stage, full, quick, run::can_limit, score},
+    incident::{Outcome, Stage, full, quick, run::can_limit, score},
     live,
 };
 
@@ -26,13 +26,47 @@ struct Options {
     /// Only this cause
     #[arg(long)]
     cause: Option<String>,
-    /// Leave bundles, answers and labels here
+    /// Leave bundles and labels here
     #[arg(long)]
     keep: Option<PathBuf>,
+    /// Score what was left here, instead of making anything
+    #[arg(long, conflicts_with_all = ["quick", "keep"])]
+    again: Option<PathBuf>,
+}
+
+/// Bundles of a folder and those in it.
+fn bundles(folder: &Path) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(folder).expect("a folder of recordings").flatten() {
+        if entry.path().is_dir() {
+            found.extend(bundles(&entry.path()));
+        } else if entry.path().extension().is_some_and(|e| e == "ingero") {
+            found.push(entry.path());
+        }
+    }
+    found.sort();
+    found
+}
+
+fn again(folder: &Path, cause: Option<&str>) {
+    let mut marks = Vec::new();
+    for bundle in bundles(folder) {
+        let outcome = Outcome::again(&bundle);
+        if cause.is_some_and(|cause| outcome.cause != cause) {
+            continue;
+        }
+        let mark = score::mark(&outcome);
+        println!("{}", score::line(&outcome, &mark));
+        marks.push((outcome, mark));
+    }
+    print!("\n{}", score::sum(&marks).1);
 }
 
 fn main() {
     let options = Options::parse();
+    if let Some(folder) = &options.again {
+        return again(folder, options.cause.as_deref());
+    }
     if !live() {
         return;
     }

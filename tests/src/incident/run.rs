@@ -3,17 +3,19 @@
 use std::{
     fs,
     path::{Path, PathBuf},
+    process::Command,
     time::{Duration, Instant},
 };
 
 use nix::unistd::Pid;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::plan::{Incident, WARM_US};
 use crate::{
     Lab, Program,
     harm::compile,
     incident::rival::{self, Claim},
+    lab::programs,
     standin,
 };
 
@@ -35,8 +37,10 @@ pub struct Label {
 /// What came of one incident.
 #[derive(Clone, Debug)]
 pub struct Outcome {
-    /// What was made.
-    pub incident: Incident,
+    /// A cause of the contract, or `quiet`.
+    pub cause: String,
+    /// Which way of it.
+    pub kind: String,
     /// What the program says.
     pub label: Label,
     /// Its process.
@@ -104,8 +108,7 @@ impl Stage {
         drop(group);
         let bundle = self.lab.path(&format!("{name}.ingero"));
         let answer = self.lab.json(&["explain", bundle.to_str().expect("text")]);
-        let offset = "SELECT CAST(value AS INTEGER) FROM meta WHERE key = 'clock_offset_ns'";
-        let offset_ns = db.query_row(offset, [], |r| r.get(0)).expect("an offset");
+        let offset_ns = offset_ns(&db);
         let claims = rival::claims(&db, pid);
         if let Some(folder) = keep {
             let base = folder.join(format!(
@@ -115,11 +118,11 @@ impl Stage {
                 incident.kind.replace(' ', "-")
             ));
             fs::copy(&bundle, base.with_extension("ingero")).expect("a bundle is kept");
-            fs::write(base.with_extension("json"), answer.to_string()).expect("an answer is kept");
-            fs::write(base.with_extension("label"), format!("{incident:?}\n{label:?}\n"))
-                .expect("a label is kept");
+            let text = label.to_json(incident, pid).to_string();
+            fs::write(base.with_extension("label"), text).expect("a label is kept");
         }
-        Outcome { incident: incident.clone(), label, pid, answer, offset_ns, claims }
+        let (cause, kind) = (incident.cause.to_owned(), incident.kind.to_owned());
+        Outcome { cause, kind, label, pid, answer, offset_ns, claims }
     }
 
     fn start(&self, incident: &Incident) -> Program {
@@ -144,6 +147,69 @@ impl Stage {
         all.extend(args);
         Program::start(Path::new("/usr/bin/env"), all)
     }
+}
+
+impl Outcome {
+    /// True if nothing was made to happen.
+    #[must_use]
+    pub fn is_quiet(&self) -> bool {
+        self.cause == "quiet"
+    }
+
+    /// Explains a recording that was kept once more.
+    pub fn again(bundle: &Path) -> Self {
+        let text = fs::read_to_string(bundle.with_extension("label")).expect("a label beside the bundle");
+        let kept: Value = serde_json::from_str(&text).expect("a label");
+        let number = |key: &str| kept[key].as_i64().expect("a number");
+        let folder = tempfile::tempdir().expect("a folder");
+        let database = folder.path().join("again.db");
+        let run = |args: &[&std::ffi::OsStr]| {
+            let output = Command::new(programs().join("ingeroctl")).args(args).output().expect("it runs");
+            assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+            output.stdout
+        };
+        run(&["convert".as_ref(), bundle.as_os_str(), "-o".as_ref(), database.as_os_str()]);
+        let answer = run(&["explain".as_ref(), "--json".as_ref(), database.as_os_str()]);
+        let db = rusqlite::Connection::open(&database).expect("a database");
+        let id = |key: &str| u32::try_from(number(key)).expect("an id");
+        Self {
+            cause: kept["cause"].as_str().expect("a cause").to_owned(),
+            kind: kept["kind"].as_str().expect("a kind").to_owned(),
+            label: Label {
+                from_ns: number("from_ns"),
+                to_ns: number("to_ns"),
+                injected_ns: number("injected_ns"),
+                actor_pid: id("actor_pid"),
+                actor_tid: id("actor_tid"),
+            },
+            pid: id("pid"),
+            answer: serde_json::from_slice(&answer).expect("JSON"),
+            offset_ns: offset_ns(&db),
+            claims: rival::claims(&db, id("pid")),
+        }
+    }
+}
+
+impl Label {
+    fn to_json(self, incident: &Incident, pid: u32) -> Value {
+        json!({
+            "cause": incident.cause,
+            "kind": incident.kind,
+            "count": incident.count,
+            "each_us": incident.each_us,
+            "pid": pid,
+            "from_ns": self.from_ns,
+            "to_ns": self.to_ns,
+            "injected_ns": self.injected_ns,
+            "actor_pid": self.actor_pid,
+            "actor_tid": self.actor_tid,
+        })
+    }
+}
+
+fn offset_ns(db: &rusqlite::Connection) -> i64 {
+    let sql = "SELECT CAST(value AS INTEGER) FROM meta WHERE key = 'clock_offset_ns'";
+    db.query_row(sql, [], |r| r.get(0)).expect("an offset")
 }
 
 fn parse(line: &str) -> Label {

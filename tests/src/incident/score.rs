@@ -41,7 +41,7 @@ fn overlaps(outcome: &Outcome, finding: &Value) -> bool {
     let common = to.min(end) - from.max(begin);
     let shorter = (to - from).min(end - begin).max(1);
     // A death takes no time: what counts is that the finding begins with it.
-    if outcome.incident.cause == "process_exit" {
+    if outcome.cause == "process_exit" {
         return (begin - from).abs() < 500_000_000;
     }
     common * 2 >= shorter
@@ -52,18 +52,17 @@ fn overlaps(outcome: &Outcome, finding: &Value) -> bool {
 pub fn mark(outcome: &Outcome) -> Mark {
     let list = findings(&outcome.answer);
     let first = list.first();
-    let incident = &outcome.incident;
     let own = |f: &Value| f["pid"] == outcome.pid;
-    let right = first.is_some_and(|f| f["cause"] == incident.cause && own(f) && overlaps(outcome, f));
+    let right = first.is_some_and(|f| f["cause"] == outcome.cause && own(f) && overlaps(outcome, f));
     // Several bursts may be several findings.
     let same: Vec<&Value> =
-        list.iter().filter(|f| f["cause"] == incident.cause && own(f) && overlaps(outcome, f)).collect();
+        list.iter().filter(|f| f["cause"] == outcome.cause && own(f) && overlaps(outcome, f)).collect();
     let attributed: i64 = same.iter().map(|f| number(f, "attributed_ns")).sum();
     let injected = outcome.label.injected_ns;
-    let error = (!incident.is_quiet() && injected > 0 && !same.is_empty())
+    let error = (!outcome.is_quiet() && injected > 0 && !same.is_empty())
         .then(|| (attributed - injected) as f64 / injected as f64);
     let names_actors = ["cpu_contention", "blocked_lock", "signal_stop", "data_starvation"];
-    let actor = (names_actors.contains(&incident.cause) && right).then(|| {
+    let actor = (names_actors.contains(&outcome.cause.as_str()) && right).then(|| {
         let (pid, tid) = (outcome.label.actor_pid, outcome.label.actor_tid);
         let named = first.map(|f| f["evidence"]["actors"].to_string()).unwrap_or_default();
         named.contains(&format!("/{pid}")) || named.contains(&format!("tid {tid}"))
@@ -73,10 +72,9 @@ pub fn mark(outcome: &Outcome) -> Mark {
         right,
         actor,
         error,
-        false_findings: if incident.is_quiet() { loud } else { 0 },
-        rival_right: !incident.is_quiet()
-            && outcome.claims.first().is_some_and(|c| c.cause == incident.cause),
-        rival_false: if incident.is_quiet() { outcome.claims.len() } else { 0 },
+        false_findings: if outcome.is_quiet() { loud } else { 0 },
+        rival_right: !outcome.is_quiet() && outcome.claims.first().is_some_and(|c| c.cause == outcome.cause),
+        rival_false: if outcome.is_quiet() { outcome.claims.len() } else { 0 },
         first: first.map_or_else(
             || "nothing".to_owned(),
             |f| {
@@ -95,7 +93,7 @@ pub fn mark(outcome: &Outcome) -> Mark {
 /// One line for people.
 #[must_use]
 pub fn line(outcome: &Outcome, mark: &Mark) -> String {
-    let verdict = match (outcome.incident.is_quiet(), mark.right, mark.false_findings) {
+    let verdict = match (outcome.is_quiet(), mark.right, mark.false_findings) {
         (true, _, 0) => "quiet",
         (true, _, _) => "FALSE",
         (false, true, _) => "right",
@@ -105,8 +103,8 @@ pub fn line(outcome: &Outcome, mark: &Mark) -> String {
     let actor = mark.actor.map_or("-", |a| if a { "named" } else { "not named" });
     format!(
         "{verdict}  {:<17}{:<20}injected {:>5} ms  first: {:<40} error {error:>8}  actor {actor}  rival: {}",
-        outcome.incident.cause,
-        outcome.incident.kind,
+        outcome.cause,
+        outcome.kind,
         outcome.label.injected_ns / 1_000_000,
         mark.first,
         outcome.claims.first().map_or("nothing", |c| c.cause),
@@ -137,7 +135,7 @@ pub fn sum(marks: &[(Outcome, Mark)]) -> (Score, String) {
     let mut errors: Vec<f64> = Vec::new();
     let (mut named, mut asked) = (0, 0);
     for (outcome, mark) in marks {
-        if outcome.incident.is_quiet() {
+        if outcome.is_quiet() {
             score.quiet += 1;
             score.false_findings += mark.false_findings;
             score.rival_false += usize::from(mark.rival_false > 0);

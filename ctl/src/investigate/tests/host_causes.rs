@@ -109,7 +109,18 @@ fn no_more_is_throttled_than_the_kernel_counted_and_another_groups_count_is_noth
 
     let mut s = kept_from_running();
     count_throttling(&mut s, "/pods/ab", 500_000.0);
+    let (name, labels) = ("cgroup_cpu_usage_us_total".into(), "{\"cgroup\":\"/pods/a/box\"}".into());
+    s.trace.series.push(Series { pid: 0, name, labels });
     assert!(s.findings().iter().all(|f| f.cause == "unknown"));
+}
+
+#[test]
+fn where_each_controller_has_groups_of_its_own_the_only_process_is_in_the_one_that_was_read() {
+    let mut s = kept_from_running();
+    count_throttling(&mut s, "/limited", 502_000.0);
+    let f = first(s);
+    assert_eq!(f.cause, "cpu_throttled");
+    close(&f, 450 * MS);
 }
 
 #[test]

@@ -5,7 +5,7 @@ use proptest::prelude::*;
 
 use super::story::{BEGIN, ENGINE, LOADER, STRESS, Story};
 use crate::{
-    investigate::{decompose::pieces, scene::Scene, units},
+    investigate::{decompose, scene::Scene, units},
     model::{ANY_SOURCE, Cursor, FirstUse, HostEvent, Loss, OffCpu, Sample, Series, Threads, Trace},
 };
 
@@ -93,7 +93,8 @@ proptest! {
         for unit in units::of(&trace, thread) {
             prop_assert!(unit.from_ns >= at, "units overlap");
             at = unit.to_ns;
-            let pieces = pieces(&scene, thread, &unit, &mut cursor);
+            let mut pieces = Vec::new();
+            decompose::pieces(&scene, thread, &unit, &mut cursor, &mut pieces);
             prop_assert_eq!(pieces.iter().map(|p| p.dur_ns()).sum::<i64>(), unit.dur_ns());
             let mut moment = unit.from_ns;
             for piece in pieces {

@@ -178,6 +178,27 @@ fn trap_10_what_the_recorder_writes_is_its_own_cost_and_never_the_workloads_stor
     assert!((290 * MS..310 * MS).contains(&found[0].attributed_ns), "{}", found[0].attributed_ns);
 }
 
+// The recorder's threads have names of their own; they were once taken for somebody else's process.
+#[test]
+fn the_recorders_threads_are_known_by_their_names_together_and_one_such_name_alone_is_anybodys() {
+    for (names, cause) in [(["drain", "discover"], "recorder_self"), (["drain", "other"], "cpu_contention")] {
+        let mut s = Story::of(20);
+        let first = s.trace.tasks.len() as u32;
+        for (tid, comm) in (801..).zip(names) {
+            s.trace.tasks.push(crate::model::Task { pid: 800, tid, comm: comm.into() });
+        }
+        s.steady_until(15_000);
+        for _ in 0..20 {
+            s.preempted(1_000, 10 * MS);
+            s.trace.off_cpu.last_mut().unwrap().preemptor = first;
+            s.now += 10 * MS + 94_000;
+            s.launch(6_000);
+        }
+        s.steady_until(20_000);
+        assert_eq!(s.findings()[0].cause, cause);
+    }
+}
+
 #[test]
 fn trap_11_a_hole_in_scheduler_records_makes_a_call_undecidable() {
     let mut s = Story::of(20);
