@@ -47,7 +47,7 @@ impl<'a> Scene<'a> {
             trace,
             threads,
             norms: Norms::of(trace),
-            waits: Waits::of(trace),
+            waits: Waits::of(trace, threads),
             compilers: Compilers::of(trace),
             host: HostSide::of(trace),
             throttled: Throttled::of(trace, threads),

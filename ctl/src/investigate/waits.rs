@@ -1,6 +1,10 @@
 //! What a thread waited for, told by the kernel stack at switch-out.
 
-use crate::model::{OffCpu, Stack, Trace};
+use foldhash::{HashMap, HashMapExt};
+use ingero_format::row::flags;
+
+use super::limits;
+use crate::model::{OffCpu, Stack, Thread, Threads, Trace};
 
 /// Kinds of wait.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -100,13 +104,44 @@ const MEMORY: &[&str] = &[
 
 const STOPPED_BITS: i32 = 0x4 | 0x8;
 
-/// Kinds of wait of all stacks of a trace, by stack.
+/// Kinds of wait of a trace's intervals.
 #[derive(Debug)]
-pub(super) struct Waits(Vec<Wait>);
+pub(super) struct Waits {
+    /// By stack.
+    by_stack: Vec<Wait>,
+    /// By task and begin: of intervals whose stack was left out because the thread's last one was too recent.
+    guessed: HashMap<(u32, i64), Wait>,
+}
 
 impl Waits {
-    pub fn of(trace: &Trace) -> Self {
-        Self(trace.stacks.iter().map(of_stack).collect())
+    pub fn of(trace: &Trace, threads: &Threads) -> Self {
+        let by_stack = trace.stacks.iter().map(of_stack).collect();
+        let mut waits = Self { by_stack, guessed: HashMap::new() };
+        for thread in threads.iter() {
+            waits.guess(trace, thread);
+        }
+        waits
+    }
+
+    /// A wait whose stack was left out is of the kind of the last one before and the first one after it whose
+    /// stacks were not, if these are of one kind and near.
+    fn guess(&mut self, trace: &Trace, thread: &Thread) {
+        let mut before: Option<(i64, Wait)> = None;
+        let mut open: Vec<&OffCpu> = Vec::new();
+        let voluntary = thread.off_cpu.iter().filter_map(|i| trace.off_cpu.get(*i as usize));
+        for off in voluntary.filter(|o| !o.preempted()) {
+            if off.flags & flags::STACK_SKIPPED != 0 {
+                open.push(off);
+                continue;
+            }
+            let wait = self.kind(off);
+            let near =
+                before.filter(|(at, known)| *known == wait && off.ts_ns - at < limits::GUESS_WITHIN_NS);
+            for skipped in open.drain(..).filter(|_| near.is_some()) {
+                self.guessed.insert((skipped.task, skipped.ts_ns), wait);
+            }
+            before = Some((off.end_ns(), wait));
+        }
     }
 
     /// What an interval's blocked part waited for.
@@ -114,7 +149,8 @@ impl Waits {
         if off.state & STOPPED_BITS != 0 {
             return Wait::Stopped;
         }
-        self.0.get(off.stack as usize).copied().unwrap_or(Wait::Unknown)
+        let guessed = || self.guessed.get(&(off.task, off.ts_ns)).copied();
+        self.by_stack.get(off.stack as usize).copied().or_else(guessed).unwrap_or(Wait::Unknown)
     }
 }
 

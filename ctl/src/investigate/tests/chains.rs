@@ -1,5 +1,7 @@
 //! Who a blocked thread waited for, step by step.
 
+use ingero_format::row::flags;
+
 use super::story::*;
 use crate::{
     investigate::{
@@ -72,6 +74,29 @@ fn a_thread_whose_feeder_slept_is_starved_if_it_was_fed_better_before() {
 fn a_thread_whose_feeder_waits_for_somebody_not_recorded_is_idle() {
     let s = fed(|s, _| s.blocked(MS, 48 * MS, EPOLL, STRESS));
     assert_eq!(s.findings(), []);
+}
+
+// The recorder takes at most one stack of a thread in a while; a thread that waited for the disk again and again
+// was once taken for idle.
+#[test]
+fn waits_whose_stacks_were_left_out_are_like_those_around_them_if_these_agree() {
+    let told = |after: u32| {
+        let mut s = Story::of(20);
+        s.steady_until(15_000);
+        for i in 0..40 {
+            let stack = [DISK, NONE, NONE, after][i % 4];
+            s.blocked(1_000, 10 * MS, stack, NONE);
+            if stack == NONE {
+                s.trace.off_cpu.last_mut().unwrap().flags |= flags::STACK_SKIPPED;
+            }
+            s.now += 10 * MS + 94_000;
+            s.launch(6_000);
+        }
+        s.steady_until(20_000);
+        s.findings().iter().find(|f| f.cause == "blocked_io").map_or(0, |f| f.attributed_ns)
+    };
+    assert_eq!(told(DISK), 400 * MS);
+    assert_eq!(told(SLEEP), 100 * MS);
 }
 
 #[test]
