@@ -109,6 +109,12 @@ fn finding(f: &Finding, answer: &Answer, out: &mut dyn Write) -> io::Result<()> 
             writeln!(out, "  {title:<9} {}", printable(&shown.join(", ")))?;
         }
     }
+    for row in list(&f.evidence, "wakeup_chains").iter().take(2) {
+        writeln!(out, "  chain     {}", printable(&chain(row)))?;
+    }
+    if let Some(rate) = rate(&f.evidence) {
+        writeln!(out, "  rate      {rate}")?;
+    }
     writeln!(out, "  compared  {}", baseline(&f.evidence))?;
     writeln!(out, "  against   {}", counter(&f.counter_evidence))?;
     writeln!(
@@ -129,6 +135,7 @@ fn timeline_row(row: &Value) -> String {
     let dur = time::duration(number(row, "dur_ns"));
     let what = string(row, "what");
     let text = match what {
+        "EXIT" => format!("the process ended, {}", string(row, "op")),
         "CUDA" => {
             let kernel = match row.get("kernel").and_then(Value::as_str) {
                 Some(kernel) => format!("  kernel {}", shorten(kernel)),
@@ -191,12 +198,38 @@ fn operation(row: &Value) -> String {
     )
 }
 
+/// Who waited for whom, and what the last one did: `loader <- feeder waited for storage 60 ms`.
+fn chain(row: &Value) -> String {
+    let path: Vec<&str> = list(row, "woken_by").iter().filter_map(Value::as_str).collect();
+    let path = if path.is_empty() { "nobody recorded".to_owned() } else { path.join(" <- ") };
+    let stack = row.get("stack").and_then(Value::as_str).filter(|s| !s.is_empty());
+    let stack = stack.map_or(String::new(), |s| format!(" in {s}"));
+    format!("woken by {path}, which {}{stack} {}", string(row, "did"), time::duration(number(row, "ns")))
+}
+
+/// Launches a second, if there were clearly fewer.
+fn rate(evidence: &Value) -> Option<String> {
+    const WORTH_TELLING_PERCENT: i64 = 90;
+    let rate = evidence.get("launch_rate")?;
+    let (usual, during) = (number(rate, "usual_per_second"), number(rate, "per_second"));
+    (usual > 0 && during * 100 < usual * WORTH_TELLING_PERCENT).then(|| {
+        format!(
+            "{}/s before, {}/s then, {} % less; about {} launches fewer",
+            count(usual),
+            count(during),
+            (usual - during) * 100 / usual,
+            count(number(rate, "launches_lost")),
+        )
+    })
+}
+
 fn baseline(evidence: &Value) -> String {
     let usual = time::duration(number(evidence, "usual_ns"));
     let measured = time::duration(number(evidence, "measured_ns"));
     let Some(b) = evidence.get("baseline") else { return String::new() };
     let with = match string(b, "kind") {
         "window_before" => "the window before it",
+        "usual_parts" => "the usual parts of the window",
         "quietest_tenth" => "the quietest tenth of the window (nothing long enough lies before it)",
         _ => return format!("{measured} measured; nothing to compare with in this window"),
     };
@@ -207,9 +240,18 @@ fn baseline(evidence: &Value) -> String {
 fn counter(counter: &Value) -> String {
     let others = list(counter, "same_cause_on_other_threads").len();
     let second = counter.get("second_class").and_then(Value::as_str).unwrap_or("none");
+    let switches = number(counter, "voluntary_switches") + number(counter, "involuntary_switches");
+    let switches = match switches {
+        0 => String::new(),
+        n => format!(
+            "; {} switches, {} of them of its own will",
+            count(n),
+            count(number(counter, "voluntary_switches"))
+        ),
+    };
     format!(
         "{} slow units without this cause; {} with it that were not slow; {} of the slow were first use; \
-         next class {} {}; same on {} other threads",
+         next class {} {}; same on {} other threads{switches}",
         count(number(counter, "slow_units_without_this_cause")),
         count(number(counter, "units_with_it_that_were_not_slow")),
         count(number(counter, "first_use_calls_among_slow")),

@@ -26,7 +26,7 @@ const WAYS: [Way; 50] = [
     ("cpu_contention", "one", 1, (300_000, 900_000)),
     ("cpu_contention", "one", 1, (800_000, 1_400_000)),
     ("cpu_contention", "two", 1, (300_000, 900_000)),
-    ("cpu_contention", "duty", 1, (500_000, 1_200_000)),
+    ("cpu_contention", "long", 1, (500_000, 1_200_000)),
     ("cpu_throttled", "quarter", 1, (500_000, 900_000)),
     ("cpu_throttled", "half", 1, (500_000, 900_000)),
     ("cpu_throttled", "quarter", 1, (1_000_000, 1_400_000)),

@@ -139,18 +139,20 @@ static void pin(int cpu)
 static void hog(void)
 {
 	unsigned hogs = strstr(kind, "two") ? 2 : 1;
-	uint64_t busy = strstr(kind, "duty") ? 40 * MS : 0;
+	uint64_t busy = strstr(kind, "long") ? 40 * MS : strstr(kind, "two") ? 8 * MS : 4 * MS;
+	/* Above the victim, so that it is this one that has the CPU, on a shared machine too. */
+	struct sched_param above = {.sched_priority = 20};
 	uint64_t before = run_delay();
 	pid_t pids[2];
 	for (unsigned i = 0; i < hogs; i++) {
 		pids[i] = fork();
 		if (!pids[i]) {
 			prctl(PR_SET_NAME, "hog");
+			sched_setscheduler(0, SCHED_FIFO, &above);
 			uint64_t end = clock_mono() + each;
 			while (clock_mono() < end) {
-				spin_until(busy ? clock_mono() + busy : end);
-				if (busy)
-					sleep_ns(busy);
+				spin_until(clock_mono() + busy);
+				sleep_ns(busy * 2);
 			}
 			_exit(0);
 		}
@@ -320,11 +322,13 @@ static uint64_t allocate(unsigned i)
 static void slower(void)
 {
 	unsigned factor = strstr(kind, "much") ? 8 : 3;
-	uint64_t end = clock_mono() + each, n = 0, begun = clock_mono();
-	for (; clock_mono() < end; n++)
+	uint64_t end = clock_mono() + each;
+	for (uint64_t n = 1; clock_mono() < end; n++) {
 		step(factor);
+		sleep_ns(100 * 1000);
+		label.injected = n * (factor - 1) * PERIOD;
+	}
 	label.to = boot();
-	label.injected = clock_mono() - begun - n * PERIOD;
 }
 
 static uint64_t stopped(unsigned i)
@@ -493,8 +497,7 @@ int main(int argc, char **argv)
 	pin(1);
 	/* Other work on a shared machine must not be an incident of its own. Real-time threads must leave the CPU now
 	 * and then; the kernel takes it from them if they do not. */
-	real_time = strcmp(cause, "cpu_contention") && strcmp(cause, "cpu_throttled") &&
-		    strcmp(cause, "launch_rate_drop") && !strstr(kind, "yield");
+	real_time = strcmp(cause, "cpu_throttled") && !strstr(kind, "yield");
 	struct sched_param priority = {.sched_priority = real_time ? 10 : 0};
 	if (real_time)
 		sched_setscheduler(0, SCHED_FIFO, &priority);
