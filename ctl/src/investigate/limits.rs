@@ -46,6 +46,8 @@ pub const STARVED_GAP_FACTOR: i64 = 3;
 pub const ASLEEP_GAP_FACTOR: i64 = 2;
 /// Between two stacks of one kind that are no further apart, waits without a stack are taken for the same.
 pub const GUESS_WITHIN_NS: i64 = 1_000_000_000;
+/// … unless they are longer than this multiple of those.
+pub const GUESS_LENGTH_FACTOR: i64 = 3;
 /// Wakers of wakers that are followed.
 pub const CHAIN_DEPTH: usize = 8;
 /// Affected units of one cause at most this far apart are one incident; also at least two parts of a window.

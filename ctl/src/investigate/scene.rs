@@ -43,16 +43,17 @@ const RECORDER_THREADS: [&str; 10] =
 impl<'a> Scene<'a> {
     pub fn of(trace: &'a Trace, threads: &'a Threads) -> Self {
         let with_rows = threads.iter().filter(|t| !t.off_cpu.is_empty()).map(|t| t.pid);
+        let recorded = trace.processes.iter().map(|p| p.pid).chain(with_rows).collect();
         Self {
             trace,
             threads,
             norms: Norms::of(trace),
-            waits: Waits::of(trace, threads),
+            waits: Waits::of(trace, threads, &recorded),
             compilers: Compilers::of(trace),
             host: HostSide::of(trace),
             throttled: Throttled::of(trace, threads),
             recorders: recorders(trace),
-            recorded: trace.processes.iter().map(|p| p.pid).chain(with_rows).collect(),
+            recorded,
             sched_holes: holes(trace, Source::Sched),
             call_holes: holes(trace, Source::Cuda),
         }

@@ -1,5 +1,7 @@
 //! What a thread waited for, told by the kernel stack at switch-out.
 
+use std::collections::HashSet;
+
 use foldhash::{HashMap, HashMapExt};
 use ingero_format::row::flags;
 
@@ -114,33 +116,42 @@ pub(super) struct Waits {
 }
 
 impl Waits {
-    pub fn of(trace: &Trace, threads: &Threads) -> Self {
+    pub fn of(trace: &Trace, threads: &Threads, recorded: &HashSet<u32>) -> Self {
         let by_stack = trace.stacks.iter().map(of_stack).collect();
         let mut waits = Self { by_stack, guessed: HashMap::new() };
         for thread in threads.iter() {
-            waits.guess(trace, thread);
+            waits.guess(trace, thread, recorded);
         }
         waits
     }
 
     /// A wait whose stack was left out is of the kind of the last one before and the first one after it whose
-    /// stacks were not, if these are of one kind and near.
-    fn guess(&mut self, trace: &Trace, thread: &Thread) {
-        let mut before: Option<(i64, Wait)> = None;
+    /// stacks were not, if these are of one kind and near, and it is not much longer than they. Else a waker of the
+    /// same process says that it was for a lock, one of another recorded process that it was for its product.
+    fn guess(&mut self, trace: &Trace, thread: &Thread, recorded: &HashSet<u32>) {
+        let mut before: Option<(&OffCpu, Wait)> = None;
         let mut open: Vec<&OffCpu> = Vec::new();
-        let voluntary = thread.off_cpu.iter().filter_map(|i| trace.off_cpu.get(*i as usize));
-        for off in voluntary.filter(|o| !o.preempted()) {
+        let blocked = thread.off_cpu.iter().filter_map(|i| trace.off_cpu.get(*i as usize));
+        for off in blocked.filter(|o| !o.preempted()) {
             if off.flags & flags::STACK_SKIPPED != 0 {
                 open.push(off);
                 continue;
             }
             let wait = self.kind(off);
-            let near =
-                before.filter(|(at, known)| *known == wait && off.ts_ns - at < limits::GUESS_WITHIN_NS);
-            for skipped in open.drain(..).filter(|_| near.is_some()) {
-                self.guessed.insert((skipped.task, skipped.ts_ns), wait);
+            let known = before.filter(|(known, kind)| {
+                *kind == wait && off.ts_ns - known.end_ns() < limits::GUESS_WITHIN_NS
+            });
+            let longest = known.map_or(0, |(known, _)| known.dur_ns.max(off.dur_ns));
+            for skipped in open.drain(..) {
+                let like = skipped.dur_ns <= longest.saturating_mul(limits::GUESS_LENGTH_FACTOR);
+                let guess = if like { wait } else { by_waker(trace, thread, skipped, recorded) };
+                self.guessed.insert((skipped.task, skipped.ts_ns), guess);
             }
-            before = Some((off.end_ns(), wait));
+            before = Some((off, wait));
+        }
+        for skipped in open {
+            let guess = by_waker(trace, thread, skipped, recorded);
+            self.guessed.insert((skipped.task, skipped.ts_ns), guess);
         }
     }
 
@@ -151,6 +162,14 @@ impl Waits {
         }
         let guessed = || self.guessed.get(&(off.task, off.ts_ns)).copied();
         self.by_stack.get(off.stack as usize).copied().or_else(guessed).unwrap_or(Wait::Unknown)
+    }
+}
+
+fn by_waker(trace: &Trace, thread: &Thread, off: &OffCpu, recorded: &HashSet<u32>) -> Wait {
+    match trace.task(off.waker).map(|waker| waker.pid) {
+        Some(pid) if pid == thread.pid => Wait::Lock,
+        Some(pid) if pid != 0 && recorded.contains(&pid) => Wait::Product,
+        _ => Wait::Unknown,
     }
 }
 

@@ -100,6 +100,29 @@ fn waits_whose_stacks_were_left_out_are_like_those_around_them_if_these_agree() 
 }
 
 #[test]
+fn a_long_wait_without_a_stack_among_short_sleeps_is_told_by_its_waker() {
+    let told = |waker: u32| {
+        let mut s = Story::of(20);
+        let mut n = 0;
+        while s.now < BEGIN + 20 * SECOND {
+            n += 1;
+            s.blocked(1_000, 200_000, SLEEP, NONE);
+            s.now += 210_000;
+            let held = n % 20 == 0 && s.now > BEGIN + 15 * SECOND && s.now < BEGIN + 16 * SECOND;
+            if held {
+                s.blocked(1_000, 15 * MS, NONE, waker);
+                s.trace.off_cpu.last_mut().unwrap().flags |= flags::STACK_SKIPPED;
+                s.now += 15 * MS + 10_000;
+            }
+            s.launch(5_000);
+        }
+        s.findings().iter().map(|f| f.cause).collect::<Vec<_>>()
+    };
+    assert_eq!(told(LOADER), ["blocked_lock"]);
+    assert!(told(STRESS).is_empty(), "a process that is not recorded may have been interrupted");
+}
+
+#[test]
 fn a_chain_goes_through_several_wakers_and_its_leaves_sum_to_the_wait() {
     let mut s = Story::of(20);
     let feeder = with_feeder(&mut s);
