@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
-use ingero_format::ops::Source;
+use ingero_format::{ops::Source, row::flags};
 
 use super::{
     compilers::Compilers,
@@ -97,9 +97,14 @@ impl<'a> Scene<'a> {
         let Some(waker) = self.threads.by_tid(waker.tid) else { return true };
         let mut waiting = 0;
         for other in waker.off_cpu_in(self.trace, from, to) {
-            if matches!(self.waits.kind(other), Wait::Product | Wait::Lock | Wait::Unknown)
-                && !other.preempted()
-            {
+            // A stack is only left out right after another wait: one that waits for its next work has its own.
+            let left_out = other.flags & flags::STACK_SKIPPED != 0;
+            let waits = match self.waits.kind(other) {
+                Wait::Product | Wait::Lock => true,
+                Wait::Unknown => !left_out,
+                _ => false,
+            };
+            if waits && !other.preempted() {
                 waiting += other.runnable_from_ns().min(to) - other.ts_ns.max(from);
             }
         }

@@ -279,7 +279,8 @@ static uint64_t long_copy(unsigned i)
 	CUdeviceptr from;
 	(void)i;
 	cuMemAlloc_v2(&from, sizeof(out));
-	launch(slow);
+	/* Into the stream that a copy waits for. */
+	cuLaunchKernel(slow, 1, 1, 1, 1, 1, 1, 0, NULL, NULL, NULL);
 	uint64_t before = boot();
 	cuMemcpyDtoH_v2(out, from, sizeof(out));
 	uint64_t took = boot() - before;
@@ -289,7 +290,7 @@ static uint64_t long_copy(unsigned i)
 
 static void storm(void)
 {
-	uint64_t end = clock_mono() + each;
+	uint64_t end = clock_mono() + each, delay = run_delay();
 	while (clock_mono() < end) {
 		launch(slow);
 		uint64_t before = boot();
@@ -298,6 +299,8 @@ static void storm(void)
 		sleep_ns(80000);
 	}
 	label.to = boot();
+	/* A thread that is woken late waits for its CPU then. */
+	label.injected -= run_delay() - delay;
 }
 
 /* The stand-in takes STANDIN_ALLOC_US_PER_MIB for each MiB. */
