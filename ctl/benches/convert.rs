@@ -91,6 +91,7 @@ fn bundle(events: usize, path: &Path) {
 }
 
 /// Runs `ingeroctl` and prints what it took.
+#[expect(clippy::zombie_processes, reason = "waited for by wait4, which also tells what it used")]
 fn measure(what: &str, events: usize, args: &[&std::ffi::OsStr]) {
     let begun = Instant::now();
     let mut command = Command::new(env!("CARGO_BIN_EXE_ingeroctl"));
