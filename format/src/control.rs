@@ -226,6 +226,8 @@ pub struct SnapshotCounts {
     pub failed: u64,
     /// On disk now.
     pub held: u64,
+    /// The newest of them, newest first; three at most.
+    pub last: Vec<Snapshot>,
 }
 
 /// What a trigger did since start. `asked = fired + coalesced + all of refused`.

@@ -10,6 +10,8 @@ use ingero_format::{
 use crate::{
     client,
     error::{Error, Outcome},
+    table::printable,
+    time,
 };
 
 /// Arguments.
@@ -77,11 +79,13 @@ fn text(s: &Status, out: &mut dyn Write) -> Result<(), Error> {
     }
     writeln!(
         out,
-        "cost       {:.2} % of a core, {} anonymous memory, {:.1} bytes and {:.0} ns per event",
+        "cost       {:.2} % of a core{}, busiest thread {:.2} %{}, {} anonymous memory, {:.1} bytes an event",
         s.cost.daemon_cpu_percent,
+        limit(s.cost.daemon_limit_percent),
+        s.cost.thread_percent.unwrap_or(0.0),
+        limit(s.cost.thread_limit_percent),
         show_bytes(s.cost.anonymous_bytes),
-        s.cost.bytes_per_event,
-        s.cost.ns_per_event
+        s.cost.bytes_per_event
     )?;
     let c = &s.snapshots;
     writeln!(
@@ -89,24 +93,27 @@ fn text(s: &Status, out: &mut dyn Write) -> Result<(), Error> {
         "snapshots  {} taken, {} joined to another, {} failed, {} on disk",
         c.taken, c.coalesced, c.failed, c.held
     )?;
+    for taken in &c.last {
+        let (until, reason) = (time::date_and_clock(taken.to_ts_ns.cast_signed()), printable(&taken.reason));
+        writeln!(out, "  last     {} until {until}  {reason}", taken.id)?;
+    }
     triggers(&s.triggers, out)?;
     if s.processes.is_empty() {
         writeln!(out, "processes  none uses CUDA yet")?;
     }
     for p in &s.processes {
-        let (comm, libraries) = (crate::table::printable(&p.comm), p.libraries.join(", "));
-        writeln!(
-            out,
-            "process    {comm}/{} {} probes in {}",
-            p.pid,
-            p.probes,
-            crate::table::printable(&libraries)
-        )?;
+        let (comm, libraries) = (printable(&p.comm), p.libraries.join(", "));
+        writeln!(out, "process    {comm}/{} {} probes in {}", p.pid, p.probes, printable(&libraries))?;
     }
     for warning in &s.warnings {
         writeln!(out, "warning    {warning}")?;
     }
     Ok(())
+}
+
+/// What a cost may be, for people; nothing where there is no limit.
+pub fn limit(percent: f64) -> String {
+    if percent >= 100.0 { String::new() } else { format!(" (limit {percent} %)") }
 }
 
 // A line for each that is armed or was asked.
@@ -120,7 +127,7 @@ fn triggers(triggers: &[TriggerStatus], out: &mut dyn Write) -> Result<(), Error
             write!(out, ", refused: {}", refused.join(", "))?;
         }
         if let Some(at) = t.last_fired_ts_ns {
-            write!(out, ", last {}", crate::time::date_and_clock(at.cast_signed()))?;
+            write!(out, ", last {}", time::date_and_clock(at.cast_signed()))?;
         }
         writeln!(out)?;
     }

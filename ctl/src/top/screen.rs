@@ -13,7 +13,7 @@ use ratatui::{
 };
 
 use super::rates::View;
-use crate::table::printable;
+use crate::{commands::status::limit, table::printable};
 
 const BOLD: Style = Style::new().add_modifier(Modifier::BOLD);
 
@@ -84,13 +84,12 @@ fn events(view: &View) -> String {
 }
 
 fn cost(s: &Status) -> String {
-    let of = |limit: f64| if limit >= 100.0 { String::new() } else { format!(" of {limit} %") };
     format!(
-        "cost       {:.2} %{} of a core, busiest thread {:.2} %{}, {:.1} bytes an event",
+        "cost       {:.2} % of a core{}, busiest thread {:.2} %{}, {:.1} bytes an event",
         s.cost.daemon_cpu_percent,
-        of(s.cost.daemon_limit_percent),
+        limit(s.cost.daemon_limit_percent),
         s.cost.thread_percent.unwrap_or(0.0),
-        of(s.cost.thread_limit_percent),
+        limit(s.cost.thread_limit_percent),
         s.cost.bytes_per_event
     )
 }
@@ -190,7 +189,7 @@ mod tests {
         assert_eq!(line("66 min 40 s of past held"), 0);
         assert!(line("1,234 cuda (ringbuf_full)") < line("webhook 3 fired"));
         assert!(line("90000") < line("quiet"));
-        assert!(text.contains("of 1 %") && !text.contains("of 100 %") && text.contains("12.5 %"), "{text}");
+        assert!(text.contains("(limit 1 %)") && !text.contains("100 %") && text.contains("12.5 %"), "{text}");
         assert!(!text.contains('\x1b'), "names of processes do not steer the terminal");
     }
 

@@ -27,6 +27,9 @@ use crate::{
 /// Time over which the CPU share is measured.
 const COST_WINDOW_NS: u64 = 10_000_000_000;
 
+/// Snapshots that a status names.
+const SNAPSHOTS_SHOWN: usize = 3;
+
 /// Everything a status is made from.
 pub struct StatusSource {
     /// How far the drain is.
@@ -200,6 +203,7 @@ impl StatusSource {
     fn snapshot_counts(&self) -> SnapshotCounts {
         let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner).clone();
         counts.held = self.snapshots.ids().len() as u64;
+        counts.last = self.snapshots.newest(SNAPSHOTS_SHOWN);
         counts
     }
 }

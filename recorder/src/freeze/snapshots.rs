@@ -62,6 +62,12 @@ impl Snapshots {
         self.ids().iter().filter_map(|id| self.describe(id)).collect()
     }
 
+    /// What the newest bundles say of themselves, newest first; `count` at most.
+    #[must_use]
+    pub fn newest(&self, count: usize) -> Vec<Snapshot> {
+        self.ids().iter().rev().filter_map(|id| self.describe(id)).take(count).collect()
+    }
+
     fn describe(&self, id: &str) -> Option<Snapshot> {
         let path = self.path(id)?;
         let bytes = self.storage.open(&path).ok()?.length().ok()?;
