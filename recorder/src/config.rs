@@ -354,4 +354,19 @@ mod tests {
         assert!(Config::parse("[ring]\nmax_bytes = \"20MiB\"").unwrap_err().contains("max_bytes"));
         assert!(Config::parse("[snapshot]\nmax_bytes = \"9GiB\"").unwrap_err().contains("share"));
     }
+
+    // The file that is packaged has every default as a comment behind its key.
+    #[test]
+    fn the_packaged_file_is_read_and_its_commented_keys_are_the_defaults() {
+        let text = include_str!("../../packaging/recorder.toml");
+        let mut packaged = Config::parse(text).unwrap();
+        packaged.digest = Config::parse("").unwrap().digest;
+        assert_eq!(packaged, Config::parse("").unwrap());
+        let snapshot = text.split_once("[snapshot]").unwrap().1.split("\n[").next().unwrap();
+        let keys = snapshot.lines().filter(|line| line.starts_with('#') && !line.starts_with("# "));
+        let uncommented: String = keys.map(|line| format!("{}\n", &line[1..])).collect();
+        let read = Config::parse(&format!("[snapshot]\n{uncommented}")).unwrap();
+        assert_eq!(read.snapshot, Snapshot::default());
+        assert_eq!(uncommented.lines().count(), 5, "every key is there: {uncommented}");
+    }
 }
