@@ -90,3 +90,33 @@ fn a_ring_that_was_taken_away_between_two_runs_begins_anew() {
     let report = lab.json(&["verify", lab.path("state").to_str().unwrap()]);
     assert_eq!((&report["ok"], &report["conservation"]["holds"]), (&true.into(), &true.into()), "{report}");
 }
+
+// Whoever copies a state directory and starts a second recorder on the copy must not take the first one's probes.
+#[test]
+fn a_recorder_on_a_copy_of_a_ring_leaves_the_probes_of_the_one_that_lives_alone() {
+    if !live() {
+        return;
+    }
+    let lab = Lab::recording();
+    calls::count(&lab, 1, 500, 20_000);
+    let copy = lab.path("copy");
+    let copied =
+        std::process::Command::new("cp").arg("-r").arg(lab.path("state")).arg(&copy).status().unwrap();
+    assert!(copied.success());
+    let mut second = std::process::Command::new(lab.recorder_command().get_program())
+        .arg("--config")
+        .arg(lab.path("recorder.toml"))
+        .args(["--state-dir", copy.to_str().unwrap(), "--run-dir", lab.path("run2").to_str().unwrap()])
+        .stderr(std::fs::File::create(lab.path("log2")).unwrap())
+        .spawn()
+        .unwrap();
+    lab.until("the second is ready", |lab| {
+        std::fs::read_to_string(lab.path("log2")).unwrap_or_default().contains("; ready")
+    });
+    let counted = calls::count(&lab, 1, 500, 20_000);
+    second.kill().unwrap();
+    second.wait().unwrap();
+    let log = std::fs::read_to_string(lab.path("log2")).unwrap();
+    assert!(log.contains("is a copy of the one that process"), "{log}");
+    assert_eq!((&counted.recorded, counted.lost), (&counted.made, 0));
+}

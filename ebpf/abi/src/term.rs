@@ -21,11 +21,13 @@ pub enum Term {
     Stacks = 4,
     /// The same for the meta rows' own sequence.
     MetaRows = 5,
+    /// When the recorder's process was started, in clock ticks since boot: its id alone may be another's by now.
+    RecorderStart = 6,
 }
 
 impl Term {
     /// Places in the map.
-    pub const PLACES: u32 = 6;
+    pub const PLACES: u32 = 7;
 }
 
 /// To be raised when a key, a value or a record that two recorders may share changes its meaning.

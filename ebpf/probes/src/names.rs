@@ -10,7 +10,7 @@ use aya_ebpf::{
 };
 use ingero_ebpf_abi::{Cookie, Event, Lane, RecordKind, TEXT_LEN, ThreadState};
 
-use crate::{arguments::value, calls::zero, emit, globals, maps};
+use crate::{arguments::value, calls::zero, emit, maps};
 
 /// `cudaLaunchKernel`, `cudaLaunchKernelExC`, `cudaLaunchCooperativeKernel` in the table of operations.
 macro_rules! runtime_launches {

@@ -23,6 +23,7 @@ use nix::{
 };
 
 use super::{Check, multi};
+use crate::discover::start_ticks;
 
 const FILE_SYSTEM: &str = "/sys/fs/bpf";
 /// The maps of the BPF object that a later recorder goes on with.
@@ -88,9 +89,13 @@ impl Kept {
     /// The epoch of the counters that are kept, if there are any.
     #[must_use]
     pub fn epoch(&self) -> Option<u64> {
-        let map = Map::from_map_data(MapData::from_pin(self.map("TERM")).ok()?).ok()?;
-        let term: Array<MapData, u64> = map.try_into().ok()?;
-        term.get(&(Term::Epoch as u32), 0).ok().filter(|epoch| *epoch > 0)
+        term(&self.map("TERM"))?.get(&(Term::Epoch as u32), 0).ok().filter(|epoch| *epoch > 0)
+    }
+
+    /// The process that records with what is kept, if it lives and is not this one.
+    #[must_use]
+    pub fn owner(&self) -> Option<u32> {
+        owner(&self.map("TERM")).filter(|pid| *pid != std::process::id())
     }
 
     /// The generation that this recorder places.
@@ -178,16 +183,22 @@ impl Kept {
     }
 }
 
+fn term(pin: &Path) -> Option<Array<MapData, u64>> {
+    Map::from_map_data(MapData::from_pin(pin).ok()?).ok()?.try_into().ok()
+}
+
+// The process that the map names, if it is still that process.
+fn owner(pin: &Path) -> Option<u32> {
+    let term = term(pin)?;
+    let pid = u32::try_from(term.get(&(Term::Recorder as u32), 0).ok()?).ok()?;
+    let started = term.get(&(Term::RecorderStart as u32), 0).ok()?;
+    (start_ticks(pid) == Some(started)).then_some(pid)
+}
+
 /// Rings whose probes are in place although the recorder that placed them is gone.
 fn left_alone() -> usize {
     let rings = fs::read_dir(Path::new(FILE_SYSTEM).join("ingero-recorder")).into_iter().flatten().flatten();
-    let term = |ring: &Path| {
-        let map = MapData::from_pin(ring.join(format!("{LAYOUT:x}/maps/TERM"))).ok()?;
-        let term: Array<MapData, u64> = Map::from_map_data(map).ok()?.try_into().ok()?;
-        term.get(&(Term::Recorder as u32), 0).ok()
-    };
-    let alive = |pid: u64| Path::new(&format!("/proc/{pid}")).exists();
-    rings.filter(|ring| !term(&ring.path()).is_some_and(alive)).count()
+    rings.filter(|ring| owner(&ring.path().join(format!("{LAYOUT:x}/maps/TERM"))).is_none()).count()
 }
 
 /// Whether probes can outlive a recorder here, and whether any did.

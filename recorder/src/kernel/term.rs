@@ -6,7 +6,7 @@ use aya::maps::{Array, MapData, MapError};
 use ingero_ebpf_abi::Term;
 
 use super::Kept;
-use crate::{Error, Result};
+use crate::{Error, Result, discover::start_ticks};
 
 /// The map `TERM` in the hands of the recorder that writes it.
 pub struct Tenure {
@@ -27,7 +27,9 @@ impl Tenure {
         generation: u64,
         begin: Option<u64>,
     ) -> std::result::Result<Self, MapError> {
-        term.set(Term::Recorder as u32, u64::from(std::process::id()), 0)?;
+        let me = std::process::id();
+        term.set(Term::RecorderStart as u32, start_ticks(me).unwrap_or(0), 0)?;
+        term.set(Term::Recorder as u32, u64::from(me), 0)?;
         if let Some(epoch) = begin {
             term.set(Term::Generation as u32, generation, 0)?;
             term.set(Term::Epoch as u32, epoch, 0)?;

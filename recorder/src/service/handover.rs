@@ -5,14 +5,16 @@ use std::{process::Command, sync::Arc};
 
 use crate::{
     Error, Result, clock, journal,
-    kernel::{Counting, Kept},
+    kernel::{self, Counting, Kept, Loaded, Options},
     ring::{Layout, Ring, ring_id},
     storage::Storage,
 };
 
-/// The epoch of counters that an earlier recorder of this state directory left counting.
+/// The epoch of counters that an earlier recorder of this state directory left counting. Those of one that lives are
+/// its own: then this directory is a copy of another's.
 pub(super) fn counting(storage: &dyn Storage, layout: &Layout) -> Option<u64> {
-    Kept::of(ring_id(storage, layout)?).ok()?.epoch()
+    let kept = Kept::of(ring_id(storage, layout)?).ok()?;
+    kept.owner().is_none().then(|| kept.epoch())?
 }
 
 /// What is kept from now on, and whose counters count. Where nothing can be kept, says so.
@@ -26,6 +28,13 @@ pub(super) fn settle(ring: &Ring) -> (Option<Arc<Kept>>, Counting) {
             return (None, Counting::Since(ring.epoch));
         }
     };
+    if let Some(pid) = kept.owner() {
+        journal::warning(&format!(
+            "this ring is a copy of the one that process {pid} records into; what happens between two runs will be \
+             lost; give this recorder an empty --state-dir"
+        ));
+        return (None, Counting::Since(ring.epoch));
+    }
     // Another recorder may have come and gone between the first look and the lock.
     if ring.continued.is_some() && kept.epoch() == Some(ring.epoch) {
         journal::info("probes of an earlier run are in place; recording goes on where it stopped");
@@ -33,6 +42,21 @@ pub(super) fn settle(ring: &Ring) -> (Option<Arc<Kept>>, Counting) {
     }
     kept.remove();
     (Some(Arc::new(kept)), Counting::Since(ring.epoch))
+}
+
+/// Loads the programs. Where nothing goes on, maps that cannot be kept are made to end with this process.
+pub(super) fn load(options: &Options, kept: &mut Option<Arc<Kept>>, counting: Counting) -> Result<Loaded> {
+    let Some(with) = kept.clone() else { return kernel::load(options, None, counting) };
+    match (kernel::load(options, Some(Arc::clone(&with)), counting), counting) {
+        (Err(e), Counting::Since(_)) => {
+            with.remove();
+            let loaded = kernel::load(options, None, counting)?;
+            journal::warning(&format!("what happens between two runs will be lost: {e}"));
+            *kept = None;
+            Ok(loaded)
+        }
+        (loaded, _) => loaded,
+    }
 }
 
 /// Since when nothing can have been missed that still counts, boottime ns.

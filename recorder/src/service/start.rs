@@ -76,7 +76,7 @@ pub(super) fn start(config: Config, paths: &Paths, warnings: Vec<String>) -> Res
     let settings = settings(&config, handover::counting(&*shared.storage, &shared.layout));
     let registry = Arc::clone(&shared.registry);
     let opened = ring::assemble(&shared.storage, &shared.layout, &settings, registry, findings.clone())?;
-    let (kept, counting) = handover::settle(&opened);
+    let (mut kept, counting) = handover::settle(&opened);
     let held_since = handover::held_since(&opened);
     let undo = Undo::new(kept.as_ref(), counting);
     let options = kernel::Options {
@@ -84,7 +84,7 @@ pub(super) fn start(config: Config, paths: &Paths, warnings: Vec<String>) -> Res
         kernel_stacks: config.probes.kernel_stacks,
         user_stacks: config.probes.user_stacks,
     };
-    let mut loaded = kernel::load(&options, kept.clone(), counting)?;
+    let mut loaded = handover::load(&options, &mut kept, counting)?;
     let Ring { lock, ring_id, last_event_ns, table, head, sealer, flusher, continued, .. } = opened;
     if continued.is_none() {
         tell_gap(&findings, last_event_ns);
@@ -127,12 +127,13 @@ pub(super) fn start(config: Config, paths: &Paths, warnings: Vec<String>) -> Res
     );
     scanner.first_scan();
     loaded.tenure.take_over()?;
+    // From here on the probes are left to the next start, whatever happens to this one.
+    undo.disarm();
     scanner.restore()?;
     let (discovery, retired) = discover(scanner)?;
     let (control, stop_control) = serve(listener, &answers)?;
     let observing = observe(&answers, conditions, matched)?;
     answers.watchers.start();
-    undo.disarm();
     let order = [vec![control, observing, discovery, sampling], workers, vec![freezing]];
     let workers = order.into_iter().flatten().collect();
     Ok(Running { workers, retired, stop_control, answers, progress: shared.progress, kept, lock })
