@@ -84,11 +84,12 @@ pub fn run(gib: u64, times: u32) -> Result<Vec<Frozen>, String> {
 
 fn configure(lab: &Lab, gib: u64, address: &str) {
     let text = format!(
-        "[ring]\nmax_bytes = \"{}MiB\"\nkeep_free = \"16MiB\"\n[budget]\nthread_percent = 100\ndaemon_percent = 100\n\
-         [snapshot]\nlast = \"1s\"\nafter = \"0ms\"\nmax_per_hour = 1000000\nmax_bytes = \"{}MiB\"\n\
+        "[ring]\nmax_bytes = \"{}GiB\"\nkeep_free = \"16MiB\"\n[budget]\nthread_percent = 100\ndaemon_percent = 100\n\
+         [snapshot]\nlast = \"1s\"\nafter = \"0ms\"\nmax_per_hour = 1000000\nmax_bytes = \"{}GiB\"\n\
          [trigger.signal]\ncool_down = \"0s\"\n[trigger.webhook]\nlisten = \"{address}\"\ncool_down = \"0s\"\n",
-        gib * 1024 * 5 / 2,
-        gib * 1024 * 5 / 4
+        gib + 256,
+        // Triggers may take as many bytes within an hour.
+        255
     );
     std::fs::write(lab.path("recorder.toml"), text).unwrap();
 }
@@ -99,7 +100,12 @@ fn lost(lab: &Lab) -> u64 {
 
 fn by_command(lab: &Lab, path: &'static str, times: u32, last: Duration) -> Frozen {
     let before = lost(lab);
-    let taken: Vec<Snapshot> = (0..times).map(|_| ask(lab, last)).collect();
+    let take = |_| {
+        let snapshot = ask(lab, last);
+        remove_all(lab);
+        snapshot
+    };
+    let taken: Vec<Snapshot> = (0..times).map(take).collect();
     let sorted = |of: fn(&Snapshot) -> u64| {
         let mut all: Vec<u64> = taken.iter().map(of).collect();
         all.sort_unstable();
@@ -113,20 +119,31 @@ fn by_command(lab: &Lab, path: &'static str, times: u32, last: Duration) -> Froz
     }
 }
 
-// As `ingeroctl snapshot` asks, without the start of a program.
 fn ask(lab: &Lab, last: Duration) -> Snapshot {
-    let mut stream = UnixStream::connect(lab.path("run/control.sock")).unwrap();
     let (last_ns, reason) = (last.as_nanos() as u64, "back to back".to_owned());
-    let request = Request::Snapshot { last_ns, after_ns: 0, reason, unit: false };
-    stream.write_all(&to_wire(&request).unwrap()).unwrap();
+    match request(lab, &Request::Snapshot { last_ns, after_ns: 0, reason, unit: false }) {
+        Reply::Snapshot(snapshot) => snapshot,
+        other => panic!("{other:?}"),
+    }
+}
+
+// The disk need not hold them all.
+fn remove_all(lab: &Lab) {
+    let Reply::Snapshots(list) = request(lab, &Request::Snapshots) else { panic!("no list") };
+    for snapshot in list {
+        request(lab, &Request::Remove { id: snapshot.id });
+    }
+}
+
+// As `ingeroctl` asks, without the start of a program.
+fn request(lab: &Lab, request: &Request) -> Reply {
+    let mut stream = UnixStream::connect(lab.path("run/control.sock")).unwrap();
+    stream.write_all(&to_wire(request).unwrap()).unwrap();
     let mut prefix = [0; 4];
     stream.read_exact(&mut prefix).unwrap();
     let mut body = vec![0; body_len(prefix).unwrap()];
     stream.read_exact(&mut body).unwrap();
-    match from_wire::<Reply>(&body).unwrap() {
-        Reply::Snapshot(snapshot) => snapshot,
-        other => panic!("{other:?}"),
-    }
+    from_wire(&body).unwrap()
 }
 
 // Who triggers so is not told: the journal is.
@@ -139,6 +156,7 @@ fn by_log(lab: &Lab, path: &'static str, times: u32, fire: impl Fn(u32)) -> Froz
             assert!(since.elapsed() < Duration::from_secs(60), "no snapshot\n{}", lab.log());
             std::thread::sleep(Duration::from_millis(2));
         }
+        remove_all(lab);
     }
     let log = lab.log();
     let mut frozen_ns: Vec<u64> = log[begun..].lines().filter_map(frozen_after).collect();
