@@ -315,3 +315,32 @@ fn a_client_that_goes_away_mid_freeze_and_a_page_that_cannot_be_read_hold_nothin
     assert_eq!(status_of(&lab, "ttft")["asked"], 0);
     assert_eq!(status["events"]["lost"], 0);
 }
+
+#[test]
+fn a_frozen_set_that_somebody_deletes_is_told_and_the_next_snapshot_is_taken() {
+    if !live() {
+        return;
+    }
+    let mut lab = Lab::new();
+    configure(&lab, "");
+    lab.start();
+    let frozen = lab.path("state/frozen");
+    let sets = || fs::read_dir(&frozen).unwrap().flatten().map(|e| e.path()).collect::<Vec<_>>();
+    let output = std::thread::scope(|scope| {
+        let asking = scope.spawn(|| lab.ctl(&["snapshot", "--last", "1s", "--after", "1500ms"]));
+        lab.until("a set is there", |_| !sets().is_empty());
+        fs::remove_dir_all(&sets()[0]).unwrap();
+        asking.join().unwrap()
+    });
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert_eq!((output.status.code(), said.trim_end().lines().count()), (Some(1), 1), "{said}");
+    assert!(said.contains("frozen/"), "{said}");
+    lab.ok(&["snapshot", "--last", "1s", "--after", "100ms"]);
+    let status = lab.json(&["status"]);
+    assert_eq!(
+        (&status["snapshots"]["failed"], &status["snapshots"]["taken"]),
+        (&1.into(), &1.into()),
+        "{status}"
+    );
+    assert!(sets().is_empty(), "nothing is left of either");
+}
