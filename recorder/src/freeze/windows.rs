@@ -69,6 +69,12 @@ impl Window {
         self.joined.iter().any(|r| !r.person)
     }
 
+    /// What to say if it ends before the time that all who joined asked for.
+    pub(super) fn cut_short(&self) -> Option<String> {
+        let missing = self.last_to_ns().saturating_sub(self.to_ns);
+        (missing > 0).then(|| format!("the window ends {} before the last time asked for", show_ns(missing)))
+    }
+
     fn last_to_ns(&self) -> u64 {
         self.joined.iter().map(|r| r.trigger.at_ns.saturating_add(r.after_ns)).max().unwrap_or(0)
     }

@@ -117,6 +117,7 @@ impl Freezer {
                 .notes
                 .push(format!("{} further triggers joined; their reasons are not kept", window.unlisted));
         }
+        manifest.notes.extend(window.cut_short());
         let outcome = self.deliver(&window.set, manifest, &window, &config).map_err(|e| e.to_string());
         self.table.lock().reserved = 0;
         window.set.remove(&self.table);
