@@ -184,6 +184,7 @@ fn least_gap_ns(cause: &Cause, baseline: Option<&Baseline>, hits: &[Hit<'_>]) ->
     }
     if asleep(hits) {
         let compared = baseline.filter(|b| b.kind == "window_before");
+        let longest = |b: &Baseline| longest(b).max(b.longest_ns(Class::Waiting));
         return Some(compared.map_or(i64::MAX, longest).saturating_mul(limits::ASLEEP_GAP_FACTOR));
     }
     let mean = |b: &Baseline| cause.classes.iter().map(|c| b.mean_ns(*c)).max().unwrap_or(0);
@@ -268,7 +269,9 @@ fn severity(examined: &Examined<'_>, case: &Case<'_>) -> Option<Severity> {
     }
     let compared = case.baseline.as_ref().is_some_and(|b| b.kind == "window_before");
     let in_calls = case.hits.iter().any(|h| h.slow.key != GAP);
-    let cap = if !examined.calls || poorly_decided(case) {
+    // One that feeds a thread and sleeps may just have nothing to give.
+    let given_nothing = case.cause.name == STARVED && asleep(&case.hits);
+    let cap = if !examined.calls || poorly_decided(case) || given_nothing {
         Severity::Low
     } else if !compared || (*class == Class::Lock && !in_calls) {
         Severity::Medium

@@ -6,6 +6,8 @@
 
 use std::collections::BTreeMap;
 
+use ingero_format::row::flags;
+
 use super::{limits, scene::Scene, waits::Wait};
 use crate::model::{NONE, OffCpu};
 
@@ -26,6 +28,8 @@ pub(super) enum Did {
     Stopped,
     /// Slept by a timer of its own.
     Slept,
+    /// Waited, and its stack was left out: most often by a timer, but nobody knows.
+    Waited,
     /// Waited for somebody not recorded, an interrupt, or itself in a circle: the chain is open.
     Open,
 }
@@ -41,6 +45,7 @@ impl Did {
             Self::Memory => "waited for memory",
             Self::Stopped => "was stopped",
             Self::Slept => "slept",
+            Self::Waited => "waited for something without a stack",
             Self::Open => "waited for something not recorded",
         }
     }
@@ -102,6 +107,9 @@ fn walk(
             Wait::Memory => leaf(path, Did::Memory, other.stack, blocked),
             Wait::Stopped => leaf(path, Did::Stopped, other.stack, blocked),
             Wait::Sleep => leaf(path, Did::Slept, other.stack, blocked),
+            Wait::Unknown if other.flags & flags::STACK_SKIPPED != 0 => {
+                leaf(path, Did::Waited, NONE, blocked);
+            }
             wait => deeper.push((other, (begin, begin + blocked), wait)),
         }
     }
@@ -137,7 +145,7 @@ pub(super) fn verdict(chain: &Chain) -> Verdict {
         verdict.all_ns += ns;
         match leaf.did {
             Did::Open => continue,
-            Did::Slept => verdict.slept_ns += ns,
+            Did::Slept | Did::Waited => verdict.slept_ns += ns,
             _ => verdict.work_ns += ns,
         }
         if let Some(last) = leaf.path.last() {

@@ -22,6 +22,8 @@ pub const IDLE_BEFORE_LOAD_NS: i64 = 10_000_000;
 pub const BINS: i64 = 100;
 /// A part belongs to the incident from this share of the worst part, percent.
 pub const HOT_PERCENT: i64 = 25;
+/// In units that were not slow, being kept back counts from this length: less is how long a wake-up takes.
+pub const MINOR_MIN_NS: i64 = 300_000;
 /// Severity is a share of at least this much wall time.
 pub const SHARE_MIN_NS: i64 = 5_000_000_000;
 /// Share of wall time, per mille, from which a finding is HIGH.

@@ -93,7 +93,8 @@ impl<'a> Examined<'a> {
             self.bins.add(unit.key, &pieces, slow);
             self.rhythm.add(&self.bins, unit, &pieces);
             if !slow {
-                self.minor.extend(pieces.iter().filter(|p| p.class.is_kept_back()));
+                let counts = |p: &&Piece| p.class.is_kept_back() && p.dur_ns() >= limits::MINOR_MIN_NS;
+                self.minor.extend(pieces.iter().filter(counts));
             } else {
                 let (from_ns, to_ns) = (unit.from_ns, unit.to_ns);
                 self.slow.push(Slow {

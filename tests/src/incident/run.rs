@@ -78,8 +78,10 @@ impl Stage {
     pub fn make(&mut self, incident: &Incident, keep: Option<&Path>) -> Outcome {
         self.made += 1;
         let mut program = self.start(incident);
-        program.line_with("READY");
-        self.lab.until_covered(program.pid());
+        // Its own number, and that of a process beside it, or 0.
+        let ready = program.line_with("READY");
+        let pids = ready.split(' ').skip(1).filter_map(|word| word.parse().ok());
+        pids.filter(|pid| *pid != 0).for_each(|pid| self.lab.until_covered(pid));
         let group = (incident.cause == "cpu_throttled").then(|| Group::around(program.pid()));
         // Sampled once with its group before anything happens.
         std::thread::sleep(Duration::from_millis(if group.is_some() { 600 } else { 100 }));

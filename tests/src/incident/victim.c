@@ -124,10 +124,6 @@ static void times(uint64_t (*act)(unsigned))
 
 static void pin(int cpu)
 {
-	/* Also back to an ordinary thread, that of the others: only the victim has the CPU to itself. */
-	struct sched_param ordinary = {0};
-	if (cpu == 0 && !sched_setscheduler(0, SCHED_OTHER, &ordinary))
-		setpriority(PRIO_PROCESS, (id_t)syscall(SYS_gettid), -15);
 	cpu_set_t set;
 	CPU_ZERO(&set);
 	CPU_SET(cpu, &set);
@@ -414,8 +410,10 @@ static uint64_t starve(unsigned i)
 
 static void *beside(void *unused)
 {
+	struct sched_param ordinary = {0};
 	(void)unused;
 	pin(0);
+	sched_setscheduler(0, SCHED_OTHER, &ordinary);
 	for (;;) {
 		if (strstr(kind, "busy"))
 			burn_cpu(30 * MS);
@@ -531,7 +529,7 @@ int main(int argc, char **argv)
 	cuStreamSynchronize(stream);
 	if (!strcmp(cause, "data_starvation"))
 		feeder_start();
-	printf("READY %d\n", getpid());
+	printf("READY %d %d\n", getpid(), feeder);
 	if (!fgets(line, sizeof(line), stdin))
 		return 4;
 	if (!strcmp(cause, "allocator") || (!strcmp(cause, "gpu_wait") && strstr(kind, "copy")))
