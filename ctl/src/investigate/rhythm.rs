@@ -107,7 +107,10 @@ impl Rhythm {
 
     /// Stretches with clearly fewer launches than usual while the thread was busy with work of its own.
     pub fn drops(&self, width_ns: i64) -> Vec<Stretch> {
-        let usual = upper_quartile(self.lively().map(|(_, b)| b.launches).filter(|n| *n > 0).collect());
+        // The median: what was so for most of the window. A short time of more launches makes no drop of the rest.
+        let usual = quantile::median(
+            &mut self.lively().map(|(_, b)| b.launches).filter(|n| *n > 0).collect::<Vec<_>>(),
+        );
         if usual < limits::DROP_MIN_LAUNCHES {
             return Vec::new();
         }
@@ -161,11 +164,6 @@ impl Rhythm {
         };
         found.into_iter().map(stretch).filter(|s| s.excess_ns > 0).collect()
     }
-}
-
-fn upper_quartile(mut values: Vec<i64>) -> i64 {
-    values.sort_unstable();
-    quantile::nearest_rank(&values, 75)
 }
 
 fn lower_quartile(mut values: Vec<i64>) -> i64 {

@@ -7,6 +7,8 @@
 //! Needs root and at least two CPUs: what happens to the program comes from the other one.
 #![expect(clippy::expect_used, reason = "a failed step is a failed measurement")]
 
+#![expect(clippy::expect_used, reason = "a failed step ends the measurement")]
+
 use std::path::{Path, PathBuf};
 
 use clap::Parser;

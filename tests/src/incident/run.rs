@@ -32,6 +32,8 @@ pub struct Label {
     pub actor_pid: u32,
     /// The thread of it.
     pub actor_tid: u32,
+    /// How long the program waited for a CPU from begin to end, whoever had it.
+    pub run_delay_ns: i64,
 }
 
 /// What came of one incident.
@@ -158,6 +160,15 @@ impl Outcome {
         self.cause == "quiet"
     }
 
+    /// True if other work on the machine took the program's CPU for longer than half of what was made to happen: then
+    /// two things happened, and which of them is told first is no matter of right or wrong.
+    #[must_use]
+    pub fn is_disturbed(&self) -> bool {
+        self.cause != "cpu_contention"
+            && self.label.injected_ns > 0
+            && self.label.run_delay_ns * 2 > self.label.injected_ns
+    }
+
     /// Explains a recording that was kept once more.
     pub fn again(bundle: &Path) -> Self {
         let text = fs::read_to_string(bundle.with_extension("label")).expect("a label beside the bundle");
@@ -183,6 +194,7 @@ impl Outcome {
                 injected_ns: number("injected_ns"),
                 actor_pid: id("actor_pid"),
                 actor_tid: id("actor_tid"),
+                run_delay_ns: kept["run_delay_ns"].as_i64().unwrap_or(0),
             },
             pid: id("pid"),
             answer: serde_json::from_slice(&answer).expect("JSON"),
@@ -205,6 +217,7 @@ impl Label {
             "injected_ns": self.injected_ns,
             "actor_pid": self.actor_pid,
             "actor_tid": self.actor_tid,
+            "run_delay_ns": self.run_delay_ns,
         })
     }
 }
@@ -222,6 +235,7 @@ fn parse(line: &str) -> Label {
         injected_ns: n[2],
         actor_pid: u32::try_from(n[3]).unwrap_or(0),
         actor_tid: u32::try_from(n[4]).unwrap_or(0),
+        run_delay_ns: n[5],
     }
 }
 

@@ -94,6 +94,7 @@ pub fn mark(outcome: &Outcome) -> Mark {
 #[must_use]
 pub fn line(outcome: &Outcome, mark: &Mark) -> String {
     let verdict = match (outcome.is_quiet(), mark.right, mark.false_findings) {
+        _ if outcome.is_disturbed() => "apart",
         (true, _, 0) => "quiet",
         (true, _, _) => "FALSE",
         (false, true, _) => "right",
@@ -118,6 +119,8 @@ pub struct Score {
     pub incidents: usize,
     /// See `incidents`.
     pub right: usize,
+    /// Incidents not scored, since other work on the machine took the program's CPU meanwhile.
+    pub disturbed: usize,
     /// Quiet programs, and findings above LOW on them.
     pub quiet: usize,
     /// See `quiet`.
@@ -135,6 +138,10 @@ pub fn sum(marks: &[(Outcome, Mark)]) -> (Score, String) {
     let mut errors: Vec<f64> = Vec::new();
     let (mut named, mut asked) = (0, 0);
     for (outcome, mark) in marks {
+        if outcome.is_disturbed() {
+            score.disturbed += 1;
+            continue;
+        }
         if outcome.is_quiet() {
             score.quiet += 1;
             score.false_findings += mark.false_findings;
@@ -163,6 +170,7 @@ pub fn sum(marks: &[(Outcome, Mark)]) -> (Score, String) {
         score.quiet,
         score.false_findings,
     );
+    let _ = writeln!(text, "disturbed by other work on the machine, not scored: {}", score.disturbed);
     let _ = writeln!(
         text,
         "attributed against injected: median {:.1} %, p95 {:.1} %, worst {:.1} % off, over {} incidents",

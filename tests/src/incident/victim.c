@@ -544,11 +544,12 @@ int main(int argc, char **argv)
 			cuMemFreeHost(host);
 			steady(MS);
 		}
+	uint64_t delay = run_delay();
 	steady(warm);
 	happen(cause);
 	if (!strcmp(cause, "process_exit")) {
 		label.to = boot();
-		printf("label %llu %llu 0 %d %d\n", (unsigned long long)label.from,
+		printf("label %llu %llu 0 %d %d 0\n", (unsigned long long)label.from,
 		       (unsigned long long)label.to, getpid(), getpid());
 		if (strstr(kind, "status"))
 			_exit(7);
@@ -563,10 +564,11 @@ int main(int argc, char **argv)
 		steady(500 * MS);
 	if (label.to < label.from)
 		label.to = boot();
-	printf("label %llu %llu %llu %d %d\n", (unsigned long long)label.from,
+	printf("label %llu %llu %llu %d %d %llu\n", (unsigned long long)label.from,
 	       (unsigned long long)label.to, (unsigned long long)label.injected,
 	       !strcmp(cause, "data_starvation") ? feeder : label.pid,
-	       !strcmp(cause, "data_starvation") ? feeder : label.tid);
+	       !strcmp(cause, "data_starvation") ? feeder : label.tid,
+	       (unsigned long long)(run_delay() - delay));
 	if (!fgets(line, sizeof(line), stdin))
 		line[0] = 0;
 	if (feeder > 0)

@@ -142,6 +142,16 @@ fn a_synchronisation_after_every_launch_is_sync_storm_and_not_gpu_wait() {
     assert!(f.summary.contains("1.00 launches each"), "{}", f.summary);
 }
 
+// The rest of the window was once taken for a drop from a storm's higher rate.
+#[test]
+fn a_time_of_more_launches_makes_no_drop_of_the_rest() {
+    let mut s = Story::of(20);
+    loop_until(&mut s, 10_000, 400_000);
+    loop_until(&mut s, 17_000, 200_000);
+    loop_until(&mut s, 20_000, 400_000);
+    assert_eq!(s.findings(), []);
+}
+
 #[test]
 fn a_loop_that_always_synchronises_after_every_launch_is_no_storm() {
     let mut s = Story::of(20);
