@@ -1,5 +1,7 @@
 //! The rows of the big tables.
 
+use std::sync::LazyLock;
+
 use ingero_format::ops::{self, Group};
 
 /// "Not recorded" in a column of CPU numbers.
@@ -8,6 +10,12 @@ pub const CPU_UNKNOWN: u16 = u16::MAX;
 pub const NOT_RECORDED: i64 = -1;
 /// Task state of an interval of which it was not recorded; none of the kernel's bits.
 pub const STATE_UNKNOWN: i32 = i32::MIN;
+
+/// Groups by operation number: asked several times for each call, so not searched for.
+static GROUPS: LazyLock<Vec<Group>> = LazyLock::new(|| {
+    let group = |number| ops::by_number(number).map_or(Group::Host, |op| op.group);
+    (0..=ops::OPS.last().map_or(0, |op| op.number)).map(group).collect()
+});
 
 /// A CUDA call.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -86,7 +94,7 @@ impl Call {
     /// What kind of work it is.
     #[must_use]
     pub fn group(&self) -> Group {
-        ops::by_number(self.op).map_or(Group::Host, |op| op.group)
+        GROUPS.get(usize::from(self.op)).copied().unwrap_or(Group::Host)
     }
 
     /// True if its duration is known: not if only its entry was recorded.
@@ -267,5 +275,20 @@ impl Loss {
     #[must_use]
     pub fn concerns(&self, source: ops::Source) -> bool {
         self.source == source as u8 || self.source == ANY_SOURCE
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_operation_is_in_the_group_of_the_table() {
+        for op in ops::OPS {
+            assert_eq!(Call { op: op.number, ..Call::default() }.group(), op.group, "{}", op.name);
+        }
+        for unknown in [0, 1, 0x07ff, u16::MAX] {
+            assert_eq!(Call { op: unknown, ..Call::default() }.group(), Group::Host);
+        }
     }
 }
