@@ -1,7 +1,7 @@
 //! From rows and names in boottime to a [`Trace`] in Unix time.
 
 use std::{
-    cmp::Reverse,
+    cmp::Ordering,
     collections::{BTreeSet, HashSet},
     path::Path,
 };
@@ -85,7 +85,7 @@ impl Collector {
         drop_open_rows_that_ended(&mut events);
         // Dictionaries are filled in this order, so it must not depend on how the file was cut in frames.
         // Backwards, so that each can be taken from the end and its memory given back.
-        events.sort_unstable_by_key(|e| Reverse((e.row.start_ns(), Reverse(e.row.dur_ns), e.row, e.epoch)));
+        events.sort_unstable_by(|a, b| in_time(b, a));
         while let Some(event) = events.pop() {
             tables.event(&self, &mut trace, &event);
             if events.len().is_multiple_of(GIVE_BACK) {
@@ -191,6 +191,15 @@ impl Collector {
         losses.dedup();
         losses
     }
+}
+
+/// By start, the longer first; then whatever tells two events apart, so that the order is always the same.
+fn in_time(a: &Event, b: &Event) -> Ordering {
+    let begins = a.row.start_ns().cmp(&b.row.start_ns());
+    begins
+        .then_with(|| b.row.dur_ns.cmp(&a.row.dur_ns))
+        .then_with(|| a.row.cmp(&b.row))
+        .then(a.epoch.cmp(&b.epoch))
 }
 
 /// Of two files, one may hold a call's end and the other only its begin.
