@@ -164,9 +164,11 @@ impl Outcome {
     /// two things happened, and which of them is told first is no matter of right or wrong.
     #[must_use]
     pub fn is_disturbed(&self) -> bool {
+        // The kernel counts throttled time as waiting for a CPU too.
+        let own = if self.cause == "cpu_throttled" { self.label.injected_ns } else { 0 };
         self.cause != "cpu_contention"
             && self.label.injected_ns > 0
-            && self.label.run_delay_ns * 2 > self.label.injected_ns
+            && (self.label.run_delay_ns - own) * 2 > self.label.injected_ns
     }
 
     /// Explains a recording that was kept once more.
