@@ -166,9 +166,8 @@ impl Outcome {
     pub fn is_disturbed(&self) -> bool {
         // The kernel counts throttled time as waiting for a CPU too.
         let own = if self.cause == "cpu_throttled" { self.label.injected_ns } else { 0 };
-        self.cause != "cpu_contention"
-            && self.label.injected_ns > 0
-            && (self.label.run_delay_ns - own) * 2 > self.label.injected_ns
+        let made = !matches!(self.cause.as_str(), "cpu_contention" | "quiet" | "process_exit");
+        made && (self.label.run_delay_ns - own) * 2 >= self.label.injected_ns
     }
 
     /// Explains a recording that was kept once more.
