@@ -19,6 +19,9 @@ use crate::{
     standin,
 };
 
+/// Time that a finding above LOW takes at least: two percent of five seconds.
+const LOUD_NS: i64 = 100_000_000;
+
 /// What the program says was done to it. Times are BOOTTIME ns.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Label {
@@ -160,13 +163,17 @@ impl Outcome {
         self.cause == "quiet"
     }
 
-    /// True if other work on the machine took the program's CPU for longer than half of what was made to happen: then
+    /// True if other work on the machine took the program's CPU, by its own account, for at least half of what was made
+    /// to happen, or from a quiet program for as long as a finding above LOW takes: then
     /// two things happened, and which of them is told first is no matter of right or wrong.
     #[must_use]
     pub fn is_disturbed(&self) -> bool {
         // The kernel counts throttled time as waiting for a CPU too.
         let own = if self.cause == "cpu_throttled" { self.label.injected_ns } else { 0 };
-        let made = !matches!(self.cause.as_str(), "cpu_contention" | "quiet" | "process_exit");
+        if self.is_quiet() {
+            return self.label.run_delay_ns >= LOUD_NS;
+        }
+        let made = !matches!(self.cause.as_str(), "cpu_contention" | "process_exit");
         made && (self.label.run_delay_ns - own) * 2 >= self.label.injected_ns
     }
 
