@@ -5,8 +5,6 @@
 //! cargo run -p ingero-tests --bin incident-lab -- --quick # eight of them: about a minute
 //! ```
 //! Needs root and at least two CPUs: what happens to the program comes from the other one.
-#![expect(clippy::expect_used, reason = "a failed step is a failed measurement")]
-
 #![expect(clippy::expect_used, reason = "a failed step ends the measurement")]
 
 use std::path::{Path, PathBuf};
