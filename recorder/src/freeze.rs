@@ -6,6 +6,7 @@
 //! thread of its own; recording goes on.
 
 pub mod bundle;
+mod head_copy;
 mod host;
 pub mod links;
 mod open_rows;

@@ -19,6 +19,7 @@ mod quota;
 mod recover;
 mod sealer;
 mod segment;
+pub(crate) mod slot;
 mod slots;
 mod table;
 

@@ -65,13 +65,15 @@ def read_page(data: bytes) -> HeadPage:
 
 
 def read_slot(data: bytes, index: int, start: int, end: int) -> Optional[Slot]:
-    """The slot in `data[start:end]`; None if it was never used, which only its whole first 32 bytes can say."""
+    """The slot in `data[start:end]`; None if it holds nothing, which only its whole first 32 bytes can say."""
     if end - start < _SLOT.size:
         raise DecodeError("slot %d: header cut off" % index)
     if all_zero(data[start:start + _SLOT.size]):
         return None
     generation, epoch, source, crc = _SLOT.unpack_from(data, start)
     if crc32c(data[start:start + 28]) != crc:
+        if end - start >= 40 and all_zero(data[start + 32:start + 40]):
+            return None
         raise DecodeError("slot %d: wrong checksum" % index)
     if source > 4:
         raise DecodeError("slot %d: source %d" % (index, source))

@@ -8,6 +8,7 @@ pub mod freeze;
 pub mod kill;
 pub mod large;
 pub mod lies;
+pub mod overload;
 pub mod quota;
 pub mod record;
 pub mod scripts;

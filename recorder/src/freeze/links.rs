@@ -6,12 +6,9 @@ use std::{
     sync::Arc,
 };
 
-use ingero_format::{
-    head::{Geometry, PAGE_BYTES, PUBLISHED_OFFSET, SLOT_HEADER_BYTES},
-    manifest::SegmentEntry,
-    row::ROW_BYTES,
-};
+use ingero_format::manifest::SegmentEntry;
 
+use super::head_copy;
 use crate::{
     ring::{Layout, Pin, SegmentInfo, SegmentTable, Segments},
     storage::Storage,
@@ -72,7 +69,8 @@ impl FrozenSet {
     pub fn link(&mut self, layout: &Layout, table: &SegmentTable, window: &Wanted) -> io::Result<()> {
         let mut segments = table.lock();
         self.link_segments(&mut segments, window)?;
-        self.head = used_head(&*self.storage, &layout.ring.join("head"))?;
+        let head = self.storage.open(&layout.ring.join("head"))?;
+        self.head = head_copy::used(|into, at| head.read_exact_at(into, at))?;
         Ok(())
     }
 
@@ -142,37 +140,4 @@ fn write_durable(storage: &dyn Storage, path: &Path, bytes: &[u8]) -> io::Result
     let file = storage.create(path)?;
     file.write_at(bytes, 0)?;
     file.sync_data()
-}
-
-// The head with each slot cut after its published rows, at the same offsets; the rest reads as zeros. Read
-// slot by slot, so that no more is held than there is.
-fn used_head(storage: &dyn Storage, path: &Path) -> io::Result<Vec<u8>> {
-    let file = storage.open(path)?;
-    let mut bytes = vec![0; PAGE_BYTES];
-    file.read_exact_at(&mut bytes, 0)?;
-    let Ok(geometry) = Geometry::read(&bytes) else { return Ok(Vec::new()) };
-    for slot in 0..geometry.slots as usize {
-        let at = geometry.slot_offset(slot);
-        let mut header = [0; SLOT_HEADER_BYTES];
-        file.read_exact_at(&mut header, at as u64)?;
-        let count = header
-            .get(PUBLISHED_OFFSET..)
-            .and_then(|b| b.first_chunk())
-            .map_or(0, |b| u64::from_le_bytes(*b));
-        let rows = (count as usize).min(geometry.rows());
-        if rows == 0 {
-            continue;
-        }
-        let (from, to) = (at + SLOT_HEADER_BYTES, at + SLOT_HEADER_BYTES + rows * ROW_BYTES);
-        bytes.resize(to, 0);
-        file.read_exact_at(bytes.get_mut(from..to).unwrap_or_default(), from as u64)?;
-        // The drain goes on meanwhile. The header as first read belongs to these rows unless the slot was
-        // taken into use anew, and then its old rows are in a frame that is linked already.
-        let mut after = [0; SLOT_HEADER_BYTES];
-        file.read_exact_at(&mut after, at as u64)?;
-        let same = header.get(..PUBLISHED_OFFSET) == after.get(..PUBLISHED_OFFSET);
-        let place = bytes.get_mut(at..from).unwrap_or_default();
-        place.iter_mut().zip(header).filter(|_| same).for_each(|(to, from)| *to = from);
-    }
-    Ok(bytes)
 }

@@ -3,20 +3,21 @@
 use std::{
     io,
     path::{Path, PathBuf},
-    sync::{
-        Arc, Mutex, PoisonError,
-        atomic::{AtomicU64, Ordering},
-    },
+    sync::{Arc, Mutex, PoisonError},
 };
 
 use ingero_format::{
     Row,
-    head::{Geometry, PAGE_BYTES, PUBLISHED_OFFSET, SLOT_HEADER_BYTES, slot_header},
+    head::{Geometry, PAGE_BYTES, SLOT_HEADER_BYTES, slot_header},
     ops::Source,
-    row::{ROW_BYTES, check_seed, seal},
+    row::{ROW_BYTES, check_seed},
 };
 
-use super::{SealJob, SegmentTable, SlotPool, quota::with_room};
+use super::{
+    SealJob, SegmentTable, SlotPool,
+    quota::with_room,
+    slot::{self, Map},
+};
 use crate::{
     Result,
     error::IoContext,
@@ -179,31 +180,15 @@ impl HeadWriter {
             return false;
         }
         let Some(Some(active)) = self.active.get_mut(source as usize) else { return false };
-        let at = active.offset + SLOT_HEADER_BYTES + active.rows * ROW_BYTES;
-        let Some(to) = self.map.bytes().get_mut(at..).and_then(|rest| rest.first_chunk_mut::<ROW_BYTES>())
-        else {
+        let mut memory = Map(self.map.bytes());
+        if !slot::append(&mut memory, active.offset, active.rows, row, active.check_seed) {
             return false;
-        };
-        *to = *row;
-        seal(to, active.check_seed);
+        }
         if active.rows == 0 {
             active.first_ns = Row::from_bytes(row).end_ns;
         }
         active.rows += 1;
-        let (offset, rows) = (active.offset, active.rows as u64);
-        self.publish(offset, rows);
         true
-    }
-
-    // After the row, so that a reader of the file never sees a count that includes a half-written row.
-    #[inline]
-    fn publish(&mut self, offset: usize, rows: u64) {
-        let at = offset + PUBLISHED_OFFSET;
-        if let Some(bytes) = self.map.bytes().get_mut(at..at + 8) {
-            // SAFETY: the eight bytes lie in our own map at a multiple of eight from its page-aligned
-            // start, and this process touches them only here, through this exclusive borrow.
-            unsafe { AtomicU64::from_ptr(bytes.as_mut_ptr().cast()) }.store(rows.to_le(), Ordering::Release);
-        }
     }
 
     fn activate(&mut self, source: Source) -> bool {
@@ -211,12 +196,7 @@ impl HeadWriter {
         let generation = self.next_generation;
         self.next_generation += 1;
         let offset = self.geometry.slot_offset(slot);
-        // Count first: at no moment may an old count stand beside the new generation.
-        self.publish(offset, 0);
-        let header = slot_header(generation, self.epoch, source);
-        if let Some(to) = self.map.bytes().get_mut(offset..offset + PUBLISHED_OFFSET) {
-            to.iter_mut().zip(header).for_each(|(to, from)| *to = from);
-        }
+        slot::begin(&mut Map(self.map.bytes()), offset, &slot_header(generation, self.epoch, source));
         if let Some(place) = self.active.get_mut(source as usize) {
             let check_seed = check_seed(generation);
             *place = Some(Active { slot, offset, generation, check_seed, rows: 0, first_ns: 0 });

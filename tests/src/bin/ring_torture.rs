@@ -9,7 +9,7 @@ use ingero_tests::torture::{
     feeder::{self, Feed},
     freeze, kill, large,
     lies::{self, memory::Counting},
-    quota,
+    overload, quota,
     record::Run,
     scripts,
 };
@@ -63,6 +63,8 @@ enum What {
         #[arg(long, default_value_t = 1)]
         seed: u64,
     },
+    /// R11: the recorder kept from its buffer for 1 to 20 times as long as it holds; needs root
+    Overload,
     /// R7: bytes below the state directory, every 100 ms, of the recorder under load with snapshots; needs root
     Quota {
         /// How long
@@ -135,6 +137,7 @@ fn main() {
         What::Flip { random } => damage::flip_run(random).end(arguments.record),
         What::Lies => lies::run().end(arguments.record),
         What::CopyOnWrite { times } => full_btrfs(times).end(arguments.record),
+        What::Overload => overloaded().end(arguments.record),
         What::Quota { seconds } => quota(seconds).end(arguments.record),
         What::Recover { gib } => recover(gib).end(arguments.record),
         What::Freeze { gib, times } => freezes(gib, times).end(arguments.record),
@@ -229,6 +232,19 @@ fn quota(seconds: u64) -> Run {
             run.worst = format!("{:.1} of {} MiB", most as f64 / 1_048_576.0, quota::MAX_BYTES >> 20);
         }
         Err(e) => run.failures.push(e),
+    }
+    run
+}
+
+fn overloaded() -> Run {
+    let what = "recorder stopped for 1, 2, 5, 10 and 20 times as long as its buffer holds, three times each";
+    let mut run = Run::begin("R11", what, "calls made = rows + calls told as lost");
+    let came_out = overload::run();
+    let [made, recorded, lost] = came_out.calls;
+    run.runs = made;
+    run.worst = format!("{made} calls made, {recorded} rows, {lost} lost");
+    if lost == 0 || !came_out.adds_up() {
+        run.failures.push(format!("{came_out:?}"));
     }
     run
 }
