@@ -127,7 +127,7 @@ pub(super) fn pieces(
     } else {
         *out = disturbed(scene, thread, unit, holes);
     }
-    if unit.is_gap() && unit.call.group() == Group::Code {
+    if unit.is_gap() && unit.call.readies_code() {
         own_work_before_a_load(scene, thread, out);
     } else if unit.call.first_use.counts() && !unit.is_gap() {
         let warm = scene.norms.warm_on_cpu_ns(thread.pid, unit.call.op);
@@ -296,8 +296,8 @@ fn blocked(scene: &Scene<'_>, thread: &Thread, off: &OffCpu, innermost: Option<&
         (_, Some(call)) if call.waits_for_gpu() => Class::GpuWait,
         (_, Some(call)) => match call.group() {
             Group::Collective => Class::Collective,
-            Group::Code => Class::FirstUse,
             Group::Memory => Class::Allocator,
+            _ if call.readies_code() => Class::FirstUse,
             _ => Class::Blocked,
         },
         (Wait::Sleep, None) => Class::Sleep,
@@ -323,8 +323,8 @@ fn on_cpu(innermost: Option<&Call>) -> Class {
         Some(call) if call.waits_for_gpu() => Class::GpuWait,
         Some(call) => match call.group() {
             Group::Collective => Class::Collective,
-            Group::Code => Class::FirstUse,
             Group::Memory => Class::Allocator,
+            _ if call.readies_code() => Class::FirstUse,
             _ => Class::OnCpu,
         },
         None => Class::OnCpu,

@@ -52,7 +52,7 @@ impl Norms {
     /// From which duration a call is slow; `None` if nothing is known that it could be compared with.
     pub fn slow_from_ns(&self, pid: u32, call: &Call) -> Option<i64> {
         let by_op = self.by_op.get(&(pid, call.op)).copied().unwrap_or_default();
-        if call.group() == Group::Code {
+        if call.readies_code() {
             // Every load is a load; there is no usual one.
             return Some(limits::SLOW_MARGIN_NS);
         }

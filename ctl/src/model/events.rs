@@ -97,6 +97,13 @@ impl Call {
         GROUPS.get(usize::from(self.op)).copied().unwrap_or(Group::Host)
     }
 
+    /// True if it makes code ready to run: loads or looks it up, or starts CUDA for the library that holds it.
+    #[must_use]
+    pub fn readies_code(&self) -> bool {
+        let starts = [ops::CU_INIT, ops::CU_CTX_CREATE, ops::CU_DEVICE_PRIMARY_CTX_RETAIN];
+        self.group() == Group::Code || starts.contains(&self.op)
+    }
+
     /// True if its duration is known: not if only its entry was recorded.
     #[must_use]
     pub fn timed(&self) -> bool {

@@ -73,6 +73,19 @@ fn a_gap_that_ends_in_a_load_is_first_use_and_names_the_kernel() {
     close(&f, 402 * MS);
 }
 
+// A library that is first needed in the middle of a loop starts CUDA for itself: its start was called a slow thread.
+#[test]
+fn a_gap_that_ends_in_the_start_of_cuda_for_another_library_is_first_use() {
+    let mut s = Story::of(20);
+    s.steady_until(15_000);
+    s.now += 100 * MS;
+    s.call(ops::CU_INIT, 6 * MS);
+    s.steady_until(20_000);
+    let f = first(s);
+    assert_eq!(f.cause, "first_use");
+    close(&f, 106 * MS);
+}
+
 #[test]
 fn a_compiler_that_the_process_waits_for_is_first_use_with_the_compiler_named() {
     let mut s = Story::of(20);

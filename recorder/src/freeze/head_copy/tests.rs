@@ -98,6 +98,27 @@ fn wherever_a_copy_falls_between_the_stores_it_has_whole_rows_of_one_use_and_all
     assert!(runs > 10_000 && outcomes.len() > 5, "{runs} runs, {} outcomes", outcomes.len());
 }
 
+#[test]
+fn a_copy_is_no_larger_than_its_slots_need() {
+    let geometry = Geometry { slots: 8, slot_bytes: 1 << 20 };
+    let mut head = geometry.to_bytes();
+    head.resize(geometry.file_bytes() as usize, 0);
+    let used_slots = [(2, 70), (7, 3)];
+    for (slot, rows) in used_slots {
+        let history = History::of(0, 1, rows);
+        let image = history.memory.image(|_| true);
+        head[geometry.slot_offset(slot)..][..image.len()].copy_from_slice(&image);
+    }
+    let copy = used(|into, at| {
+        into.copy_from_slice(&head[at as usize..][..into.len()]);
+        Ok(())
+    })
+    .unwrap();
+    assert_eq!(copy.len(), PAGE_BYTES + 8192 + 64 + 3 * 64);
+    let (slots, damaged) = read(&copy).unwrap();
+    assert_eq!((slots.iter().map(|s| s.rows.len()).collect::<Vec<_>>(), damaged), (vec![70, 3], 0));
+}
+
 // A copy made from `start` to `end`, counted in stores.
 fn assert_copy(history: &History, copy: &[u8], start: usize, end: usize) {
     let (slots, damaged) = read(copy).unwrap();

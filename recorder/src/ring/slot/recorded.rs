@@ -4,9 +4,9 @@ use std::cell::Cell;
 
 use ingero_format::{
     Row,
-    head::{Geometry, slot_header},
+    head::{PAGE_BYTES, SLOT_HEADER_BYTES, slot_header},
     ops::Source,
-    row::check_seed,
+    row::{ROW_BYTES, check_seed},
 };
 
 use super::{SlotMemory, append, begin};
@@ -90,7 +90,8 @@ pub struct Use {
 impl History {
     /// `uses` uses of a slot at `offset`, by two sources in turn, with `rows` rows each.
     pub fn of(offset: usize, uses: u64, rows: u64) -> Self {
-        let words = (offset + Geometry::DEFAULT.slot_bytes as usize).min(offset + 4096) / 8;
+        let room = (SLOT_HEADER_BYTES + rows as usize * ROW_BYTES).next_multiple_of(PAGE_BYTES);
+        let words = (offset + room) / 8;
         let mut history = Self { memory: Recorded::new(words), uses: Vec::new() };
         for generation in 1..=uses {
             let memory = &mut history.memory;
