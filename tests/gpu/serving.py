@@ -3,11 +3,11 @@
     python3 tests/gpu/serving.py --bin DIR [--out DIR] [--phases cold,steady,contention,starvation,kernel]
 
 The loop is an inference engine in small: a transformer with random weights, sequences that join and leave the batch as
-they come and end, requests read from another process's pipe, one synchronise a step to see the tokens. Phases:
+they come and end, requests read from a worker process's pipe, one synchronise a step to see the tokens. Phases:
   cold        the first batch after start: kernels and libraries are loaded as they are first needed
   steady      nothing happens
   contention  another program runs on the CPU that the loop's thread is bound to
-  starvation  the process that sends requests sleeps between them
+  starvation  the process that sends requests works too long on each
   kernel      a Triton kernel is compiled in the middle of the loop, when it is first used
 DIR holds ingero-recorder and ingeroctl. Needs root, a GPU, PyTorch and Triton. Exits 1 if the first finding of a phase is
 not its cause, or if one of MEDIUM or above names another. Everything printed is the raw result.
@@ -38,19 +38,21 @@ def name_self(name):
     Path("/proc/self/comm").write_text(name)
 
 
-def produce():
-    """Sends requests as fast as they are taken; after SIGUSR1, 40 of them with 30 ms of sleep before each."""
-    name_self("frontend")
+def produce(pipe):
+    """Sends requests as fast as they are taken; after SIGUSR1, 40 of them with 30 ms of work before each."""
+    name_self("tokenizer")
     slow = [0]
     signal.signal(signal.SIGUSR1, lambda *_: slow.__setitem__(0, 40))
     number = 0
     while True:
         if slow[0]:
             slow[0] -= 1
-            time.sleep(0.030)
+            end = time.monotonic() + 0.030
+            while time.monotonic() < end:
+                pass
         number += 1
         try:
-            os.write(1, number.to_bytes(8, "little").ljust(REQUEST, b"\0"))
+            os.write(pipe, number.to_bytes(8, "little").ljust(REQUEST, b"\0"))
         except BrokenPipeError:
             return
 
@@ -146,11 +148,14 @@ def serve():
     cpu = sorted(os.sched_getaffinity(0))[-1]
     reading, writing = os.pipe()
     fcntl.fcntl(reading, F_SETPIPE_SZ, 4096)
-    front = subprocess.Popen([sys.executable, __file__, "--produce"], stdout=writing)
-    os.close(writing)
     engine = Engine(torch)
+    # Forked, as the workers of data loaders are.
+    if not (worker := os.fork()):
+        produce(writing)
+        os._exit(0)
+    os.close(writing)
     os.sched_setaffinity(0, {cpu})
-    print("READY", os.getpid(), front.pid, cpu, flush=True)
+    print("READY", os.getpid(), worker, cpu, flush=True)
     for line in sys.stdin:
         if line.strip() == "kernel":
             engine.gated = fused_kernel(torch)
@@ -162,7 +167,7 @@ def serve():
             engine.step()
             steps, longest = steps + 1, max(longest, time.monotonic() - now)
         print(f"STEPS {steps} in {time.monotonic() - begun:.3f} s, longest {longest * 1e3:.1f} ms", flush=True)
-    front.kill()
+    os.kill(worker, signal.SIGKILL)
 
 
 class Recorder:
@@ -194,7 +199,7 @@ class Server:
         cache = tempfile.mkdtemp(prefix="triton-")
         self.process = subprocess.Popen([sys.executable, __file__, "--serve"], stdin=subprocess.PIPE, text=True,
                                         stdout=subprocess.PIPE, env={**os.environ, "TRITON_CACHE_DIR": cache})
-        _, self.pid, self.front, self.cpu = self.process.stdout.readline().split()
+        _, self.pid, self.worker, self.cpu = self.process.stdout.readline().split()
 
     def say(self, line):
         self.process.stdin.write(f"{line}\n")
@@ -222,7 +227,7 @@ class Server:
         if phase == "contention":
             subprocess.run([sys.executable, __file__, "--disturb", self.cpu, "1.5"], check=True)
         if phase == "starvation":
-            os.kill(int(self.front), signal.SIGUSR1)
+            os.kill(int(self.worker), signal.SIGUSR1)
         print(" ", self.answer())
         return time.monotonic() - begun
 
@@ -245,11 +250,10 @@ def main():
     parser.add_argument("--out", type=Path)
     parser.add_argument("--phases", default=",".join(EXPECTED))
     parser.add_argument("--serve", action="store_true")
-    parser.add_argument("--produce", action="store_true")
     parser.add_argument("--disturb", nargs=2)
     args = parser.parse_args()
-    if args.serve or args.produce:
-        return serve() if args.serve else produce()
+    if args.serve:
+        return serve()
     if args.disturb:
         return disturb(int(args.disturb[0]), float(args.disturb[1]))
     print("host", platform.platform())

@@ -181,7 +181,8 @@ fn class_name(class: &str) -> &str {
         "Throttled" => "kept back by its cgroup's CPU limit",
         "Memory" => "waits for memory",
         "Collective" => "waits for other ranks",
-        "Starved" | "StarvedAsleep" => "waits for work",
+        "Starved" | "StarvedAsleep" | "Waiting" => "waits for work",
+        "Sleep" => "sleeps",
         other => other,
     }
 }
@@ -249,9 +250,13 @@ fn counter(counter: &Value) -> String {
             count(number(counter, "voluntary_switches"))
         ),
     };
+    let within = match string(counter, "in_the_time_of") {
+        "" => String::new(),
+        cause => format!("; in the time of a larger {}", printable(cause)),
+    };
     format!(
         "{} slow units without this cause; {} with it that were not slow; {} of the slow were first use; \
-         next class {} {}; same on {} other threads{switches}",
+         next class {} {}; same on {} other threads{switches}{within}",
         count(number(counter, "slow_units_without_this_cause")),
         count(number(counter, "units_with_it_that_were_not_slow")),
         count(number(counter, "first_use_calls_among_slow")),

@@ -98,7 +98,8 @@ pub(super) fn findings(scene: &Scene<'_>, examined: &Examined<'_>) -> Vec<Findin
             }
         }
     }
-    findings.extend(symptoms.into_iter().map(|s| s.finding));
+    let symptoms: Vec<_> = symptoms.into_iter().map(|s| symptom::beside(s.finding, &findings)).collect();
+    findings.extend(symptoms);
     findings
 }
 

@@ -52,6 +52,20 @@ pub(super) fn found(scene: &Scene<'_>, examined: &Examined<'_>) -> Vec<Symptom> 
     found
 }
 
+/// A symptom beside what causes found on its thread. Whoever was kept from running comes back to cold caches: work of
+/// its own that took longer in the time of a cause that took more is no incident of its own.
+pub(super) fn beside(mut symptom: Finding, causes: &[Finding]) -> Finding {
+    let overlaps = |f: &&Finding| f.from_ns < symptom.to_ns && f.to_ns > symptom.from_ns;
+    let owner = causes.iter().filter(overlaps).max_by_key(|f| f.attributed_ns);
+    if let Some(owner) = owner.filter(|f| symptom.cause == DROP && f.attributed_ns >= symptom.attributed_ns) {
+        symptom.severity = symptom.severity.max(Severity::Low);
+        if let Some(against) = symptom.counter_evidence.as_object_mut() {
+            against.insert("in_the_time_of".into(), json!(owner.cause));
+        }
+    }
+    symptom
+}
+
 /// Launches each second.
 fn rate(beat: &Beat, bins: i64, width_ns: i64) -> i64 {
     let ns = i128::from(bins.max(1)) * i128::from(width_ns.max(1));

@@ -55,6 +55,26 @@ fn a_drop_that_another_cause_owns_is_that_causes_evidence() {
     assert!(rate["usual_per_second"].as_i64() > rate["per_second"].as_i64(), "{rate}");
 }
 
+// A loop that was preempted was also slower between its launches, on an H100: two incidents were told for one.
+#[test]
+fn slower_work_in_the_time_of_a_larger_cause_is_no_incident_of_its_own() {
+    let mut s = Story::of(20);
+    loop_until(&mut s, 12_000, 400_000);
+    while s.now < BEGIN + 16 * SECOND {
+        s.preempted(1_000, 5 * MS);
+        s.now += 6 * MS;
+        for _ in 0..3 {
+            s.launch(5_000);
+            s.now += 1_400_000;
+        }
+    }
+    loop_until(&mut s, 20_000, 400_000);
+    let found = s.findings();
+    let causes: Vec<_> = found.iter().map(|f| (f.cause, f.severity == Severity::Low)).collect();
+    assert_eq!(causes, [("cpu_contention", false), ("launch_rate_drop", true)], "{found:?}");
+    assert_eq!(found[1].counter_evidence["in_the_time_of"], "cpu_contention");
+}
+
 fn loop_until_launches(s: &mut Story, n: usize) {
     for _ in 0..n {
         s.launch(5_000);
