@@ -10,7 +10,8 @@ they come and end, requests read from a worker process's pipe, one synchronise a
   starvation  the process that sends requests works too long on each
   kernel      a Triton kernel is compiled in the middle of the loop, when it is first used
 DIR holds ingero-recorder and ingeroctl. Needs root, a GPU, PyTorch and Triton. Exits 1 if the first finding of a phase is
-not its cause, or if one of MEDIUM or above names another. Everything printed is the raw result.
+not its cause, or if one of MEDIUM or above names the cause of another phase. Everything printed is the raw result; what else
+was found is printed too: a shared machine has incidents of its own.
 """
 
 import argparse
@@ -171,11 +172,12 @@ def serve():
 
 
 class Recorder:
-    """A recorder of its own, with the default configuration but for its overhead budget."""
+    """A recorder of its own, with small segments, so that bundles are small, and no limit on overhead."""
 
     def __init__(self, folder, programs):
         self.folder, self.programs = folder, programs
-        (folder / "recorder.toml").write_text("[budget]\nthread_percent = 100\ndaemon_percent = 100\n")
+        (folder / "recorder.toml").write_text('[ring]\nsegment_bytes = "1MiB"\n'
+                                              "[budget]\nthread_percent = 100\ndaemon_percent = 100\n")
         command = [programs / "ingero-recorder", "--config", folder / "recorder.toml", "--state-dir",
                    folder / "state", "--run-dir", folder / "run"]
         self.process = subprocess.Popen(command, stderr=open(folder / "log", "w"))
@@ -216,16 +218,16 @@ class Server:
         """Goes through a phase; gives how many seconds of past belong to it."""
         begun = time.monotonic()
         if phase == "cold":
-            self.say(3)
-        else:
             self.say(2)
+        else:
+            self.say(1.5)
             print(" ", self.answer())
             if phase == "kernel":
                 self.say("kernel")
                 self.answer()
-            self.say(4)
+            self.say(3)
         if phase == "contention":
-            subprocess.run([sys.executable, __file__, "--disturb", self.cpu, "1.5"], check=True)
+            subprocess.run([sys.executable, __file__, "--disturb", self.cpu, "1"], check=True)
         if phase == "starvation":
             os.kill(int(self.worker), signal.SIGUSR1)
         print(" ", self.answer())
@@ -235,8 +237,9 @@ class Server:
 def judge(phase, findings):
     """What is wrong with the findings of a phase."""
     expected = EXPECTED[phase]
-    loud = [f for f in findings if f["severity"] not in ("LOW", "INFO")]
-    wrong = [f"{f['severity']} {f['cause']}" for f in loud if f["cause"] != expected]
+    loud = [f for f in findings if f["severity"] != "LOW"]
+    others = set(EXPECTED.values()) - {expected}
+    wrong = [f"{f['severity']} {f['cause']}" for f in loud if f["cause"] in others]
     if expected and (not findings or findings[0]["cause"] != expected):
         wrong.append(f"first is {findings[0]['cause'] if findings else 'nothing'}")
     if phase == "kernel" and findings and KERNEL not in json.dumps(findings[0]):

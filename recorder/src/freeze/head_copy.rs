@@ -10,18 +10,19 @@ use ingero_format::{
     row::ROW_BYTES,
 };
 
-/// A head of the slots that are in use, each cut after its published rows, no larger than they need. Read slot by slot, so
-/// that no more is held than there is. `read` fills its first argument from that offset of the file.
+/// A head of the slots `in_use`, each cut after its published rows, no larger than they need: rows of the others are in
+/// frames. Read slot by slot, so that no more is held than there is. `read` fills its first argument from that offset
+/// of the file.
 ///
 /// # Errors
 /// As `read` says. A head whose first page is damaged gives nothing.
-pub fn used(mut read: impl FnMut(&mut [u8], u64) -> io::Result<()>) -> io::Result<Vec<u8>> {
+pub fn used(in_use: &[usize], mut read: impl FnMut(&mut [u8], u64) -> io::Result<()>) -> io::Result<Vec<u8>> {
     let mut page = vec![0; PAGE_BYTES];
     read(&mut page, 0)?;
     let Ok(geometry) = Geometry::read(&page) else { return Ok(Vec::new()) };
     let mut slots = Vec::new();
-    for slot in 0..geometry.slots as usize {
-        slots.extend(used_slot(geometry, geometry.slot_offset(slot) as u64, &mut read)?);
+    for slot in in_use {
+        slots.extend(used_slot(geometry, geometry.slot_offset(*slot) as u64, &mut read)?);
     }
     Ok(packed(&slots))
 }

@@ -10,7 +10,7 @@ use ingero_format::manifest::SegmentEntry;
 
 use super::head_copy;
 use crate::{
-    ring::{Layout, Pin, SegmentInfo, SegmentTable, Segments},
+    ring::{Layout, Pin, SegmentInfo, SegmentTable, Segments, SlotPool},
     storage::Storage,
 };
 
@@ -32,7 +32,7 @@ pub struct FrozenSet {
     pub directory: PathBuf,
     /// What is linked, oldest first, and how much of each belongs to the window.
     pub segments: Vec<SegmentEntry>,
-    /// Newest used part of the head, whole slots.
+    /// Slots of the head whose rows are in no frame.
     pub head: Vec<u8>,
 }
 
@@ -61,16 +61,22 @@ impl FrozenSet {
         self.link_segments(&mut table.lock(), window)
     }
 
-    /// The same and a copy of the head, all at one moment: the table's lock keeps the sealer from moving rows from
-    /// head to segment meanwhile. May be called again to extend the set to what has been recorded since.
+    /// The same and a copy of what of the head is in no frame, all at one moment: the table's lock keeps the sealer from
+    /// moving rows from head to segment meanwhile. May be called again to extend the set to what has been recorded since.
     ///
     /// # Errors
     /// As [`FrozenSet::hold`].
-    pub fn link(&mut self, layout: &Layout, table: &SegmentTable, window: &Wanted) -> io::Result<()> {
+    pub fn link(
+        &mut self,
+        layout: &Layout,
+        table: &SegmentTable,
+        pool: &SlotPool,
+        window: &Wanted,
+    ) -> io::Result<()> {
         let mut segments = table.lock();
         self.link_segments(&mut segments, window)?;
         let head = self.storage.open(&layout.ring.join("head"))?;
-        self.head = head_copy::used(|into, at| head.read_exact_at(into, at))?;
+        self.head = head_copy::used(&pool.in_use(), |into, at| head.read_exact_at(into, at))?;
         Ok(())
     }
 

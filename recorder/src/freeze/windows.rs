@@ -167,7 +167,11 @@ impl Freezer {
 
     fn link(&self, set: &mut FrozenSet, from_ns: u64) -> Result<()> {
         let wanted = self.wanted(from_ns);
-        set.link(&self.layout, &self.table, &wanted).at("cannot link", &self.layout.frozen, REMEDY)
+        set.link(&self.layout, &self.table, &self.pool, &wanted).at(
+            "cannot link",
+            &self.layout.frozen,
+            REMEDY,
+        )
     }
 
     fn wanted(&self, from_ns: u64) -> Wanted {

@@ -27,7 +27,7 @@ use crate::{
     drain::Progress,
     error::IoContext,
     journal,
-    ring::{Layout, SegmentInfo, SegmentTable, earliest_start, evict_oldest},
+    ring::{Layout, SegmentInfo, SegmentTable, SlotPool, earliest_start, evict_oldest},
     storage::Storage,
     trigger::joint::Joint,
 };
@@ -61,6 +61,8 @@ pub struct Freezer {
     pub layout: Layout,
     /// Segments to link.
     pub table: SegmentTable,
+    /// Which slots of the head hold rows that are in no frame.
+    pub pool: SlotPool,
     /// How far the drain is.
     pub progress: Arc<Progress>,
     /// Processes and libraries.

@@ -38,7 +38,9 @@ use crate::{
     freeze::{FreezeRequest, Freezer, Snapshots},
     journal, kernel,
     limits::{MATCH_QUEUE, SEAL_QUEUE},
-    ring::{self, Bounds, Continued, Flusher, Layout, Ring, SealJob, Sealer, SegmentTable, Settings},
+    ring::{
+        self, Bounds, Continued, Flusher, Layout, Ring, SealJob, Sealer, SegmentTable, Settings, SlotPool,
+    },
     sample::Sampler,
     storage::{FileSystem, Storage},
     trigger::{
@@ -85,7 +87,7 @@ pub(super) fn start(config: Config, paths: &Paths, warnings: Vec<String>) -> Res
         user_stacks: config.probes.user_stacks,
     };
     let mut loaded = handover::load(&options, &mut kept, counting)?;
-    let Ring { lock, ring_id, last_event_ns, table, head, sealer, flusher, continued, .. } = opened;
+    let Ring { lock, ring_id, last_event_ns, table, pool, head, sealer, flusher, continued, .. } = opened;
     if continued.is_none() {
         tell_gap(&findings, last_event_ns);
     }
@@ -105,7 +107,8 @@ pub(super) fn start(config: Config, paths: &Paths, warnings: Vec<String>) -> Res
     let missing = kernel::attach_tracepoints(&mut loaded.placer, &options, loaded.host)?;
     let warnings = told(warnings, missing, returns.warning.clone());
     let (requests, asked) = channel();
-    let freezer = shared.freezer(&table, ring_id, held_since, loaded.open_threads, returns.note.clone());
+    let freezer =
+        shared.freezer(&table, pool, ring_id, held_since, loaded.open_threads, returns.note.clone());
     let answers = answers(shared.source(&table, requests, warnings), conditions.clone(), paths);
     let freezing = Worker::spawn("freeze", move |stop| freezer.run(&asked, stop))?;
     let sampling = sample(&config, &shared, findings.clone(), &answers)?;
@@ -268,6 +271,7 @@ impl Shared {
     fn freezer(
         &self,
         table: &SegmentTable,
+        pool: SlotPool,
         ring_id: [u8; 16],
         started_ns: u64,
         threads: aya::maps::HashMap<aya::maps::MapData, u32, ingero_ebpf_abi::ThreadState>,
@@ -277,6 +281,7 @@ impl Shared {
             storage: Arc::clone(&self.storage),
             layout: self.layout.clone(),
             table: table.clone(),
+            pool,
             progress: Arc::clone(&self.progress),
             registry: Arc::clone(&self.registry),
             modules: Arc::clone(&self.modules),

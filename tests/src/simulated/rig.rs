@@ -269,7 +269,7 @@ impl Rig {
         let id = format!("w-{}", self.freezes);
         let Ok(mut set) = links::FrozenSet::create(Arc::clone(&self.storage), &layout, &id) else { return };
         let wanted = links::Wanted { from_ns, boot_id, max_bytes: self.sizes.max_bytes / 4 };
-        let linked = set.link(&layout, &run.table, &wanted);
+        let linked = set.link(&layout, &run.table, &run.pool, &wanted);
         let manifest =
             Manifest { ring_id: run.ring_id, segments: set.segments.clone(), ..Manifest::default() };
         let manifest = manifest.to_bytes().unwrap();

@@ -78,7 +78,7 @@ fn wherever_a_copy_falls_between_the_stores_it_has_whole_rows_of_one_use_and_all
         let mut choices = Choices::default();
         loop {
             let mut now = start;
-            let copy = used(|into, at| {
+            let copy = used(&[0], |into, at| {
                 if at == 0 {
                     into.copy_from_slice(&page);
                 } else {
@@ -103,13 +103,14 @@ fn a_copy_is_no_larger_than_its_slots_need() {
     let geometry = Geometry { slots: 8, slot_bytes: 1 << 20 };
     let mut head = geometry.to_bytes();
     head.resize(geometry.file_bytes() as usize, 0);
-    let used_slots = [(2, 70), (7, 3)];
+    let used_slots = [(2, 70), (5, 9), (7, 3)];
     for (slot, rows) in used_slots {
         let history = History::of(0, 1, rows);
         let image = history.memory.image(|_| true);
         head[geometry.slot_offset(slot)..][..image.len()].copy_from_slice(&image);
     }
-    let copy = used(|into, at| {
+    // The rows of slot 5 are in a frame.
+    let copy = used(&[2, 7], |into, at| {
         into.copy_from_slice(&head[at as usize..][..into.len()]);
         Ok(())
     })
