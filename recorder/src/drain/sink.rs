@@ -298,8 +298,10 @@ impl Sink {
         if text.is_empty() {
             return;
         }
-        let id = self.text(text, end_ns);
+        let (id, _) = self.names.text(text);
         if self.names.new_handle(pid, handle, id) {
+            // Also if it was told before: segments keep the names of handles, not the texts that nothing bears.
+            self.tell_text(id, text, end_ns);
             let op = ops::HANDLE_NAME;
             self.meta(Row { end_ns, pid, arg0: handle, op, stack: id, ..Row::default() });
         }
@@ -309,17 +311,21 @@ impl Sink {
     fn text(&mut self, text: &[u8], end_ns: u64) -> u32 {
         let (id, new) = self.names.text(text);
         if new {
-            let parts: Vec<[u64; 2]> = text
-                .chunks(16)
-                .map(|chunk| {
-                    let mut padded = [0; 16];
-                    padded.iter_mut().zip(chunk).for_each(|(to, from)| *to = *from);
-                    halves(&padded).into()
-                })
-                .collect();
-            self.parts(ops::TEXT_PART, 0, id, end_ns, &parts);
+            self.tell_text(id, text, end_ns);
         }
         id
+    }
+
+    fn tell_text(&mut self, id: u32, text: &[u8], end_ns: u64) {
+        let parts: Vec<[u64; 2]> = text
+            .chunks(16)
+            .map(|chunk| {
+                let mut padded = [0; 16];
+                padded.iter_mut().zip(chunk).for_each(|(to, from)| *to = *from);
+                halves(&padded).into()
+            })
+            .collect();
+        self.parts(ops::TEXT_PART, 0, id, end_ns, &parts);
     }
 
     fn parts(&mut self, op: u16, pid: u32, id: u32, end_ns: u64, parts: &[[u64; 2]]) {
@@ -463,3 +469,6 @@ fn halves(bytes: &[u8; 16]) -> (u64, u64) {
     let word = |half: &[u8]| half.first_chunk().map_or(0, |b| u64::from_le_bytes(*b));
     (word(low), word(high))
 }
+
+#[cfg(test)]
+mod tests;

@@ -25,6 +25,8 @@ const MAX_STACK_PAIRS: usize = 1 << 19;
 /// Names of sampled quantities in a prologue; a host has some hundreds. Beyond it the half that was sampled
 /// longest ago goes: containers and engines that are no more.
 const MAX_SAMPLED: usize = 1 << 13;
+/// Newest texts in a prologue whether or not anything bears them yet.
+const TOLD_LAST: usize = 32;
 /// Texts remembered; beyond it those go that name nothing any more.
 const MAX_TEXTS: usize = 1 << 17;
 
@@ -222,6 +224,10 @@ impl Prologue {
                 named.insert(*key, text.text());
             }
         }
+        // What was told last may be borne by a row that is still to come.
+        let borne: BTreeSet<u32> = self.handles.values().copied().collect();
+        let told_last = self.texts.keys().rev().take(TOLD_LAST).filter(|id| !borne.contains(id)).copied();
+        let texts: BTreeSet<u32> = self.sampled.keys().copied().chain(told_last).collect();
         State {
             accounts: self.accounts(),
             tasks: self.tasks.values().cloned().collect(),
@@ -233,10 +239,9 @@ impl Prologue {
             handles: named.into_iter().map(|((pid, handle), name)| Handle { pid, handle, name }).collect(),
             processes: self.registry.processes(),
             owners: self.owners.iter().map(|(stack, pid)| Owner { stack: *stack, pid: *pid }).collect(),
-            texts: self
-                .sampled
-                .keys()
-                .filter_map(|id| Some(Text { id: *id, text: self.texts.get(id)?.text() }))
+            texts: texts
+                .into_iter()
+                .filter_map(|id| Some(Text { id, text: self.texts.get(&id)?.text() }))
                 .collect(),
         }
     }
@@ -328,6 +333,16 @@ mod tests {
     }
 
     #[test]
+    fn a_name_whose_bearer_comes_in_the_next_segment_is_in_its_prologue() {
+        let mut prologue = Prologue::default();
+        let text = |id| Row { op: ops::TEXT_PART, stack: id, arg0: 97, flags: 1, ..Row::default() };
+        (1..100).for_each(|id| prologue.learn(Source::Meta, &[text(id)]));
+        let state = prologue.state();
+        assert_eq!(state.texts.len(), TOLD_LAST);
+        assert!(state.texts.iter().any(|t| t.id == 99 && t.text == "a"));
+    }
+
+    #[test]
     fn of_quantities_without_end_those_still_sampled_stay_known() {
         let mut prologue = Prologue::default();
         let text = |id: u32, at: u64| Row {
@@ -346,7 +361,7 @@ mod tests {
             prologue.learn(Source::Meta, &[text(id, at), sample(id, at), sample(1, at)]);
         }
         let state = prologue.state();
-        assert!(state.texts.iter().any(|t| t.id == 1) && state.texts.len() <= MAX_SAMPLED);
+        assert!(state.texts.iter().any(|t| t.id == 1) && state.texts.len() <= MAX_SAMPLED + TOLD_LAST);
         assert!(state.texts.iter().any(|t| t.id == 2 * MAX_TEXTS as u32 + 1));
         assert!(prologue.texts.len() <= MAX_TEXTS);
     }
