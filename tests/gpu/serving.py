@@ -220,12 +220,12 @@ class Server:
         if phase == "cold":
             self.say(2)
         else:
-            self.say(1.5)
+            self.say(1)
             print(" ", self.answer())
             if phase == "kernel":
                 self.say("kernel")
                 self.answer()
-            self.say(3)
+            self.say(2)
         if phase == "contention":
             subprocess.run([sys.executable, __file__, "--disturb", self.cpu, "1"], check=True)
         if phase == "starvation":
