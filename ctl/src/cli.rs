@@ -1,13 +1,17 @@
 //! The command line.
 
+mod examples;
+
 use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
 
 use crate::commands::{
-    check, completions, convert, demo, explain, import, query, snapshot, snapshots, stats, status, top,
+    check, completions, convert, demo, explain, import, man, query, snapshot, snapshots, stats, status, top,
     verify,
 };
+
+pub use examples::command;
 
 /// Where the recorder listens.
 pub const DEFAULT_SOCKET: &str = "/run/ingero-recorder/control.sock";
@@ -64,4 +68,6 @@ pub enum Command {
     Demo(demo::Args),
     /// Write completions for a shell.
     Completions(completions::Args),
+    /// Write manual pages.
+    Man(man::Args),
 }

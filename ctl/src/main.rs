@@ -41,7 +41,7 @@ use std::{
     process::ExitCode,
 };
 
-use clap::Parser;
+use clap::FromArgMatches;
 
 use crate::{
     cli::Cli,
@@ -51,7 +51,7 @@ use crate::{
 const PARTIAL: u8 = 5;
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = Cli::from_arg_matches(&cli::command().get_matches()).unwrap_or_else(|e| e.exit());
     let mut out = BufWriter::new(std::io::stdout().lock());
     let result = commands::run(&cli, &mut out).and_then(|outcome| {
         out.flush()?;

@@ -36,6 +36,26 @@ fn the_demo_names_the_hog_and_the_kernels_loaded_for_the_first_time() {
 }
 
 #[test]
+fn the_demo_names_what_the_engine_waits_for() {
+    if !live() {
+        return;
+    }
+    for (scenario, cause, named) in
+        [("gpu-wait", "gpu_wait", "attn_prefill"), ("data-starvation", "data_starvation", "tokenizer")]
+    {
+        let (text, found) = findings(scenario);
+        let of_engine = found.iter().filter(|f| f["comm"] == "engine-loop");
+        let first = of_engine.clone().next().unwrap_or_else(|| panic!("{text}"));
+        assert_eq!(first["cause"], cause, "{text}");
+        // Nine of every ten milliseconds of three seconds, or 25 ms of every request.
+        assert!(first["attributed_ns"].as_i64().unwrap() > 500_000_000, "{text}");
+        if cause == "data_starvation" {
+            assert!(first.to_string().contains(named), "{text}");
+        }
+    }
+}
+
+#[test]
 fn a_quiet_engine_gives_no_finding_that_would_wake_anybody() {
     if !live() {
         return;

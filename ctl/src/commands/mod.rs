@@ -8,6 +8,7 @@ pub mod convert;
 pub mod demo;
 pub mod explain;
 pub mod import;
+pub mod man;
 pub mod query;
 pub mod snapshot;
 pub mod snapshots;
@@ -47,6 +48,7 @@ pub fn run(cli: &Cli, out: &mut dyn Write) -> Result<Outcome, Error> {
         Command::Explain(args) => explain::run(args, out),
         Command::Query(args) => query::run(args, out),
         Command::Completions(args) => completions::run(args, out),
+        Command::Man(args) => man::run(args, out),
     }
 }
 

@@ -23,21 +23,41 @@ use stage::Stage;
 pub enum Scenario {
     /// A CPU hog on the engine's CPU, then kernels used for the first time.
     Incident,
-    /// Only the hog.
-    Hog,
-    /// Only the kernels used for the first time.
-    Storm,
+    /// A CPU hog on the engine's CPU.
+    #[value(alias = "hog")]
+    Contention,
+    /// Kernels used for the first time.
+    #[value(alias = "storm")]
+    FirstUse,
+    /// Kernels that take longer on the GPU.
+    GpuWait,
+    /// A tokenizer that the engine has to wait for.
+    DataStarvation,
     /// Nothing: there should be nothing to explain.
     Quiet,
 }
 
 impl Scenario {
     fn hog(self) -> bool {
-        matches!(self, Self::Incident | Self::Hog)
+        matches!(self, Self::Incident | Self::Contention)
     }
 
     fn storm(self) -> bool {
-        matches!(self, Self::Incident | Self::Storm)
+        matches!(self, Self::Incident | Self::FirstUse)
+    }
+
+    /// What the engine does differently for a while, and in words.
+    fn phase(self) -> Option<(&'static str, &'static str)> {
+        match self {
+            Self::GpuWait => {
+                Some(("long-kernels", "each step launches a kernel that keeps the GPU for 9 ms more"))
+            }
+            Self::DataStarvation => Some((
+                "slow-tokenizer",
+                "the tokenizer works 25 ms on each request, and the engine has to wait",
+            )),
+            _ => None,
+        }
     }
 }
 
@@ -51,6 +71,8 @@ const HOG_TIME: Duration = Duration::from_millis(2_500);
 const STORM_AT: Duration = Duration::from_secs(10);
 /// How many, and how long each takes to load, µs.
 const STORM: (u32, u32) = (24, 8_000);
+/// When the engine is different, after its start, and for how long.
+const PHASE: (Duration, Duration) = (WARM, Duration::from_secs(3));
 /// When the window is frozen.
 const FREEZE_AT: Duration = Duration::from_secs(12);
 
@@ -82,6 +104,9 @@ pub fn run(scenario: Scenario, output: &Path, out: &mut dyn Write) -> Result<Out
         let mut hog = stage.start_hog(HOG_TIME)?;
         say(out, &format!("injected: {HOG} ({}) burns the engine's CPU for {:?}", hog.pid(), HOG_TIME))?;
         hog.wait()?;
+    }
+    if let Some((_, words)) = scenario.phase() {
+        say(out, &format!("injected: for {:?} {words}", PHASE.1))?;
     }
     engine.sleep_until(FREEZE_AT);
     if scenario.storm() {

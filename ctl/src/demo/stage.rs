@@ -11,7 +11,7 @@ use std::{
 use ingero_format::control::{Reply, Request, Status};
 use ingero_standin::Unpacked;
 
-use super::{HOG, STORM, STORM_AT, Scenario, child::Running};
+use super::{HOG, PHASE, STORM, STORM_AT, Scenario, child::Running};
 use crate::{client, commands::check::recorder_program, error::Error};
 
 /// How long the recorder or the engine may take to be ready.
@@ -99,6 +99,11 @@ impl Stage {
             let (kernels, us) = STORM;
             command.args(["--storm-at", &STORM_AT.as_secs().to_string()]);
             command.args(["--storm-kernels", &kernels.to_string(), "--storm-load-us", &us.to_string()]);
+        }
+        if let Some((phase, _)) = scenario.phase() {
+            let (at, length) = PHASE;
+            command.args(["--phase", phase, "--phase-at", &at.as_secs().to_string()]);
+            command.args(["--phase-for", &length.as_secs().to_string()]);
         }
         let mut engine = Running::start_ready("engine", command.current_dir(self.folder.path()))?;
         let pid = engine.pid();

@@ -22,6 +22,7 @@
 static const char usage[] =
 	"usage: standin-engine --duration SECONDS [--cpu N] [--step-launches 32]\n"
 	"                      [--storm-at SECONDS --storm-kernels N --storm-load-us U]\n"
+	"                      [--phase long-kernels|slow-tokenizer --phase-at SECONDS --phase-for SECONDS]\n"
 	"                      [--sync spin|block] [--log FILE] [--start-on-stdin]\n";
 
 static const struct option options[] = {
@@ -31,6 +32,9 @@ static const struct option options[] = {
 	{"storm-at", required_argument, NULL, 'a'},
 	{"storm-kernels", required_argument, NULL, 'k'},
 	{"storm-load-us", required_argument, NULL, 'u'},
+	{"phase", required_argument, NULL, 'p'},
+	{"phase-at", required_argument, NULL, 'A'},
+	{"phase-for", required_argument, NULL, 'F'},
 	{"sync", required_argument, NULL, 's'},
 	{"log", required_argument, NULL, 'l'},
 	{"start-on-stdin", no_argument, NULL, 'w'},
@@ -46,14 +50,17 @@ static struct settings settings = {
 static struct results results;
 static bool wait_first;
 
-static void step(bool storm)
+static void step(bool storm, bool phase)
 {
 	uint64_t start = clock_mono();
+	bool starved = phase && settings.phase == SLOW_TOKENIZER;
 
-	results.requests += requests_take();
+	results.requests += starved ? requests_wait() : requests_take();
 	burn_cpu(SCHEDULE_NS);
 	if (storm)
 		gpu_storm(&settings, &results);
+	if (phase && settings.phase == LONG_KERNELS)
+		gpu_long_kernel(&results);
 	gpu_step(&settings, &results);
 	burn_cpu(DETOKENIZE_NS);
 	if (results.steps < results.room)
@@ -82,7 +89,11 @@ static void *engine_loop(void *unused)
 		if (elapsed >= settings.duration_ns && !storm_left)
 			break;
 		bool storm = storm_left && elapsed >= settings.storm_at_ns;
-		step(storm);
+		bool phase = settings.phase && elapsed >= settings.phase_at_ns &&
+			     elapsed < settings.phase_at_ns + settings.phase_for_ns;
+
+		requests_slow(phase && settings.phase == SLOW_TOKENIZER);
+		step(storm, phase);
 		if (storm)
 			storm_left = false;
 	}
@@ -113,6 +124,20 @@ static void parse(int argc, char **argv)
 			break;
 		case 'u':
 			settings.storm_load_us = number("storm-load-us", optarg);
+			break;
+		case 'p':
+			if (!strcmp(optarg, "long-kernels"))
+				settings.phase = LONG_KERNELS;
+			else if (!strcmp(optarg, "slow-tokenizer"))
+				settings.phase = SLOW_TOKENIZER;
+			else
+				die("--phase: '%s' is neither long-kernels nor slow-tokenizer", optarg);
+			break;
+		case 'A':
+			settings.phase_at_ns = seconds_ns("phase-at", optarg);
+			break;
+		case 'F':
+			settings.phase_for_ns = seconds_ns("phase-for", optarg);
 			break;
 		case 's':
 			if (strcmp(optarg, "spin") && strcmp(optarg, "block"))

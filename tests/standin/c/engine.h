@@ -3,6 +3,7 @@
 #ifndef STANDIN_ENGINE_H
 #define STANDIN_ENGINE_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 struct settings {
@@ -12,6 +13,8 @@ struct settings {
 	uint64_t storm_at_ns; /* after the start of the loop */
 	unsigned storm_kernels;
 	uint64_t storm_load_us;
+	enum { NOTHING, LONG_KERNELS, SLOW_TOKENIZER } phase;
+	uint64_t phase_at_ns, phase_for_ns; /* after the start of the loop */
 };
 
 /* What the engine thread found, for the report. */
@@ -25,12 +28,15 @@ struct results {
 /* engine_gpu.c: what the engine thread asks of the GPU. */
 void gpu_set_up(const struct settings *settings, struct results *results);
 void gpu_step(const struct settings *settings, struct results *results);
+void gpu_long_kernel(struct results *results);
 void gpu_storm(const struct settings *settings, struct results *results);
 void gpu_tear_down(void);
 
 /* engine_requests.c: the threads that bring requests to the engine. */
 void requests_start(void);
 uint64_t requests_take(void);
+uint64_t requests_wait(void);
+void requests_slow(bool slow);
 void requests_stop(void);
 
 #endif

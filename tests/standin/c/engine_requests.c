@@ -10,11 +10,13 @@
 #include "prog.h"
 
 #define TOKENIZE_NS 1000000u
+#define SLOW_TOKENIZE_NS 25000000u
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t arrived = PTHREAD_COND_INITIALIZER;
+static pthread_cond_t ready = PTHREAD_COND_INITIALIZER;
 static uint64_t received, tokenized; // waiting for the tokenizer, for the engine
-static bool stopping;
+static bool stopping, slow;
 static pthread_t http_thread, tokenizer_thread;
 
 // Receives a request every 5 to 20 ms, at the same moments in every run.
@@ -48,10 +50,13 @@ static void *tokenizer(void *unused)
 		if (stopping)
 			break;
 		received--;
+		uint64_t work_ns = slow ? SLOW_TOKENIZE_NS : TOKENIZE_NS;
+
 		pthread_mutex_unlock(&lock);
-		burn_cpu(TOKENIZE_NS);
+		burn_cpu(work_ns);
 		pthread_mutex_lock(&lock);
 		tokenized++;
+		pthread_cond_signal(&ready);
 	}
 	pthread_mutex_unlock(&lock);
 	return NULL;
@@ -64,7 +69,25 @@ void requests_start(void)
 		die("cannot start a thread");
 }
 
-// The engine never waits for requests: it always has sequences to go on with.
+// From now on each request costs the tokenizer far more work, or as before.
+void requests_slow(bool now)
+{
+	pthread_mutex_lock(&lock);
+	slow = now;
+	pthread_mutex_unlock(&lock);
+}
+
+// Waits for a request: the engine has no sequence to go on with.
+uint64_t requests_wait(void)
+{
+	pthread_mutex_lock(&lock);
+	while (!tokenized && !stopping)
+		pthread_cond_wait(&ready, &lock);
+	pthread_mutex_unlock(&lock);
+	return requests_take();
+}
+
+// The engine does not wait here: it always has sequences to go on with.
 uint64_t requests_take(void)
 {
 	pthread_mutex_lock(&lock);

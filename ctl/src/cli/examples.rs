@@ -1,0 +1,143 @@
+//! What to type: an example at the end of each command's help and page.
+
+use clap::{Command, CommandFactory};
+
+use super::Cli;
+
+/// By command: lines to type, each with what it is for.
+const EXAMPLES: [(&str, &[(&str, &str)]); 18] = [
+    ("check", &[("ingeroctl check", "before the first start, and when something is not recorded")]),
+    (
+        "status",
+        &[
+            ("ingeroctl status", "how much of the past is held, and what it costs"),
+            ("ingeroctl status --json | jq .losses", "what was lost, for a script"),
+        ],
+    ),
+    (
+        "snapshot",
+        &[
+            ("ingeroctl snapshot --last 2m -o slow.ingero", "freeze the last two minutes into a file here"),
+            (
+                "ingeroctl snapshot --last 30s --reason 'p99 doubled'",
+                "leave it with the recorder, with a reason",
+            ),
+        ],
+    ),
+    ("snapshots", &[("ingeroctl snapshots", "what was frozen, newest first")]),
+    ("fetch", &[("ingeroctl fetch 20261122T101500-0001 -o slow.ingero", "copy one of them here")]),
+    ("rm", &[("ingeroctl rm 20261122T101500-0001", "give its room back to the ring")]),
+    (
+        "pin",
+        &[
+            ("ingeroctl pin 20261122T101500-0001", "keep it"),
+            ("ingeroctl pin --off 20261122T101500-0001", "let it go when its time comes"),
+        ],
+    ),
+    ("top", &[("ingeroctl top", "q ends it")]),
+    (
+        "reload",
+        &[("ingeroctl reload --wait", "after an edit of recorder.toml; a bad file is refused with its line")],
+    ),
+    (
+        "verify",
+        &[
+            ("ingeroctl verify slow.ingero", "is every byte and every event accounted for?"),
+            ("ingeroctl verify /var/lib/ingero-recorder/ring", "the same for the ring"),
+        ],
+    ),
+    (
+        "convert",
+        &[
+            ("ingeroctl convert slow.ingero -o slow.db", "one bundle"),
+            ("ingeroctl convert node1.ingero node2.ingero -o both.db", "several hosts in one investigation"),
+        ],
+    ),
+    ("import", &[("ingeroctl import agent.db -o investigation.db", "the database of an Ingero agent")]),
+    (
+        "stats",
+        &[("ingeroctl stats slow.ingero", "calls by operation with quantiles, threads by off-CPU time")],
+    ),
+    (
+        "explain",
+        &[
+            ("ingeroctl explain slow.ingero", "the answer, the timeline, the numbers"),
+            (
+                "ingeroctl explain slow.db --pid 4711 --from=-30s",
+                "one process, the window's last half minute",
+            ),
+        ],
+    ),
+    (
+        "query",
+        &[(
+            "ingeroctl query slow.db 'SELECT op, p99_ns FROM op_stats ORDER BY 2 DESC LIMIT 5' --format csv",
+            "the five slowest operations",
+        )],
+    ),
+    (
+        "demo",
+        &[
+            ("sudo ingeroctl demo", "a CPU hog and a cold kernel, explained, without a GPU"),
+            ("sudo ingeroctl demo data-starvation", "another incident"),
+        ],
+    ),
+    (
+        "completions",
+        &[("ingeroctl completions bash > /etc/bash_completion.d/ingeroctl", "from the next shell on")],
+    ),
+    ("man", &[("ingeroctl man -o /usr/local/share/man/man1", "a page for each command")]),
+];
+
+/// The command line with its examples.
+#[must_use]
+pub fn command() -> Command {
+    let mut command = Cli::command();
+    for (name, lines) in EXAMPLES {
+        command = command.mut_subcommand(name, |c| c.after_help(text(lines)));
+    }
+    command
+}
+
+fn text(lines: &[(&str, &str)]) -> String {
+    let title = if lines.len() == 1 { "Example:" } else { "Examples:" };
+    let lines = lines.iter().map(|(line, why)| format!("\n  {line}\n      {why}"));
+    title.to_owned() + &lines.collect::<String>()
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::FromArgMatches;
+
+    use super::*;
+
+    fn words(line: &str) -> Vec<String> {
+        let (mut words, mut quoted) = (vec![String::new()], false);
+        for c in line.trim_start_matches("sudo ").chars() {
+            match (c, quoted) {
+                ('\'', _) => quoted = !quoted,
+                (' ', false) => words.push(String::new()),
+                _ => words.iter_mut().last().into_iter().for_each(|w| w.push(c)),
+            }
+        }
+        words
+    }
+
+    #[test]
+    fn every_command_ends_its_help_with_an_example_that_it_understands() {
+        for sub in Cli::command().get_subcommands() {
+            let name = sub.get_name();
+            let (_, lines) = EXAMPLES.iter().find(|(of, _)| *of == name).unwrap_or_else(|| panic!("{name}"));
+            assert!(!lines.is_empty(), "{name}");
+            for (line, _) in *lines {
+                let line = line.split(['|', '>']).next().unwrap_or_default().trim();
+                let matches = command().try_get_matches_from(words(line));
+                let matches = matches.unwrap_or_else(|e| panic!("{line}: {e}"));
+                assert_eq!(matches.subcommand_name(), Some(name), "{line}");
+                assert!(Cli::from_arg_matches(&matches).is_ok(), "{line}");
+            }
+            let help = command().find_subcommand_mut(name).unwrap().render_help().to_string();
+            assert!(help.contains(lines[0].0), "{help}");
+        }
+    }
+}
