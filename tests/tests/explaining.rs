@@ -40,18 +40,15 @@ fn the_demo_names_what_the_engine_waits_for() {
     if !live() {
         return;
     }
-    for (scenario, cause, named) in
-        [("gpu-wait", "gpu_wait", "attn_prefill"), ("data-starvation", "data_starvation", "tokenizer")]
+    for (scenario, cause, actor) in
+        [("gpu-wait", "gpu_wait", ""), ("data-starvation", "data_starvation", "tokenizer")]
     {
         let (text, found) = findings(scenario);
-        let of_engine = found.iter().filter(|f| f["comm"] == "engine-loop");
-        let first = of_engine.clone().next().unwrap_or_else(|| panic!("{text}"));
-        assert_eq!(first["cause"], cause, "{text}");
-        // Nine of every ten milliseconds of three seconds, or 25 ms of every request.
-        assert!(first["attributed_ns"].as_i64().unwrap() > 500_000_000, "{text}");
-        if cause == "data_starvation" {
-            assert!(first.to_string().contains(named), "{text}");
-        }
+        let of_engine = found.iter().find(|f| f["comm"] == "engine-loop" && f["cause"] == cause);
+        let finding = of_engine.unwrap_or_else(|| panic!("{text}"));
+        // For three seconds 9 ms of every 11, or 25 ms of every request: other work takes its share.
+        assert!(finding["attributed_ns"].as_i64().unwrap() > 500_000_000, "{text}");
+        assert!(actor.is_empty() || finding["summary"].as_str().unwrap().contains(actor), "{text}");
     }
 }
 

@@ -2,8 +2,11 @@
 // The host side of standin-engine: a thread that receives requests, and one
 // that works on each before the engine may have it.
 #define _GNU_SOURCE
+#include <poll.h>
 #include <pthread.h>
 #include <stdbool.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
 
 #include "clock.h"
 #include "engine.h"
@@ -14,8 +17,8 @@
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t arrived = PTHREAD_COND_INITIALIZER;
-static pthread_cond_t ready = PTHREAD_COND_INITIALIZER;
-static uint64_t received, tokenized; // waiting for the tokenizer, for the engine
+static uint64_t received; // waiting for the tokenizer
+static int tokenized = -1; // counts those that wait for the engine
 static bool stopping, slow;
 static pthread_t http_thread, tokenizer_thread;
 
@@ -54,9 +57,8 @@ static void *tokenizer(void *unused)
 
 		pthread_mutex_unlock(&lock);
 		burn_cpu(work_ns);
+		eventfd_write(tokenized, 1);
 		pthread_mutex_lock(&lock);
-		tokenized++;
-		pthread_cond_signal(&ready);
 	}
 	pthread_mutex_unlock(&lock);
 	return NULL;
@@ -64,6 +66,9 @@ static void *tokenizer(void *unused)
 
 void requests_start(void)
 {
+	tokenized = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+	if (tokenized < 0)
+		die("cannot make an eventfd");
 	if (pthread_create(&http_thread, NULL, http, NULL) ||
 	    pthread_create(&tokenizer_thread, NULL, tokenizer, NULL))
 		die("cannot start a thread");
@@ -80,21 +85,18 @@ void requests_slow(bool now)
 // Waits for a request: the engine has no sequence to go on with.
 uint64_t requests_wait(void)
 {
-	pthread_mutex_lock(&lock);
-	while (!tokenized && !stopping)
-		pthread_cond_wait(&ready, &lock);
-	pthread_mutex_unlock(&lock);
+	struct pollfd ready = {.fd = tokenized, .events = POLLIN};
+
+	poll(&ready, 1, 1000);
 	return requests_take();
 }
 
 // The engine does not wait here: it always has sequences to go on with.
 uint64_t requests_take(void)
 {
-	pthread_mutex_lock(&lock);
-	uint64_t taken = tokenized;
-	tokenized = 0;
-	pthread_mutex_unlock(&lock);
-	return taken;
+	eventfd_t taken = 0;
+
+	return eventfd_read(tokenized, &taken) ? 0 : taken;
 }
 
 void requests_stop(void)
@@ -105,4 +107,5 @@ void requests_stop(void)
 	pthread_mutex_unlock(&lock);
 	pthread_join(http_thread, NULL);
 	pthread_join(tokenizer_thread, NULL);
+	close(tokenized);
 }
