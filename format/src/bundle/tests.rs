@@ -57,6 +57,9 @@ fn a_changed_payload_is_found_by_its_checksum_and_left_out() {
     assert!(bundle.complete, "what follows is read");
     assert_eq!((bundle.damage.len(), bundle.of(MemberKind::Manifest).count()), (1, 0));
     assert_eq!(bundle.members[0].condition, Condition::Damaged);
+    let from = HEADER_BYTES as u64 * 2;
+    let (damage, len) = (&bundle.damage[0], bundle.members[0].payload_len);
+    assert_eq!((damage.error.offset, damage.to, damage.skipped), (from, from + len, false));
     bundle.check_digests();
     assert_eq!((bundle.damage.len(), bundle.members[0].digest_agrees), (2, Some(false)));
 }
