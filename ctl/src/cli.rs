@@ -7,8 +7,8 @@ use std::path::PathBuf;
 use clap::{Parser, Subcommand};
 
 use crate::commands::{
-    check, completions, convert, demo, explain, import, man, query, snapshot, snapshots, stats, status, top,
-    verify,
+    check, completions, convert, demo, explain, import, man, mcp, query, snapshot, snapshots, stats, status,
+    top, verify,
 };
 
 pub use examples::command;
@@ -64,6 +64,8 @@ pub enum Command {
     Explain(explain::Args),
     /// Ask a database in SQL; it is opened read-only.
     Query(query::Args),
+    /// Answer AI assistants over the Model Context Protocol (stdio, or HTTP).
+    Mcp(mcp::Args),
     /// Record, freeze and explain an incident on a machine without a GPU.
     Demo(demo::Args),
     /// Write completions for a shell.

@@ -19,9 +19,22 @@ const PATIENCE: Duration = Duration::from_secs(900);
 /// # Errors
 /// [`Error::Unreachable`] if nobody answers on the socket, [`Error::Refused`] with the recorder's words.
 pub fn ask(socket: &Path, request: &Request) -> Result<(Reply, UnixStream), Error> {
+    ask_within(socket, request, PATIENCE)
+}
+
+/// As [`ask`], for those who cannot wait long.
+///
+/// # Errors
+/// As [`ask`]; [`Error::Unreachable`] too if there is no reply in time.
+pub fn ask_within(
+    socket: &Path,
+    request: &Request,
+    patience: Duration,
+) -> Result<(Reply, UnixStream), Error> {
     let unreachable = |source| Error::Unreachable { path: socket.display().to_string(), source };
     let mut stream = UnixStream::connect(socket).map_err(unreachable)?;
-    stream.set_read_timeout(Some(PATIENCE)).map_err(unreachable)?;
+    stream.set_read_timeout(Some(patience)).map_err(unreachable)?;
+    stream.set_write_timeout(Some(patience)).map_err(unreachable)?;
     let wire = to_wire(request).map_err(|e| Error::Usage(e.to_string()))?;
     stream.write_all(&wire).map_err(unreachable)?;
     let mut prefix = [0; 4];

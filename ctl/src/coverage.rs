@@ -3,12 +3,13 @@
 use std::collections::BTreeMap;
 
 use ingero_format::ops::Source;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{model::Trace, time};
 
 /// The time an answer covers. Times are Unix ns.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Window {
     /// Begin of the earliest node's window.
     pub from_ns: i64,
@@ -21,7 +22,7 @@ pub struct Window {
 }
 
 /// One machine's window.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct NodeWindow {
     /// Machine.
     pub node: String,
@@ -32,7 +33,7 @@ pub struct NodeWindow {
 }
 
 /// What may be missing.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Coverage {
     /// Which calls the numbers are over.
     pub population: String,
@@ -55,7 +56,7 @@ pub struct Coverage {
 }
 
 /// Losses of one source and cause.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Lost {
     /// Source.
     pub source: String,

@@ -11,6 +11,7 @@
 //! | [`sqlite`] | traces and findings become a database, and a database traces again |
 //! | [`recording`] | either form, read alike |
 //! | [`explain`] | findings become sentences |
+//! | [`mcp`] | the same answers for AI assistants |
 //! | [`client`], [`verify`], [`demo`] | asking the recorder, checking its files, a whole incident without a GPU |
 //! | [`cli`], [`commands`] | what a person types |
 
@@ -25,6 +26,7 @@ mod explain;
 mod ingero;
 mod investigate;
 mod load;
+mod mcp;
 mod model;
 mod progress;
 mod quantile;
@@ -52,7 +54,8 @@ const PARTIAL: u8 = 5;
 
 fn main() -> ExitCode {
     let cli = Cli::from_arg_matches(&cli::command().get_matches()).unwrap_or_else(|e| e.exit());
-    let mut out = BufWriter::new(std::io::stdout().lock());
+    // Not locked: the MCP server writes from threads of its own.
+    let mut out = BufWriter::new(std::io::stdout());
     let result = commands::run(&cli, &mut out).and_then(|outcome| {
         out.flush()?;
         Ok(outcome)

@@ -5,7 +5,7 @@ use clap::{Command, CommandFactory};
 use super::Cli;
 
 /// By command: lines to type, each with what it is for.
-const EXAMPLES: [(&str, &[(&str, &str)]); 18] = [
+const EXAMPLES: [(&str, &[(&str, &str)]); 19] = [
     ("check", &[("ingeroctl check", "before the first start, and when something is not recorded")]),
     (
         "status",
@@ -74,6 +74,16 @@ const EXAMPLES: [(&str, &[(&str, &str)]); 18] = [
             "ingeroctl query slow.db 'SELECT op, p99_ns FROM op_stats ORDER BY 2 DESC LIMIT 5' --format csv",
             "the five slowest operations",
         )],
+    ),
+    (
+        "mcp",
+        &[
+            ("ingeroctl mcp --db slow.db", "for an assistant that starts it: stdin and stdout"),
+            (
+                "ingeroctl mcp --http 127.0.0.1:8642 --token-file token",
+                "over HTTP, from windows of the running recorder",
+            ),
+        ],
     ),
     (
         "demo",

@@ -4,9 +4,10 @@
 //! made up here could differ from what happens.
 
 use std::{
-    io::Write,
+    io::{self, Read, Write},
     path::{Path, PathBuf},
     process::{Command, Stdio},
+    time::{Duration, Instant},
 };
 
 use serde_json::Value;
@@ -16,6 +17,9 @@ use crate::{
     error::{Error, Outcome},
     table::printable,
 };
+
+/// How long a person may have to wait for the checks.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Arguments.
 #[derive(Debug, clap::Args)]
@@ -32,22 +36,47 @@ pub fn recorder_program() -> PathBuf {
     beside.filter(|p| p.exists()).unwrap_or_else(|| "ingero-recorder".into())
 }
 
+/// What the recorder's program says of this host.
+///
+/// # Errors
+/// If it cannot be run, takes longer than `patience`, or says nothing that can be read.
+pub fn host_report(patience: Duration) -> Result<Value, Error> {
+    let program = recorder_program();
+    let refused = |what: String| Error::Refused(format!("{}: {what}", program.display()));
+    let cannot = |source: io::Error| {
+        refused(format!("cannot be run: {source}; install ingero-recorder beside ingeroctl"))
+    };
+    let mut command = Command::new(&program);
+    command.arg("--check-host").stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::inherit());
+    let mut child = command.spawn().map_err(cannot)?;
+    // Read beside the wait: a long report would fill the pipe.
+    let mut stdout = child.stdout.take();
+    let reader = std::thread::spawn(move || {
+        let mut bytes = Vec::new();
+        let read = stdout.as_mut().map(|out| out.read_to_end(&mut bytes));
+        read.map(|_| bytes).unwrap_or_default()
+    });
+    let begun = Instant::now();
+    while child.try_wait().map_err(cannot)?.is_none() {
+        if begun.elapsed() >= patience {
+            // Both fail only for a child that has ended meanwhile.
+            let _ = child.kill();
+            let _ = child.wait();
+            return Err(refused(format!("--check-host took longer than {patience:?}; try it by hand")));
+        }
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    let bytes = reader.join().unwrap_or_default();
+    serde_json::from_slice(&bytes)
+        .map_err(|_| refused("gave no report; is it of the same version?".to_owned()))
+}
+
 /// Checks and shows.
 ///
 /// # Errors
 /// If the recorder's program cannot be run; [`Error::NotReady`] if something required is missing.
 pub fn run(args: &Args, socket: &Path, out: &mut dyn Write) -> Result<Outcome, Error> {
-    let program = recorder_program();
-    let output =
-        Command::new(&program).arg("--check-host").stderr(Stdio::inherit()).output().map_err(|source| {
-            Error::Refused(format!(
-                "{}: cannot be run: {source}; install ingero-recorder beside ingeroctl",
-                program.display()
-            ))
-        })?;
-    let mut report: Value = serde_json::from_slice(&output.stdout).map_err(|_| {
-        Error::Refused(format!("{}: gave no report; is it of the same version?", program.display()))
-    })?;
+    let mut report = host_report(PATIENCE)?;
     let running = client::ask(socket, &ingero_format::control::Request::Status).is_ok();
     if let Some(object) = report.as_object_mut() {
         object.insert("recorder_running".into(), running.into());

@@ -9,6 +9,7 @@ pub mod demo;
 pub mod explain;
 pub mod import;
 pub mod man;
+pub mod mcp;
 pub mod query;
 pub mod snapshot;
 pub mod snapshots;
@@ -46,6 +47,7 @@ pub fn run(cli: &Cli, out: &mut dyn Write) -> Result<Outcome, Error> {
         Command::Import(args) => import::run(args, out),
         Command::Stats(args) => stats::run(args, out),
         Command::Explain(args) => explain::run(args, out),
+        Command::Mcp(args) => mcp::run(args, socket),
         Command::Query(args) => query::run(args, out),
         Command::Completions(args) => completions::run(args, out),
         Command::Man(args) => man::run(args, out),
@@ -59,4 +61,4 @@ fn json(value: &impl serde::Serialize, out: &mut dyn Write) -> Result<(), Error>
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -1,6 +1,6 @@
 //! `ingeroctl query`.
 
-use std::{io::Write, path::PathBuf, time::Duration};
+use std::{io::Write, ops::ControlFlow, path::PathBuf, sync::Arc, time::Duration};
 
 use rusqlite::{Row, types::ValueRef};
 use serde_json::{Map, Value, json};
@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 use crate::{
     error::{Error, Outcome},
     load::{self, Kind},
-    sqlite::{Limits, Rows, ask},
+    sqlite::{Rows, Stop, ask},
     table::Table,
 };
 
@@ -54,28 +54,28 @@ pub fn run(args: &Args, out: &mut dyn Write) -> Result<Outcome, Error> {
     }
     let time = ingero_format::units::parse_time_ns(&args.timeout)
         .map_err(|e| Error::Usage(format!("--timeout {}: {e}", args.timeout)))?;
-    let limits = Limits { rows: args.limit, time: Duration::from_nanos(time) };
+    let stop = Stop::after(Duration::from_nanos(time));
     let truncated = match args.format {
-        Format::Table => table(args, limits, out)?,
-        Format::Json => json_rows(args, limits, out)?,
-        Format::Csv => ask(&args.path, &args.sql, limits, &mut Csv(out))?,
+        Format::Table => table(args, &stop, out)?,
+        Format::Json => json_rows(args, &stop, out)?,
+        Format::Csv => ask(&args.path, &args.sql, args.limit, &stop, &mut Csv(out))?,
     };
     Ok(Outcome { partial: truncated })
 }
 
-fn table(args: &Args, limits: Limits, out: &mut dyn Write) -> Result<bool, Error> {
+fn table(args: &Args, stop: &Arc<Stop>, out: &mut dyn Write) -> Result<bool, Error> {
     let mut rows = Aligned(Table::with_header(usize::MAX, Vec::new()));
-    let truncated = ask(&args.path, &args.sql, limits, &mut rows)?;
+    let truncated = ask(&args.path, &args.sql, args.limit, stop, &mut rows)?;
     rows.0.write(out)?;
     if truncated {
-        writeln!(out, "more rows than --limit {}", limits.rows.unwrap_or(0))?;
+        writeln!(out, "more rows than --limit {}", args.limit.unwrap_or(0))?;
     }
     Ok(truncated)
 }
 
-fn json_rows(args: &Args, limits: Limits, out: &mut dyn Write) -> Result<bool, Error> {
+fn json_rows(args: &Args, stop: &Arc<Stop>, out: &mut dyn Write) -> Result<bool, Error> {
     let mut rows = Json { out, columns: Vec::new(), first: true };
-    let truncated = ask(&args.path, &args.sql, limits, &mut rows)?;
+    let truncated = ask(&args.path, &args.sql, args.limit, stop, &mut rows)?;
     writeln!(rows.out, "],\"truncated\":{truncated}}}")?;
     Ok(truncated)
 }
@@ -88,9 +88,9 @@ impl Rows for Aligned {
         Ok(())
     }
 
-    fn row(&mut self, row: &Row<'_>) -> Result<(), Error> {
+    fn row(&mut self, row: &Row<'_>) -> Result<ControlFlow<()>, Error> {
         self.0.row(cells(row)?.iter().map(plain));
-        Ok(())
+        Ok(ControlFlow::Continue(()))
     }
 }
 
@@ -101,8 +101,9 @@ impl Rows for Csv<'_> {
         Ok(csv_line(names.into_iter(), self.0)?)
     }
 
-    fn row(&mut self, row: &Row<'_>) -> Result<(), Error> {
-        Ok(csv_line(cells(row)?.iter().map(plain), self.0)?)
+    fn row(&mut self, row: &Row<'_>) -> Result<ControlFlow<()>, Error> {
+        csv_line(cells(row)?.iter().map(plain), self.0)?;
+        Ok(ControlFlow::Continue(()))
     }
 }
 
@@ -119,15 +120,19 @@ impl Rows for Json<'_> {
         Ok(())
     }
 
-    fn row(&mut self, row: &Row<'_>) -> Result<(), Error> {
+    fn row(&mut self, row: &Row<'_>) -> Result<ControlFlow<()>, Error> {
         let object: Map<String, Value> = self.columns.iter().cloned().zip(cells(row)?).collect();
         let comma = if std::mem::take(&mut self.first) { "" } else { "," };
         write!(self.out, "{comma}{}", Value::Object(object))?;
-        Ok(())
+        Ok(ControlFlow::Continue(()))
     }
 }
 
-fn cells(row: &Row<'_>) -> Result<Vec<Value>, Error> {
+/// A row's cells as JSON; of a blob only its length.
+///
+/// # Errors
+/// [`Error::Query`] for a cell that cannot be had.
+pub fn cells(row: &Row<'_>) -> Result<Vec<Value>, Error> {
     let columns = row.as_ref().column_count();
     let cells = (0..columns).map(|i| row.get_ref(i).map(value));
     cells.collect::<rusqlite::Result<_>>().map_err(|e| Error::Query { message: e.to_string() })

@@ -19,7 +19,7 @@ use crate::{
 };
 
 /// An engine that launches each millisecond, and loses its CPU forty times from second 6 on.
-fn incident() -> Draft {
+pub(crate) fn incident() -> Draft {
     let mut draft = Draft::new(10);
     let (mut calls, mut off) = (Vec::new(), Vec::new());
     let mut at = 0;
@@ -58,7 +58,7 @@ fn run(args: &[&str]) -> Result<(Outcome, String), Error> {
     Ok((outcome, String::from_utf8(out).unwrap()))
 }
 
-fn said(args: &[&str]) -> String {
+pub(crate) fn said(args: &[&str]) -> String {
     run(args).unwrap().1
 }
 

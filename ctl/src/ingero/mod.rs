@@ -14,7 +14,7 @@ mod stacks;
 
 use std::path::{Path, PathBuf};
 
-use rusqlite::{Connection, OpenFlags};
+use rusqlite::Connection;
 
 use crate::{error::Error, investigate, model::Trace};
 
@@ -77,20 +77,7 @@ fn open(path: &Path) -> Result<Connection, Error> {
     if crate::load::kind_of(path)? != crate::load::Kind::Database {
         return Err(Error::not_ours(path, "no SQLite database", REMEDY));
     }
-    let mut log = path.as_os_str().to_owned();
-    log.push("-wal");
-    let written = std::fs::metadata(log).is_ok_and(|m| m.len() > 0);
-    let mut uri = String::from("file:");
-    for byte in path.as_os_str().as_encoded_bytes() {
-        match byte {
-            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'/' | b'.' | b'-' | b'_' => uri.push(*byte as char),
-            other => uri.push_str(&format!("%{other:02x}")),
-        }
-    }
-    uri.push_str(if written { "?mode=ro" } else { "?mode=ro&immutable=1" });
-    let flags =
-        OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    Connection::open_with_flags(uri, flags).map_err(Error::database(path))
+    crate::sqlite::open_at_rest(path).map_err(Error::database(path))
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@ use rusqlite::{Connection, OptionalExtension, Result, Row};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
+use super::Lossy;
 use crate::{
     coverage::{self, Coverage, Window},
     error::Error,
@@ -86,7 +87,7 @@ fn op_row(r: &Row<'_>) -> Result<OpRow> {
     Ok(OpRow {
         node: r.get("node")?,
         pid: r.get("pid")?,
-        comm: r.get("comm")?,
+        comm: r.get::<_, Lossy>("comm")?.0,
         layer: r.get("layer")?,
         op: r.get("op")?,
         count: r.get("count")?,
@@ -109,7 +110,7 @@ fn thread_row(r: &Row<'_>) -> Result<ThreadRow> {
         node: r.get("node")?,
         pid: r.get("pid")?,
         tid: r.get("tid")?,
-        comm: r.get("comm")?,
+        comm: r.get::<_, Lossy>("comm")?.0,
         calls: r.get("calls")?,
         off_cpu_count: r.get("off_cpu_count")?,
         off_cpu_ns: r.get("off_cpu_ns")?,
@@ -122,7 +123,7 @@ fn thread_row(r: &Row<'_>) -> Result<ThreadRow> {
 /// `None` for a cause or severity that this version does not know.
 fn finding(r: &Row<'_>) -> Result<Option<Finding>> {
     let json = |column: &str| -> Result<Value> {
-        Ok(serde_json::from_str(&r.get::<_, String>(column)?).unwrap_or_default())
+        Ok(serde_json::from_str(&r.get::<_, Lossy>(column)?.0).unwrap_or_default())
     };
     let (cause, severity): (String, String) = (r.get("cause")?, r.get("severity")?);
     let Some((cause, severity)) = known_cause(&cause, &severity) else { return Ok(None) };
@@ -134,13 +135,13 @@ fn finding(r: &Row<'_>) -> Result<Option<Finding>> {
         node: r.get("node")?,
         pid: r.get("pid")?,
         tid: r.get("tid")?,
-        comm: r.get("comm")?,
+        comm: r.get::<_, Lossy>("comm")?.0,
         from_ns: r.get("from_ns")?,
         to_ns: r.get("to_ns")?,
         attributed_ns: r.get("attributed_ns")?,
         calls_affected: r.get("calls_affected")?,
         calls_total: r.get("calls_total")?,
-        summary: r.get("summary")?,
+        summary: r.get::<_, Lossy>("summary")?.0,
         evidence: json("evidence")?,
         counter_evidence: json("counter_evidence")?,
         coverage: json("coverage")?,

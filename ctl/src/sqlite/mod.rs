@@ -6,16 +6,24 @@
 
 mod answers;
 mod ask;
+mod at_rest;
 mod batch;
 mod insert;
 mod keys;
+mod lossy;
 mod read;
+mod scan;
 mod schema;
+mod stop;
 mod write;
 
 pub use answers::{Answers, answers};
-pub use ask::{Limits, Rows, ask};
+pub use ask::{Rows, ask};
+pub use at_rest::open_at_rest;
+pub use lossy::Lossy;
 pub use read::{open, read};
+pub use scan::{CallRow, Detail, IntervalRow, Scanner, Span, Take, TaskRow};
+pub use stop::Stop;
 pub use write::write;
 
 /// `INGR`: marks our databases among all SQLite files.

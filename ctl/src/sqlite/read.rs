@@ -5,7 +5,7 @@ use std::{
     path::Path,
 };
 
-use rusqlite::{Connection, OpenFlags, Result, Row};
+use rusqlite::{Connection, Result, Row};
 
 use super::{APPLICATION_ID, keys::Keys};
 use crate::{
@@ -21,9 +21,8 @@ use crate::{
 /// # Errors
 /// [`Error::NotOurs`] for another tool's database, [`Error::Database`] for a damaged one.
 pub fn open(path: &Path) -> std::result::Result<Connection, Error> {
-    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let database = Error::database(path);
-    let connection = Connection::open_with_flags(path, flags).map_err(&database)?;
+    let connection = super::open_at_rest(path).map_err(&database)?;
     let id: i32 = connection.query_row("PRAGMA application_id", [], |r| r.get(0)).map_err(&database)?;
     if id != APPLICATION_ID {
         let what = "an SQLite database, but not made by `ingeroctl convert`";

@@ -5,6 +5,7 @@ pub mod text;
 use std::collections::BTreeMap;
 
 use foldhash::{HashMap, HashMapExt};
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::{
@@ -27,7 +28,7 @@ pub struct Stats {
 }
 
 /// An operation of a process.
-#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, JsonSchema)]
 pub struct OpRow {
     /// Machine.
     pub node: String,
@@ -66,7 +67,7 @@ pub struct OpRow {
 }
 
 /// A thread's off-CPU intervals.
-#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, JsonSchema)]
 pub struct ThreadRow {
     /// Machine.
     pub node: String,
