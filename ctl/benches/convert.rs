@@ -3,15 +3,16 @@
 //! ```text
 //! cargo bench -p ingeroctl --bench convert -- --events 1000000,10000000
 //! ```
-//! Prints for each command: wall time, CPU time of the process, events per second of CPU, and its largest
-//! resident memory (anonymous pages and mapped files together). Making the bundle is not in the times.
+//! Prints for each command: wall time, CPU time of the process, events per second of CPU, its largest resident memory
+//! (anonymous pages and mapped files together), and its largest anonymous memory, looked at each 10 ms. Making the
+//! bundle is not in the times.
 #![expect(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, reason = "a bench may stop")]
 
 use std::{
     fs,
     path::Path,
     process::{Command, Stdio},
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use made::bundle;
@@ -32,17 +33,30 @@ fn measure(what: &str, events: usize, args: &[&std::ffi::OsStr]) {
     let mut command = Command::new(env!("CARGO_BIN_EXE_ingeroctl"));
     let child = command.args(args).stdout(Stdio::null()).spawn().unwrap();
     let (mut status, mut usage) = (0, no_usage());
-    // SAFETY: both pointers are to locals of the right types; the child is ours and waited for once.
-    let waited = unsafe { libc::wait4(child.id().cast_signed(), &mut status, 0, &mut usage) };
+    let (pid, mut anonymous, mut waited) = (child.id(), 0, 0);
+    while waited == 0 {
+        anonymous = anonymous.max(anonymous_kib(pid));
+        std::thread::sleep(Duration::from_millis(10));
+        // SAFETY: both pointers are to locals of the right types; the child is ours and waited for once.
+        waited = unsafe { libc::wait4(pid.cast_signed(), &mut status, libc::WNOHANG, &mut usage) };
+    }
     let wall = begun.elapsed().as_secs_f64();
     assert!(waited > 0 && status == 0, "{what}: status {status}");
     let seconds = |t: libc::timeval| t.tv_sec as f64 + t.tv_usec as f64 / 1e6;
     let cpu = seconds(usage.ru_utime) + seconds(usage.ru_stime);
     println!(
-        "  {what:<16} wall {wall:>7.3} s  cpu {cpu:>7.3} s  {:>6.2} M events/s of cpu  peak {:>6} MiB",
+        "  {what:<16} wall {wall:>7.3} s  cpu {cpu:>7.3} s  {:>6.2} M events/s of cpu  peak {:>6} MiB  anonymous {:>5} MiB",
         events as f64 / cpu / 1e6,
         usage.ru_maxrss / 1024,
+        anonymous / 1024,
     );
+}
+
+/// Anonymous memory that a process has now, KiB; 0 if it has ended.
+fn anonymous_kib(pid: u32) -> u64 {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("RssAnon:"));
+    line.and_then(|line| line.trim().strip_suffix(" kB")).map_or(0, |kib| kib.parse().unwrap())
 }
 
 fn no_usage() -> libc::rusage {

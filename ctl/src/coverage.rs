@@ -6,7 +6,10 @@ use ingero_format::ops::Source;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::{model::Trace, time};
+use crate::{
+    model::{Thread, Threads, Trace},
+    time,
+};
 
 /// The time an answer covers. Times are Unix ns.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -176,5 +179,11 @@ fn undecidable(trace: &Trace) -> u64 {
         let begun = holes.partition_point(|(begin, _)| *begin < to);
         begun.checked_sub(1).and_then(|i| holes.get(i)).is_some_and(|(_, end)| *end >= from)
     };
-    trace.calls.iter().filter(|c| inside(c.ts_ns, c.end_ns())).count() as u64
+    let threads = Threads::of(trace);
+    let of_thread = |thread: &Thread| {
+        let count = thread.calls.iter().filter(|c| inside(c.ts_ns, c.end_ns())).count();
+        trace.release(thread);
+        count as u64
+    };
+    threads.iter().map(of_thread).sum()
 }

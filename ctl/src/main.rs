@@ -34,6 +34,7 @@ mod recording;
 mod sqlite;
 mod stats;
 mod table;
+mod tally;
 mod time;
 mod top;
 mod verify;

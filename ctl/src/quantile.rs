@@ -3,8 +3,13 @@
 /// The ceil(percent/100 · n)-th smallest of `sorted`; 0 for an empty slice.
 #[must_use]
 pub fn nearest_rank(sorted: &[i64], percent: usize) -> i64 {
-    let rank = (sorted.len() * percent).div_ceil(100).max(1);
-    sorted.get(rank - 1).or(sorted.last()).copied().unwrap_or(0)
+    sorted.get(rank(sorted.len(), percent)).or(sorted.last()).copied().unwrap_or(0)
+}
+
+/// The place of a quantile among so many values in order.
+#[must_use]
+pub fn rank(values: usize, percent: usize) -> usize {
+    (values * percent).div_ceil(100).max(1) - 1
 }
 
 /// The median, by nearest rank; reorders `values`.

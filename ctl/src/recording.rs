@@ -6,7 +6,7 @@ use crate::{
     error::Error,
     explain::{self, Answer, Question},
     load::{self, Kind},
-    model::Trace,
+    model::{Spool, Trace},
     progress::Progress,
     sqlite::{self, Answers},
     stats::Stats,
@@ -20,7 +20,7 @@ pub fn read(path: &Path, progress: &Progress) -> Result<Vec<Trace>, Error> {
     if load::kind_of(path)? == Kind::Database {
         sqlite::read(path)
     } else {
-        Ok(vec![load::open(path, progress)?])
+        Ok(vec![load::open(path, &Spool::default(), progress)?])
     }
 }
 

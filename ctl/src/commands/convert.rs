@@ -12,6 +12,7 @@ use crate::{
     error::{Error, Outcome},
     investigate::investigate,
     load,
+    model::Spool,
     progress::Progress,
     sqlite,
 };
@@ -91,7 +92,8 @@ pub fn convert(
     progress: &Progress,
 ) -> Result<Converted, Error> {
     distinct(bundles, output)?;
-    let traces = load::open_all(bundles, progress)?;
+    let folder = output.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let traces = load::open_all(bundles, &Spool::in_folder(folder.to_owned()), progress)?;
     let findings = investigate(&traces, None);
     sqlite::write(output, force, &traces, &findings, progress)?;
     let bytes = std::fs::metadata(output).map_err(Error::reading(output))?.len();

@@ -1,70 +1,59 @@
 //! What a call is given before anything is judged: off-CPU time inside it, and whether it is a first use.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet as StdHashSet;
 
+use foldhash::{HashMap, HashMapExt, HashSet, HashSetExt};
 use ingero_format::ops::Group;
 
 use super::limits;
 use crate::{
-    model::{Call, Cursor, FirstUse, Thread, Threads, Trace},
-    quantile,
+    model::{Call, Cursor, FirstUse, OffCpu, Span, Trace, order, spans},
+    tally::Tally,
 };
 
 /// What reading the recording taught about functions, beyond the window.
 #[derive(Clone, Copy, Debug)]
 pub struct Known<'a> {
     /// Process and function: launched before the window.
-    pub launched_before: &'a HashSet<(u32, u64)>,
+    pub launched_before: &'a StdHashSet<(u32, u64)>,
     /// Process and function: the look-up that made it is recorded.
-    pub looked_up: &'a HashSet<(u32, u64)>,
+    pub looked_up: &'a StdHashSet<(u32, u64)>,
 }
 
 /// Fills `off_cpu_ns`, `off_cpu_count` and `first_use` of every call.
 pub fn annotate(trace: &mut Trace, known: &Known<'_>) {
-    let threads = Threads::of(trace);
-    let mut inside = vec![(0, 0); trace.calls.len()];
-    for thread in threads.iter() {
-        off_cpu_inside(trace, thread, &mut inside);
+    for span in spans(trace) {
+        let off_cpu = trace.off_cpu.get(span.off_cpu).unwrap_or_default();
+        let calls = trace.calls.get_mut(span.calls.clone()).unwrap_or_default();
+        off_cpu_inside(calls, off_cpu);
+        trace.calls.release(span.calls);
     }
-    for (call, (ns, count)) in trace.calls.iter_mut().zip(inside) {
-        (call.off_cpu_ns, call.off_cpu_count) = (ns, count);
-    }
-    for (position, first_use) in first_uses(trace, &threads, known) {
+    for (position, first_use) in first_uses(trace, known) {
         if let Some(call) = trace.calls.get_mut(position) {
             call.first_use = first_use;
         }
     }
 }
 
-fn off_cpu_inside(trace: &Trace, thread: &Thread, inside: &mut [(i64, u32)]) {
+fn off_cpu_inside(calls: &mut [Call], off_cpu: &[OffCpu]) {
     let mut cursor = Cursor::default();
-    for position in &thread.calls {
-        let (Some(call), Some(slot)) =
-            (trace.calls.get(*position as usize), inside.get_mut(*position as usize))
-        else {
-            continue;
-        };
+    for call in calls {
+        let (mut inside_ns, mut count) = (0, 0);
         // Calls rise by their starts, also those inside others.
-        for off in cursor.touching(thread, trace, call.ts_ns, call.end_ns()) {
+        for off in cursor.touching(off_cpu, call.ts_ns, call.end_ns()) {
             let ns = off.end_ns().min(call.end_ns()) - off.ts_ns.max(call.ts_ns);
-            slot.0 += ns.max(0);
-            slot.1 += 1;
+            inside_ns += ns.max(0);
+            count += 1;
+        }
+        if (call.off_cpu_ns, call.off_cpu_count) != (inside_ns, count) {
+            (call.off_cpu_ns, call.off_cpu_count) = (inside_ns, count);
         }
     }
 }
 
-type Key = (u32, bool, u64);
-
-fn first_uses(trace: &Trace, threads: &Threads, known: &Known<'_>) -> Vec<(usize, FirstUse)> {
-    let mut seen: HashSet<Key> = HashSet::new();
-    let mut first: Vec<(usize, u32, u64)> = Vec::new();
-    for (position, call) in trace.calls.iter().enumerate() {
-        let Some(function) = call.function() else { continue };
-        let (pid, runtime) = (trace.pid(call.task), call.op >= 0x0800);
-        if seen.insert((pid, runtime, function)) && !known.launched_before.contains(&(pid, function)) {
-            first.push((position, pid, function));
-        }
-    }
+fn first_uses(trace: &Trace, known: &Known<'_>) -> Vec<(usize, FirstUse)> {
+    let mut first = first_launches(trace);
+    first.retain(|(_, pid, function)| !known.launched_before.contains(&(*pid, *function)));
     let recorded_from_start: HashSet<u32> = trace
         .processes
         .iter()
@@ -72,7 +61,7 @@ fn first_uses(trace: &Trace, threads: &Threads, known: &Known<'_>) -> Vec<(usize
         .map(|p| p.pid)
         .collect();
     let warm = warm_on_cpu(trace, &first);
-    let loaded = loaded_just_before(trace, threads);
+    let loaded = loaded_just_before(trace);
     let judge = |(position, pid, function): (usize, u32, u64)| {
         let call = trace.calls.get(position)?;
         let usual = warm.get(&(pid, call.op)).copied();
@@ -92,26 +81,78 @@ fn first_uses(trace: &Trace, threads: &Threads, known: &Known<'_>) -> Vec<(usize
     first.into_iter().filter_map(judge).collect()
 }
 
+/// Of each function and process, the first launch in the window: position, process, function.
+fn first_launches(trace: &Trace) -> Vec<(usize, u32, u64)> {
+    let mut first: HashMap<Key, usize> = HashMap::new();
+    for span in spans(trace) {
+        let mut recent = Recent::default();
+        for (position, call) in calls_of(trace, &span) {
+            let Some(function) = call.function() else { continue };
+            let key = (span.pid, call.op >= 0x0800, function);
+            if recent.is_known(key) {
+                continue;
+            }
+            let place = first.entry(key).or_insert(position);
+            if trace.calls.get(*place).is_some_and(|other| order::calls(call, other).is_lt()) {
+                *place = position;
+            }
+        }
+        trace.calls.release(span.calls);
+    }
+    first.into_iter().map(|((pid, _, function), position)| (position, pid, function)).collect()
+}
+
+/// Process, whether of the runtime, and function.
+type Key = (u32, bool, u64);
+
+/// Functions that a thread launched before: only its first launch of each can be the first of all.
+struct Recent([Option<Key>; 256]);
+
+impl Default for Recent {
+    fn default() -> Self {
+        Self([None; 256])
+    }
+}
+
+impl Recent {
+    /// True if certainly met before.
+    fn is_known(&mut self, key: Key) -> bool {
+        let place = (key.2 ^ key.2 >> 8 ^ key.2 >> 16) as usize % self.0.len();
+        self.0.get_mut(place).is_some_and(|known| known.replace(key) == Some(key))
+    }
+}
+
+fn calls_of<'a>(trace: &'a Trace, span: &Span) -> impl Iterator<Item = (usize, &'a Call)> + use<'a> {
+    (span.calls.start..).zip(trace.calls.get(span.calls.clone()).unwrap_or_default())
+}
+
 /// Median on-CPU time of the launches that are not the first of their function.
 fn warm_on_cpu(trace: &Trace, first: &[(usize, u32, u64)]) -> HashMap<(u32, u16), i64> {
-    let first: HashSet<usize> = first.iter().map(|(position, ..)| *position).collect();
-    let mut values: HashMap<(u32, u16), Vec<i64>> = HashMap::new();
-    for (position, call) in trace.calls.iter().enumerate() {
-        if call.function().is_some() && !first.contains(&position) {
-            values.entry((trace.pid(call.task), call.op)).or_default().push(call.on_cpu_ns());
-        }
+    if first.is_empty() {
+        return HashMap::new();
     }
-    values.into_iter().map(|(key, mut v)| (key, quantile::median(&mut v))).collect()
+    let mut first: Vec<usize> = first.iter().map(|(position, ..)| *position).collect();
+    first.sort_unstable();
+    let mut first = first.into_iter().peekable();
+    let mut values: HashMap<(u32, u16), Tally> = HashMap::new();
+    for span in spans(trace) {
+        for (position, call) in calls_of(trace, &span) {
+            if first.next_if_eq(&position).is_none() && call.function().is_some() {
+                values.entry((span.pid, call.op)).or_default().push(call.on_cpu_ns());
+            }
+        }
+        trace.calls.release(span.calls);
+    }
+    values.into_iter().map(|(key, tally)| (key, tally.sorted().median())).collect()
 }
 
 /// Launches with a load on the same thread inside them or shortly before, no other launch between.
-fn loaded_just_before(trace: &Trace, threads: &Threads) -> HashSet<usize> {
+fn loaded_just_before(trace: &Trace) -> HashSet<usize> {
     let mut found = HashSet::new();
-    for thread in threads.iter() {
+    for span in spans(trace) {
         let mut load_end = i64::MIN;
         let mut launch: Option<(usize, i64)> = None;
-        for position in thread.calls.iter().map(|p| *p as usize) {
-            let Some(call) = trace.calls.get(position) else { continue };
+        for (position, call) in calls_of(trace, &span) {
             if call.group() == Group::Code {
                 load_end = call.end_ns();
                 if let Some((outer, end)) = launch
@@ -127,6 +168,7 @@ fn loaded_just_before(trace: &Trace, threads: &Threads) -> HashSet<usize> {
                 launch = Some((position, call.end_ns()));
             }
         }
+        trace.calls.release(span.calls);
     }
     found
 }

@@ -315,7 +315,7 @@ pub(super) fn undecided_ns(case: &Case<'_>) -> i64 {
 
 fn finding(scene: &Scene<'_>, examined: &Examined<'_>, case: &Case<'_>, severity: Severity) -> Finding {
     let thread = examined.thread;
-    let calls = evidence::Calls::of(scene, examined, case);
+    let calls = evidence::Calls::of(examined, case);
     let facts = evidence::Facts::of(scene, examined, case);
     Finding {
         id: id(scene, examined.thread, case.cause.name, case.from_ns),
@@ -333,7 +333,7 @@ fn finding(scene: &Scene<'_>, examined: &Examined<'_>, case: &Case<'_>, severity
         calls_total: calls.total,
         summary: words::summary(case, &facts),
         evidence: facts.evidence(scene, examined, case),
-        counter_evidence: facts.counter_evidence(scene, examined, case),
+        counter_evidence: facts.counter_evidence(examined, case),
         coverage: evidence::coverage(scene, case),
         advice: json!(words::advice(case, &facts)),
     }

@@ -95,7 +95,7 @@ fn walk(
     let mut ran = to - from;
     let mut deeper = Vec::new();
     let own = scene.threads.by_tid(waker.tid).filter(|t| t.pid == waker.pid);
-    for other in own.into_iter().flat_map(|t| t.off_cpu_in(scene.trace, from, to)) {
+    for other in own.into_iter().flat_map(|t| t.off_cpu_in(from, to)) {
         let (begin, end) = (other.ts_ns.max(from), other.end_ns().min(to));
         let runnable_from = if other.preempted() { other.ts_ns } else { other.runnable_from_ns() };
         let blocked = (runnable_from.clamp(begin, end) - begin).max(0);

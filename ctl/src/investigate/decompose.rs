@@ -125,7 +125,7 @@ pub(super) fn pieces(
         // Most units: nothing happened inside.
         out.extend(undisturbed(unit));
     } else {
-        *out = disturbed(scene, thread, unit, holes);
+        *out = disturbed(scene, thread, unit, holes, cursor);
     }
     if unit.is_gap() && unit.call.readies_code() {
         own_work_before_a_load(scene, thread, out);
@@ -136,7 +136,7 @@ pub(super) fn pieces(
 }
 
 fn on_cpu_throughout(scene: &Scene<'_>, thread: &Thread, unit: &Unit<'_>, cursor: &mut Cursor) -> bool {
-    cursor.touching(thread, scene.trace, unit.from_ns, unit.to_ns).next().is_none()
+    cursor.touching(thread.off_cpu, unit.from_ns, unit.to_ns).next().is_none()
         && touching(scene.host.reclaims(thread.tid), unit.from_ns, unit.to_ns).next().is_none()
 }
 
@@ -146,9 +146,15 @@ fn undisturbed(unit: &Unit<'_>) -> Option<Piece> {
     (piece.dur_ns() > 0).then_some(piece)
 }
 
-fn disturbed(scene: &Scene<'_>, thread: &Thread, unit: &Unit<'_>, holes: Vec<(i64, i64)>) -> Vec<Piece> {
-    let states = states(scene, thread, unit);
-    let contexts = contexts(scene, thread, unit);
+fn disturbed(
+    scene: &Scene<'_>,
+    thread: &Thread,
+    unit: &Unit<'_>,
+    holes: Vec<(i64, i64)>,
+    cursor: &mut Cursor,
+) -> Vec<Piece> {
+    let states = states(cursor.touching(thread.off_cpu, unit.from_ns, unit.to_ns), unit);
+    let contexts = contexts(thread, unit);
     let holes = lost(holes, unit);
     let with_calls = overlay(&states, &contexts);
     let mut out = Vec::with_capacity(with_calls.len());
@@ -206,9 +212,9 @@ fn inside(holes: &[(i64, i64)], unit: &Unit<'_>) -> Vec<(i64, i64)> {
 }
 
 /// What the scheduler says about each moment of the unit.
-fn states<'a>(scene: &Scene<'a>, thread: &'a Thread, unit: &Unit<'_>) -> Vec<Span<State<'a>>> {
+fn states<'a>(off_cpu: impl Iterator<Item = &'a OffCpu>, unit: &Unit<'_>) -> Vec<Span<State<'a>>> {
     let mut out = Partition::new(unit.from_ns, unit.to_ns);
-    for off in thread.off_cpu_in(scene.trace, unit.from_ns, unit.to_ns) {
+    for off in off_cpu {
         out.until(off.ts_ns, State::OnCpu);
         if !off.preempted() {
             out.until(off.runnable_from_ns(), State::Blocked(off));
@@ -219,14 +225,14 @@ fn states<'a>(scene: &Scene<'a>, thread: &'a Thread, unit: &Unit<'_>) -> Vec<Spa
 }
 
 /// The innermost call at each moment; `None` between calls.
-fn contexts<'a>(scene: &Scene<'a>, thread: &'a Thread, unit: &Unit<'a>) -> Vec<Span<Option<&'a Call>>> {
+fn contexts<'a>(thread: &Thread<'a>, unit: &Unit<'a>) -> Vec<Span<Option<&'a Call>>> {
     if unit.is_gap() {
         return vec![(unit.from_ns, unit.to_ns, None)];
     }
     let mut out = Partition::new(unit.from_ns, unit.to_ns);
     let mut open: Vec<&Call> = vec![unit.call];
     let inside = thread.calls.get(unit.place + 1..unit.inside_to).unwrap_or_default();
-    for call in inside.iter().filter_map(|i| scene.trace.calls.get(*i as usize)) {
+    for call in inside {
         while let Some(ended) = open.pop_if(|c| c.end_ns() <= call.ts_ns) {
             out.until(ended.end_ns(), Some(ended));
         }

@@ -20,7 +20,7 @@ use super::{
 };
 use crate::{
     model::{NONE, Task},
-    quantile,
+    tally::Tally,
 };
 
 /// Calls that were slow or came late, of how many.
@@ -31,9 +31,9 @@ pub(super) struct Calls {
 }
 
 impl Calls {
-    pub fn of(scene: &Scene<'_>, examined: &Examined<'_>, case: &Case<'_>) -> Self {
+    pub fn of(examined: &Examined<'_>, case: &Case<'_>) -> Self {
         let affected: BTreeSet<usize> = case.hits.iter().filter_map(|h| h.slow.place).collect();
-        let calls = examined.thread.calls.iter().filter_map(|i| scene.trace.calls.get(*i as usize));
+        let calls = examined.thread.calls.iter();
         // The call that a gap delayed begins when the gap is over.
         let during = calls.filter(|c| c.ts_ns <= case.to_ns && c.end_ns() >= case.from_ns);
         let affected = affected.len() as i64;
@@ -103,7 +103,7 @@ impl Facts {
             }
         }
         let slow_calls = case.hits.iter().filter(|h| h.slow.key != GAP);
-        let first: Vec<_> = slow_calls.filter_map(|h| call_at(scene, examined, h.slow.place)).collect();
+        let first: Vec<_> = slow_calls.filter_map(|h| call_at(examined, h.slow.place)).collect();
         facts.first_uses = first.iter().filter(|c| c.first_use.counts()).count() as i64;
         facts.uncertain_first_uses = first.iter().any(|c| c.first_use == crate::model::FirstUse::Evident);
         (facts.actors, facts.places) = (largest_first(actors), largest_first(places));
@@ -157,28 +157,29 @@ impl Facts {
         let Some(number) = ops::by_name(op).map(|op| op.number) else {
             return json!({"op": op, "ns": ns});
         };
-        let calls = examined.thread.calls.iter().filter_map(|i| scene.trace.calls.get(*i as usize));
-        let mut durations: Vec<i64> = calls.filter(|c| c.op == number).map(|c| c.dur_ns).collect();
-        durations.sort_unstable();
+        let mut durations = Tally::default();
+        let calls = examined.thread.calls.iter().filter(|c| c.op == number);
+        calls.for_each(|c| durations.push(c.dur_ns));
+        let (calls, durations) = (durations.len(), durations.sorted());
         json!({
             "op": op,
             "ns": ns,
-            "calls": durations.len(),
+            "calls": calls,
             "usual_p50_ns": scene.norms.p50_ns(examined.thread.pid, number),
-            "p50_ns": quantile::nearest_rank(&durations, 50),
-            "p99_ns": quantile::nearest_rank(&durations, 99),
-            "max_ns": durations.last().copied().unwrap_or(0),
+            "p50_ns": durations.nearest_rank(50),
+            "p99_ns": durations.nearest_rank(99),
+            "max_ns": durations.max(),
         })
     }
 
-    pub fn counter_evidence(&self, scene: &Scene<'_>, examined: &Examined<'_>, case: &Case<'_>) -> Value {
+    pub fn counter_evidence(&self, examined: &Examined<'_>, case: &Case<'_>) -> Value {
         let without = case.slow.len() - case.hits.len();
         let class = case.cause.classes.first().copied().unwrap_or(Class::OnCpu);
         let touched = examined.bins.touched(class, (case.from_ns, case.to_ns));
         let by_class = by_class(case.slow.iter().flat_map(|s| &s.pieces));
         let own: Vec<String> = case.cause.classes.iter().map(|c| format!("{c:?}")).collect();
         let second = by_class.iter().filter(|(c, _)| !own.contains(c)).max_by_key(|(_, ns)| **ns);
-        let switches = Switches::of(scene, examined.thread, (case.from_ns, case.to_ns));
+        let switches = Switches::of(examined.thread, (case.from_ns, case.to_ns));
         let slow_ns: i64 = case.slow.iter().map(|s| s.dur_ns()).sum();
         let first_use_ns = by_class.get("FirstUse").copied().unwrap_or(0);
         json!({
@@ -211,9 +212,9 @@ struct Switches {
 }
 
 impl Switches {
-    fn of(scene: &Scene<'_>, thread: &crate::model::Thread, (from, to): (i64, i64)) -> Self {
+    fn of(thread: &crate::model::Thread, (from, to): (i64, i64)) -> Self {
         let mut switches = Self::default();
-        for off in thread.off_cpu_in(scene.trace, from, to) {
+        for off in thread.off_cpu_in(from, to) {
             let kind = if off.preempted() { &mut switches.involuntary } else { &mut switches.voluntary };
             *kind += 1;
         }
@@ -281,7 +282,7 @@ fn chains(scene: &Scene<'_>, examined: &Examined<'_>, case: &Case<'_>) -> Vec<Va
     let mut sum: BTreeMap<chain::Leaf, i64> = BTreeMap::new();
     for hit in &case.hits {
         for piece in hit.slow.pieces.iter().filter(|p| followed.contains(&p.class)) {
-            let off = examined.thread.off_cpu_in(scene.trace, piece.from_ns, piece.to_ns).next();
+            let off = examined.thread.off_cpu_in(piece.from_ns, piece.to_ns).next();
             for (leaf, ns) in off.map(|o| chain::follow(scene, examined.thread.tid, o)).unwrap_or_default() {
                 *sum.entry(leaf).or_insert(0) += ns;
             }
@@ -323,25 +324,20 @@ fn place_name(key: u16) -> &'static str {
     if key == GAP { "gap" } else { ops::by_number(key).map_or("unknown call", |op| op.name) }
 }
 
-fn call_at<'a>(
-    scene: &Scene<'a>,
-    examined: &Examined<'_>,
-    place: Option<usize>,
-) -> Option<&'a crate::model::Call> {
-    let position = examined.thread.calls.get(place?)?;
-    scene.trace.calls.get(*position as usize)
+fn call_at<'a>(examined: &Examined<'a>, place: Option<usize>) -> Option<&'a crate::model::Call> {
+    examined.thread.calls.get(place?)
 }
 
 /// The kernel that a load was for: its own, or that of the look-up or launch that follows soon.
 fn kernel_of(scene: &Scene<'_>, examined: &Examined<'_>, slow: &Slow) -> String {
     const FOLLOWING: usize = 16;
     let first = slow.place.unwrap_or(0);
-    let calls = (first..first + FOLLOWING).filter_map(|place| call_at(scene, examined, Some(place)));
+    let calls = (first..first + FOLLOWING).filter_map(|place| call_at(examined, Some(place)));
     let named = calls
         .take_while(|c| c.group() == Group::Code || c.function().is_some() || c.ts_ns <= slow.to_ns)
         .find_map(|c| scene.trace.kernel_shown(c.kernel));
     let handle = || {
-        let call = call_at(scene, examined, slow.place)?;
+        let call = call_at(examined, slow.place)?;
         Some(call.function().map_or_else(|| "not named".to_owned(), |f| format!("{f:#x}")))
     };
     named.map(Cow::into_owned).or_else(handle).unwrap_or_else(|| "not named".to_owned())
@@ -361,7 +357,7 @@ fn timeline(scene: &Scene<'_>, examined: &Examined<'_>, case: &Case<'_>) -> Vec<
     worst.sort_by_key(|h| h.slow.from_ns);
     let mut rows = Vec::new();
     for hit in worst {
-        let call = call_at(scene, examined, hit.slow.place);
+        let call = call_at(examined, hit.slow.place);
         let kernel = call.and_then(|c| scene.trace.kernel_shown(c.kernel));
         rows.push(json!({
             "ts_ns": hit.slow.from_ns,

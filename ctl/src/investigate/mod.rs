@@ -56,6 +56,7 @@ pub fn investigate(traces: &[Trace], pid: Option<u32>) -> Vec<Finding> {
         for thread in threads.iter().filter(|t| pid.is_none_or(|p| t.pid == p)) {
             let examined = thread::Examined::of(&scene, thread);
             findings.extend(cause::findings(&scene, &examined));
+            trace.release(thread);
         }
         findings.extend(life::findings(&scene).into_iter().filter(|f| pid.is_none_or(|p| f.pid == p)));
         cause::compare_threads(&mut findings, &trace.node);

@@ -5,8 +5,8 @@ use ingero_format::ops::Group;
 
 use super::limits;
 use crate::{
-    model::{Call, Trace},
-    quantile,
+    model::{Call, Thread, Threads, Trace},
+    tally::Tally,
 };
 
 /// Usual durations, first uses left out.
@@ -24,29 +24,42 @@ struct Norm {
 }
 
 impl Norms {
-    pub fn of(trace: &Trace) -> Self {
-        let mut all: HashMap<(u32, u16, u32), Samples> = HashMap::new();
-        let tenth_ns = trace.span_ns() / 10 + 1;
-        for call in trace.calls.iter().filter(|c| !c.first_use.counts() && c.timed()) {
-            let samples = all.entry((trace.pid(call.task), call.op, call.kernel)).or_default();
-            let tenth = (call.ts_ns - trace.from_ns).clamp(0, trace.span_ns()) / tenth_ns;
-            samples.push(tenth, call);
-        }
+    pub fn of(trace: &Trace, threads: &Threads) -> Self {
         let mut norms = Self::default();
-        let mut ops: HashMap<(u32, u16), Samples> = HashMap::new();
-        for ((pid, op, kernel), samples) in all {
-            ops.entry((pid, op)).or_default().append(&samples);
-            if trace.kernel(kernel).is_some() {
-                norms.by_kernel.insert((pid, op, kernel), samples.norm());
-            }
-        }
-        for (key, mut samples) in ops {
-            if !samples.on_cpu.is_empty() {
-                norms.warm_on_cpu.insert(key, quantile::median(&mut samples.on_cpu));
-            }
-            norms.by_op.insert(key, samples.norm());
+        let threads: Vec<&Thread> = threads.iter().collect();
+        for process in threads.chunk_by(|a, b| a.pid == b.pid) {
+            norms.learn(trace, process);
         }
         norms
+    }
+
+    /// Takes the calls of a process, which are all in these threads.
+    fn learn(&mut self, trace: &Trace, threads: &[&Thread]) {
+        let Some(pid) = threads.first().map(|t| t.pid) else { return };
+        let mut all: HashMap<(u16, u32), Samples> = HashMap::new();
+        let tenth_ns = trace.span_ns() / 10 + 1;
+        for thread in threads {
+            for call in thread.calls.iter().filter(|c| !c.first_use.counts() && c.timed()) {
+                let samples = all.entry((call.op, call.kernel)).or_default();
+                let tenth = (call.ts_ns - trace.from_ns).clamp(0, trace.span_ns()) / tenth_ns;
+                samples.push(tenth, call);
+            }
+            trace.release(thread);
+        }
+        let mut ops: HashMap<u16, Samples> = HashMap::new();
+        for ((op, kernel), samples) in all {
+            ops.entry(op).or_default().append(&samples);
+            if trace.kernel(kernel).is_some() {
+                self.by_kernel.insert((pid, op, kernel), samples.norm().0);
+            }
+        }
+        for (op, samples) in ops {
+            let (norm, on_cpu) = samples.norm();
+            if !on_cpu.is_empty() {
+                self.warm_on_cpu.insert((pid, op), on_cpu.sorted().median());
+            }
+            self.by_op.insert((pid, op), norm);
+        }
     }
 
     /// From which duration a call is slow; `None` if nothing is known that it could be compared with.
@@ -79,9 +92,9 @@ impl Norms {
 /// Durations, in the tenths of the window in which they lie.
 #[derive(Default)]
 struct Samples {
-    tenths: [Vec<i64>; 10],
+    tenths: [Tally; 10],
     /// Of launches, time on a CPU.
-    on_cpu: Vec<i64>,
+    on_cpu: Tally,
 }
 
 impl Samples {
@@ -95,18 +108,20 @@ impl Samples {
     }
 
     fn append(&mut self, other: &Self) {
-        self.tenths.iter_mut().zip(&other.tenths).for_each(|(own, more)| own.extend(more));
-        self.on_cpu.extend(&other.on_cpu);
+        self.tenths.iter_mut().zip(&other.tenths).for_each(|(own, more)| own.merge(more));
+        self.on_cpu.merge(&other.on_cpu);
     }
 
-    /// The median; where an incident fills most of the window, that of the quietest tenth instead.
-    fn norm(mut self) -> Norm {
-        let mut all = self.tenths.concat();
+    /// The median; where an incident fills most of the window, that of the quietest tenth instead. Also gives the
+    /// times on a CPU.
+    fn norm(self) -> (Norm, Tally) {
+        let mut all = Tally::default();
+        self.tenths.iter().for_each(|tenth| all.merge(tenth));
         let calls = all.len();
-        let p50_ns = quantile::median(&mut all);
-        let enough = self.tenths.iter_mut().filter(|t| t.len() >= limits::NORM_MIN_CALLS);
-        let quietest = enough.map(|t| quantile::median(t)).min().unwrap_or(p50_ns);
+        let p50_ns = all.sorted().median();
+        let enough = self.tenths.into_iter().filter(|t| t.len() >= limits::NORM_MIN_CALLS);
+        let quietest = enough.map(|t| t.sorted().median()).min().unwrap_or(p50_ns);
         let contaminated = p50_ns > quietest.saturating_mul(limits::SLOW_FACTOR);
-        Norm { calls, p50_ns: if contaminated { quietest } else { p50_ns } }
+        (Norm { calls, p50_ns: if contaminated { quietest } else { p50_ns } }, self.on_cpu)
     }
 }

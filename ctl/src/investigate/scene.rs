@@ -18,7 +18,7 @@ use crate::model::{NONE, OffCpu, Thread, Threads, Trace};
 #[derive(Debug)]
 pub(super) struct Scene<'a> {
     pub trace: &'a Trace,
-    pub threads: &'a Threads,
+    pub threads: &'a Threads<'a>,
     pub norms: Norms,
     pub waits: Waits,
     pub compilers: Compilers,
@@ -41,13 +41,13 @@ const RECORDER_THREADS: [&str; 10] =
     ["drain", "seal", "flush", "freeze", "discover", "sample", "nvml", "engines", "symbols", "control"];
 
 impl<'a> Scene<'a> {
-    pub fn of(trace: &'a Trace, threads: &'a Threads) -> Self {
+    pub fn of(trace: &'a Trace, threads: &'a Threads<'a>) -> Self {
         let with_rows = threads.iter().filter(|t| !t.off_cpu.is_empty()).map(|t| t.pid);
         let recorded = trace.processes.iter().map(|p| p.pid).chain(with_rows).collect();
         Self {
             trace,
             threads,
-            norms: Norms::of(trace),
+            norms: Norms::of(trace, threads),
             waits: Waits::of(trace, threads, &recorded),
             compilers: Compilers::of(trace),
             host: HostSide::of(trace),
@@ -96,7 +96,7 @@ impl<'a> Scene<'a> {
         let (from, to) = (off.ts_ns, off.runnable_from_ns());
         let Some(waker) = self.threads.by_tid(waker.tid) else { return true };
         let mut waiting = 0;
-        for other in waker.off_cpu_in(self.trace, from, to) {
+        for other in waker.off_cpu_in(from, to) {
             // A stack is only left out right after another wait: one that waits for its next work has its own.
             let left_out = other.flags & flags::STACK_SKIPPED != 0;
             let waits = match self.waits.kind(other) {

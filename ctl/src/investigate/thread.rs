@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     model::{Cursor, NONE, Thread},
-    quantile,
+    tally::Tally,
 };
 
 /// A unit that was slow.
@@ -44,7 +44,7 @@ impl Slow {
 /// A thread and what its time was spent on.
 #[derive(Debug)]
 pub(super) struct Examined<'a> {
-    pub thread: &'a Thread,
+    pub thread: &'a Thread<'a>,
     pub slow: Vec<Slow>,
     /// Times in which the thread was kept back in units that were not slow.
     pub minor: Vec<Piece>,
@@ -58,7 +58,7 @@ pub(super) struct Examined<'a> {
 }
 
 impl<'a> Examined<'a> {
-    pub fn of(scene: &Scene<'_>, thread: &'a Thread) -> Self {
+    pub fn of(scene: &Scene<'_>, thread: &'a Thread<'a>) -> Self {
         let bins = Bins::new(scene.trace.from_ns, scene.trace.to_ns);
         let mut examined = Self {
             thread,
@@ -78,11 +78,12 @@ impl<'a> Examined<'a> {
     }
 
     fn units(&mut self, scene: &Scene<'_>) {
-        let units = units::of(scene.trace, self.thread);
-        let mut gaps: Vec<i64> = units.iter().filter(|u| u.is_gap()).map(Unit::dur_ns).collect();
-        self.gap_from_ns = (quantile::median(&mut gaps) * limits::GAP_FACTOR).max(limits::GAP_MIN_NS);
+        let mut gaps = Tally::default();
+        units::of(self.thread.calls).filter(Unit::is_gap).for_each(|gap| gaps.push(gap.dur_ns()));
+        self.gap_from_ns = (gaps.sorted().median() * limits::GAP_FACTOR).max(limits::GAP_MIN_NS);
         let (mut cursor, mut pieces) = (Cursor::default(), Vec::new());
-        for unit in &units {
+        for unit in units::of(self.thread.calls) {
+            let unit = &unit;
             let slow = if unit.is_gap() {
                 unit.dur_ns() >= self.gap_from_ns
             } else {
@@ -110,7 +111,7 @@ impl<'a> Examined<'a> {
 
     /// A thread without calls waits most of its time, so only what kept it from running, or disks, count.
     fn off_cpu_only(&mut self, scene: &Scene<'_>) {
-        for off in self.thread.off_cpu.iter().filter_map(|i| scene.trace.off_cpu.get(*i as usize)) {
+        for off in self.thread.off_cpu {
             let blocked_to = if off.preempted() { off.ts_ns } else { off.runnable_from_ns() };
             let blocked = match scene.waits.kind(off) {
                 Wait::Io if scene.is_recorder(off.waker) => Class::Recorder,

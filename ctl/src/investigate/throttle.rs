@@ -32,7 +32,7 @@ impl Throttled {
             let Some(process) = place.get(&thread.pid) else { continue };
             let elsewhere = only == Some(thread.pid) && !accounted(trace, &process.cgroup);
             for (_, steps) in groups.iter().filter(|(group, _)| elsewhere || holds(group, &process.cgroup)) {
-                let found = of_thread(trace, thread, steps);
+                let found = of_thread(thread, steps);
                 if !found.is_empty() {
                     spans.entry(thread.tid).or_insert_with(Vec::new).extend(found);
                 }
@@ -94,11 +94,11 @@ fn groups(trace: &Trace) -> Vec<(String, Vec<Step>)> {
     groups
 }
 
-fn of_thread(trace: &Trace, thread: &Thread, steps: &[Step]) -> Vec<(i64, i64)> {
+fn of_thread(thread: &Thread, steps: &[Step]) -> Vec<(i64, i64)> {
     let mut spans = Vec::new();
     for (from, to, added) in steps {
         let mut waits: Vec<(i64, i64, bool)> = thread
-            .off_cpu_in(trace, *from, *to)
+            .off_cpu_in(*from, *to)
             .filter(|off| off.end_ns() <= *to)
             .map(runnable)
             .filter(|(from, to, _)| from < to)

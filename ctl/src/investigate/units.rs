@@ -1,6 +1,6 @@
 //! Units: a thread's outermost calls, and the gaps between them. They are disjoint.
 
-use crate::model::{Call, Thread, Trace};
+use crate::model::Call;
 
 /// Key of a gap; other keys are operation numbers.
 pub(super) const GAP: u16 = 0;
@@ -32,24 +32,22 @@ impl Unit<'_> {
     }
 }
 
-/// All units of a thread, by time.
-pub(super) fn of<'a>(trace: &'a Trace, thread: &'a Thread) -> Vec<Unit<'a>> {
-    let call_at = |place: usize| thread.calls.get(place).and_then(|i| trace.calls.get(*i as usize));
-    let mut units = Vec::with_capacity(thread.calls.len() * 2);
+/// All units of a thread's calls, by time.
+pub(super) fn of(calls: &[Call]) -> impl Iterator<Item = Unit<'_>> {
     let mut place = 0;
     let mut previous_end: Option<i64> = None;
-    while let Some(call) = call_at(place) {
+    let next = move || {
+        let call = calls.get(place)?;
+        if let Some(from_ns) = previous_end.take().filter(|from| *from < call.ts_ns) {
+            return Some(Unit { from_ns, to_ns: call.ts_ns, key: GAP, call, place, inside_to: place + 1 });
+        }
         let end = call.end_ns();
-        let mut inside_to = place + 1;
-        while call_at(inside_to).is_some_and(|c| c.ts_ns < end) {
-            inside_to += 1;
-        }
-        if let Some(from_ns) = previous_end.filter(|from| *from < call.ts_ns) {
-            units.push(Unit { from_ns, to_ns: call.ts_ns, key: GAP, call, place, inside_to: place + 1 });
-        }
-        units.push(Unit { from_ns: call.ts_ns, to_ns: end, key: call.op, call, place, inside_to });
+        let inside = calls.get(place + 1..).unwrap_or_default().iter().take_while(|c| c.ts_ns < end);
+        let inside_to = place + 1 + inside.count();
+        let unit = Unit { from_ns: call.ts_ns, to_ns: end, key: call.op, call, place, inside_to };
         previous_end = Some(end);
         place = inside_to;
-    }
-    units
+        Some(unit)
+    };
+    std::iter::from_fn(next)
 }

@@ -131,8 +131,7 @@ impl Waits {
     fn guess(&mut self, trace: &Trace, thread: &Thread, recorded: &HashSet<u32>) {
         let mut before: Option<(&OffCpu, Wait)> = None;
         let mut open: Vec<&OffCpu> = Vec::new();
-        let blocked = thread.off_cpu.iter().filter_map(|i| trace.off_cpu.get(*i as usize));
-        for off in blocked.filter(|o| !o.preempted()) {
+        for off in thread.off_cpu.iter().filter(|o| !o.preempted()) {
             if off.flags & flags::STACK_SKIPPED != 0 {
                 open.push(off);
                 continue;

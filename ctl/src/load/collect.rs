@@ -16,11 +16,13 @@ use ingero_format::{
     state::State,
 };
 
-use super::{boots::Boots, dictionary::Dictionary};
+use super::{
+    boots::Boots,
+    dictionary::Dictionary,
+    frames::{FrameAt, Frames, Place},
+    window::{Begin, MAX_TIME_NS, Seen, Window, begin, is_name, placed},
+};
 use crate::model::{ANY_SOURCE, Call};
-
-/// No plausible clock reads more: 2^61 ns are 73 years.
-const MAX_TIME_NS: u64 = 1 << 61;
 
 /// How notes begin that tell of calls which the overhead budget left out.
 pub const BUDGET_NOTE: &str = "overhead budget: ";
@@ -49,7 +51,16 @@ pub(super) struct Collector {
     pub manifests: Vec<Manifest>,
     pub digests: Vec<String>,
     pub damage: Vec<String>,
-    pub events: Vec<Event>,
+    /// Events that are no calls and no off-CPU intervals.
+    pub host: Vec<Event>,
+    /// Calls and off-CPU intervals that are in no frame, or had not ended.
+    pub loose: Vec<Event>,
+    /// Where all other calls and off-CPU intervals are, to be read again.
+    pub frames: Frames,
+    /// Begins of events that had not ended.
+    pub begun: HashSet<Begin>,
+    /// Earliest and latest end of the events taken.
+    pub ends: Option<(u64, u64)>,
     pub missing: Vec<Missing>,
     /// What the overhead budget left out in the window, in words.
     pub left_out: BTreeSet<String>,
@@ -72,16 +83,18 @@ pub(super) struct Collector {
     /// Added to the times of what is being read.
     shift_ns: u64,
     implausible: u64,
-    seen: Option<HashSet<(u64, u8, u64)>>,
+    seen: Option<Seen>,
 }
 
 impl Collector {
-    /// From here on, rows already taken are left out.
+    /// Several files hold parts of one recording: rows already taken are left out.
     pub fn expect_duplicates(&mut self) {
-        if self.seen.is_none() {
-            let taken = self.events.iter().chain(&self.samples).map(|e| identity(e.epoch, &e.row));
-            self.seen = Some(taken.collect());
-        }
+        self.seen = Some(Seen::default());
+    }
+
+    /// True if rows may be in several of the files.
+    pub fn has_duplicates(&self) -> bool {
+        self.seen.is_some()
     }
 
     pub fn digest(&mut self, digest: String) {
@@ -113,8 +126,8 @@ impl Collector {
         Ok(())
     }
 
-    fn window(&self) -> Option<(u64, u64)> {
-        self.manifests.last().map(|m| (m.from_ns, m.to_ns))
+    fn window(&self) -> Window {
+        Window(self.manifests.last().map(|m| (m.from_ns, m.to_ns)))
     }
 
     /// Looks over a segment before any is read.
@@ -136,8 +149,8 @@ impl Collector {
         }
     }
 
-    /// Reads a segment as far as it goes.
-    pub fn segment(&mut self, bytes: &[u8]) -> Result<(), FormatError> {
+    /// Reads a segment as far as it goes; `place` is where it lies.
+    pub fn segment(&mut self, bytes: &[u8], place: Place) -> Result<(), FormatError> {
         let header = segment::Header::read(bytes)?;
         self.anchored(&header);
         self.last_epoch = header.epoch;
@@ -147,6 +160,7 @@ impl Collector {
         }
         let mut hole = false;
         let dictionaries = Dictionaries::collect(bytes, &header);
+        self.frames.begin_segment(place);
         let mut unnamed = 0;
         for step in Scan::new(bytes, &header) {
             match step {
@@ -154,7 +168,7 @@ impl Collector {
                     if std::mem::take(&mut hole) {
                         self.lost_between(previous_ns, self.shifted(frame.first_ns).max(previous_ns));
                     }
-                    match self.frame(&header, &frame, payload, &dictionaries) {
+                    match self.frame(&header, at, &frame, payload, &dictionaries) {
                         Ok(without) => {
                             unnamed += without;
                             previous_ns = previous_ns.max(self.shifted(frame.last_ns));
@@ -178,7 +192,7 @@ impl Collector {
             ));
         }
         if hole {
-            let end = self.window().map_or(previous_ns, |(_, to)| to);
+            let end = self.window().0.map_or(previous_ns, |(_, to)| to);
             self.lost_between(previous_ns, end.max(previous_ns));
         }
         Ok(())
@@ -228,6 +242,7 @@ impl Collector {
     fn frame(
         &mut self,
         segment: &segment::Header,
+        at: u64,
         header: &frame::Header,
         payload: &[u8],
         dictionaries: &Dictionaries,
@@ -250,7 +265,11 @@ impl Collector {
                 if !self.copies.take_frame(epoch, header, dictionaries) {
                     return Ok(0);
                 }
-                decoded.rows.iter().for_each(|row| self.row(epoch, row));
+                let events = decoded.rows.iter().filter(|row| self.row(epoch, row, true)).count();
+                if events > 0 {
+                    let (header, tick_ns, window) = (*header, segment.tick_ns, self.window());
+                    self.frames.add(FrameAt { at, header, tick_ns, epoch, shift_ns: self.shift_ns, window });
+                }
                 Ok(decoded.unnamed)
             }
             _ => Ok(0),
@@ -272,7 +291,7 @@ impl Collector {
                         self.damage.push(format!("head: {} torn rows", slot.torn));
                     }
                     self.place(slot.epoch);
-                    slot.rows.iter().for_each(|row| self.row(slot.epoch, row));
+                    slot.rows.iter().for_each(|row| _ = self.row(slot.epoch, row, false));
                 }
             }
             Err(e) => self.damage.push(e.to_string()),
@@ -284,14 +303,14 @@ impl Collector {
         let epoch = self.last_epoch;
         for mut row in rows {
             row.flags |= flags::OPEN;
-            self.row(epoch, &row);
+            self.row(epoch, &row, false);
         }
     }
 
     /// The file ends too early: its newest part is missing.
     pub fn cut(&mut self) {
         self.damage.push("the file is cut: its newest part is missing".to_owned());
-        if let Some((from, to)) = self.window() {
+        if let Some((from, to)) = self.window().0 {
             self.lost_between(self.newest_ns.clamp(from, to), to);
         }
     }
@@ -301,14 +320,13 @@ impl Collector {
         self.implausible
     }
 
-    fn row(&mut self, epoch: u64, row: &Row) {
-        if row.end_ns > MAX_TIME_NS {
+    /// Takes a row. Of a call or an off-CPU interval in a frame that is read again it only notes how many there are:
+    /// then it gives true.
+    fn row(&mut self, epoch: u64, row: &Row, again: bool) -> bool {
+        let Some(mut row) = placed(row, self.shift_ns) else {
             self.implausible += 1;
-            return;
-        }
-        let mut row = *row;
-        row.dur_ns = row.dur_ns.min(row.end_ns);
-        row.end_ns = self.shifted(row.end_ns);
+            return false;
+        };
         match row.op {
             ops::LOSS => return self.loss(&row),
             ops::SAMPLE => return self.sample(epoch, &row),
@@ -316,51 +334,69 @@ impl Collector {
             ops::COVERED => row.arg0 = self.shifted(row.arg0),
             _ => {}
         }
-        if (ops::TASK_NAME..=ops::ANCHOR).contains(&row.op) {
-            return self.names.meta(epoch, &row);
+        if is_name(row.op) {
+            self.names.meta(epoch, &row);
+            return false;
         }
         self.newest_ns = self.newest_ns.max(row.end_ns);
         self.note_functions(&row);
-        if let Some((from, to)) = self.window()
-            && (row.start_ns() >= to || row.end_ns < from || (row.end_ns == from && row.dur_ns > 0))
-        {
-            if row.end_ns <= from
+        let window = self.window();
+        if !window.holds(&row) {
+            if window.0.is_some_and(|(from, _)| row.end_ns <= from)
                 && let Some(function) = launched(&row)
             {
                 self.launched_before.insert((row.pid, function));
             }
-            return;
+            return false;
         }
-        if let Some(seen) = &mut self.seen
-            && !seen.insert(identity(epoch, &row))
-        {
-            return;
-        }
-        self.events.push(Event { epoch, row });
+        self.take(epoch, row, again)
     }
 
-    fn budget(&mut self, row: &Row) {
+    fn take(&mut self, epoch: u64, row: Row, again: bool) -> bool {
+        let (first, last) = self.ends.unwrap_or((row.end_ns, row.end_ns));
+        self.ends = Some((first.min(row.end_ns), last.max(row.end_ns)));
+        if row.flags & flags::OPEN != 0 {
+            self.begun.insert(begin(&row));
+        }
+        let event = Event { epoch, row };
+        match ops::source(row.op) {
+            source @ (ops::Source::Cuda | ops::Source::Sched) => {
+                self.frames.count(&row, source);
+                if !again {
+                    self.loose.push(event);
+                }
+                return again;
+            }
+            _ if self.seen.as_mut().is_none_or(|seen| seen.is_new(epoch, &row)) => self.host.push(event),
+            _ => {}
+        }
+        false
+    }
+
+    fn budget(&mut self, row: &Row) -> bool {
         const LANES: [&str; 4] = ["launches", "copies", "allocations", "waits and other calls"];
-        if self.window().is_some_and(|(from, to)| !(from..=to).contains(&row.end_ns)) {
-            return;
+        if !self.window().spans(row.end_ns) {
+            return false;
         }
         let how = match row.ret & 0xff {
             1 => "without their ends",
             2 => "at times, without their ends",
             3 => "not at all",
-            _ => return,
+            _ => return false,
         };
         let lanes = LANES.iter().enumerate().filter(|(i, _)| row.flags >> i & 1 == 1);
         self.left_out.extend(
             lanes.map(|(_, lane)| format!("{BUDGET_NOTE}{lane} were recorded {how}, if not all the time")),
         );
+        false
     }
 
-    fn sample(&mut self, epoch: u64, row: &Row) {
-        let inside = self.window().is_none_or(|(from, to)| (from..=to).contains(&row.end_ns));
-        if inside && self.seen.as_mut().is_none_or(|seen| seen.insert(identity(epoch, row))) {
+    fn sample(&mut self, epoch: u64, row: &Row) -> bool {
+        let inside = self.window().spans(row.end_ns);
+        if inside && self.seen.as_mut().is_none_or(|seen| seen.is_new(epoch, row)) {
             self.samples.push(Event { epoch, row: *row });
         }
+        false
     }
 
     fn note_functions(&mut self, row: &Row) {
@@ -385,7 +421,7 @@ impl Collector {
         }
     }
 
-    fn loss(&mut self, row: &Row) {
+    fn loss(&mut self, row: &Row) -> bool {
         self.missing.push(Missing {
             from_ns: row.start_ns(),
             to_ns: row.end_ns,
@@ -394,6 +430,7 @@ impl Collector {
             cpu: u16::try_from(row.tid).unwrap_or(u16::MAX),
             source: u8::try_from(row.flags).unwrap_or(ANY_SOURCE),
         });
+        false
     }
 }
 
@@ -404,12 +441,4 @@ fn plausible(header: &segment::Header) -> bool {
 /// The function that a row launches, if it is a launch.
 fn launched(row: &Row) -> Option<u64> {
     Call { op: row.op, arg0: row.arg0, arg1: row.arg1, ..Call::default() }.function()
-}
-
-/// What makes an event the same event in two files. An open call has no number of its own yet.
-fn identity(epoch: u64, row: &Row) -> (u64, u8, u64) {
-    if row.flags & flags::OPEN != 0 {
-        return (epoch, u8::MAX, u64::from(row.tid) << 32 ^ row.start_ns());
-    }
-    (epoch, ops::source(row.op) as u8, row.origin)
 }

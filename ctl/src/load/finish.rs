@@ -1,33 +1,23 @@
 //! From rows and names in boottime to a [`Trace`] in Unix time.
 
-use std::{
-    cmp::Ordering,
-    collections::{BTreeSet, HashSet},
-    path::Path,
-};
+use std::{cmp::Ordering, collections::BTreeSet, path::Path};
 
-use foldhash::HashMap;
-use ingero_format::{
-    manifest::Manifest,
-    ops::{self, LossCause, Source},
-    row::flags,
-};
+use ingero_format::{manifest::Manifest, ops::LossCause};
 
 use super::{
     collect::{Collector, Event},
     input::hex,
     names::TaskNames,
-    samples,
-    stacks::{Code, StackTable},
+    place, samples,
+    stacks::StackTable,
+    tables::Tables,
 };
 use crate::{
     error::Error,
     investigate,
-    model::{ANY_SOURCE, Call, Facts, HostEvent, Loss, NONE, OffCpu, Process, Trace},
+    model::{ANY_SOURCE, Facts, Loss, Process, Spool, Trace},
+    progress::Progress,
 };
-
-/// Events after which memory of those that were used is given back.
-const GIVE_BACK: usize = 1 << 18;
 
 /// Shifts boottime to Unix time.
 #[derive(Clone, Copy)]
@@ -41,63 +31,51 @@ impl Clock {
     }
 }
 
-/// What is interned while rows become events.
-struct Tables {
-    clock: Clock,
-    names: TaskNames,
-    stacks: StackTable,
-    kernels: KernelNames,
-}
-
 impl Collector {
-    /// Builds the trace.
+    /// Builds the trace: reads calls and off-CPU intervals again, now that it is known what their numbers mean. Large
+    /// tables go into `spool`.
     ///
     /// # Errors
-    /// If nothing that was read says what time the window covers.
-    pub fn finish(mut self, path: &Path) -> Result<Trace, Error> {
+    /// If nothing that was read says what time the window covers, or there is no room for the tables.
+    pub fn finish(mut self, path: &Path, spool: &Spool, progress: &Progress) -> Result<Trace, Error> {
         let anchor = self.manifests.first().map_or_else(|| self.boots.earliest(), |m| m.anchor);
         let clock =
             Clock { offset_ns: anchor.real_ns.cast_signed().wrapping_sub(anchor.boot_ns.cast_signed()) };
         let (from, to) = self.span().ok_or_else(|| {
             Error::not_ours(path, "no window and no events in it", "see what `ingeroctl verify` finds")
         })?;
-        let mut trace = Trace {
-            node: self.node(),
-            from_ns: clock.unix(from),
-            to_ns: clock.unix(to),
-            facts: self.facts(path, clock),
-            ..Trace::default()
-        };
-        self.holes_between_windows();
-        trace.losses = self.losses(clock, (from, to));
         let processes = std::mem::take(&mut self.names.processes);
         let names = TaskNames::new(
             std::mem::take(&mut self.names.tasks),
             processes.values().map(|p| (p.pid, p.comm.clone())).filter(|(_, c)| !c.is_empty()).collect(),
         );
-        let mut tables = Tables {
-            clock,
-            names,
-            stacks: StackTable::new(std::mem::take(&mut self.symbols.kernel), &self.user_symbols),
-            kernels: KernelNames::default(),
-        };
-        let mut events = std::mem::take(&mut self.events);
-        drop_open_rows_that_ended(&mut events);
-        // Dictionaries are filled in this order, so it must not depend on how the file was cut in frames.
-        // Backwards, so that each can be taken from the end and its memory given back.
-        events.sort_unstable_by(|a, b| in_time(b, a));
-        while let Some(event) = events.pop() {
-            tables.event(&self, &mut trace, &event);
-            if events.len().is_multiple_of(GIVE_BACK) {
-                events.shrink_to_fit();
-            }
+        let stacks = StackTable::new(std::mem::take(&mut self.symbols.kernel), &self.user_symbols);
+        let mut tables = Tables::new(clock, names, stacks);
+        let placed = place::place(&self, &mut tables, spool, progress).map_err(|e| spool.failed(e))?;
+        for gone in placed.gone {
+            self.damage.push(format!("rows went while they were read: {}", gone.why));
+            self.lost_between(gone.from_ns, gone.to_ns);
         }
-        (trace.series, trace.samples) = samples::resolve(&self.samples, &self.names, clock);
-        trace.processes = processes.into_values().map(|p| process(clock, p)).collect();
-        trace.tasks = tables.names.into_tasks();
-        trace.stacks = tables.stacks.list;
-        trace.kernels = tables.kernels.list;
-        trace.sort();
+        self.host.sort_unstable_by(in_time);
+        let host_events = self.host.iter().map(|event| tables.host(event)).collect();
+        self.holes_between_windows();
+        let (series, samples) = samples::resolve(&self.samples, &self.names, clock);
+        let mut trace = Trace {
+            node: self.node(),
+            from_ns: clock.unix(from),
+            to_ns: clock.unix(to),
+            facts: self.facts(path, clock),
+            losses: self.losses(clock, (from, to)),
+            processes: processes.into_values().map(|p| process(clock, p)).collect(),
+            calls: placed.calls,
+            off_cpu: placed.off_cpu,
+            host_events,
+            series,
+            samples,
+            ..Trace::default()
+        };
+        tables.finish(&mut trace);
+        trace.sort_all_else();
         let known = investigate::Known { launched_before: &self.launched_before, looked_up: &self.looked_up };
         investigate::annotate(&mut trace, &known);
         Ok(trace)
@@ -110,8 +88,7 @@ impl Collector {
                 self.manifests.iter().fold((from, to), |(f, t), m| (f.min(m.from_ns), t.max(m.to_ns))),
             );
         }
-        let ends = self.events.iter().map(|e| e.row.end_ns);
-        Some((ends.clone().min()?, ends.max()?))
+        self.ends
     }
 
     fn node(&self) -> String {
@@ -202,19 +179,6 @@ fn in_time(a: &Event, b: &Event) -> Ordering {
         .then(a.epoch.cmp(&b.epoch))
 }
 
-/// Of two files, one may hold a call's end and the other only its begin.
-fn drop_open_rows_that_ended(events: &mut Vec<Event>) {
-    let begin = |e: &Event| (e.row.tid, e.row.op, e.row.start_ns());
-    let open = |e: &Event| e.row.flags & flags::OPEN != 0;
-    let begun: HashSet<_> = events.iter().filter(|e| open(e)).map(begin).collect();
-    if begun.is_empty() {
-        return;
-    }
-    let ended: HashSet<_> =
-        events.iter().filter(|e| !open(e) && begun.contains(&begin(e))).map(begin).collect();
-    events.retain(|e| !(open(e) && ended.contains(&begin(e))));
-}
-
 fn process(clock: Clock, p: ingero_format::state::Process) -> Process {
     Process {
         pid: p.pid,
@@ -224,87 +188,5 @@ fn process(clock: Clock, p: ingero_format::state::Process) -> Process {
         exe: p.exe,
         cgroup: p.cgroup,
         libraries: p.libraries,
-    }
-}
-
-impl Tables {
-    fn event(&mut self, from: &Collector, trace: &mut Trace, event: &Event) {
-        let row = &event.row;
-        let task = self.names.own(row.pid, row.tid, row.end_ns);
-        let (ts_ns, dur_ns) =
-            (self.clock.unix(row.start_ns()), i64::try_from(row.dur_ns).unwrap_or(i64::MAX));
-        match ops::source(row.op) {
-            Source::Cuda => {
-                let mut call = Call {
-                    ts_ns,
-                    dur_ns,
-                    arg0: row.arg0,
-                    arg1: row.arg1,
-                    task,
-                    kernel: NONE,
-                    stack: self.stacks.of(from, event, Code::User),
-                    ret: row.ret,
-                    op: row.op,
-                    cpu: row.cpu(),
-                    flags: row.flags,
-                    ..Call::default()
-                };
-                if let Some(function) = call.function() {
-                    call.kernel = self.kernels.of(from, row.pid, function, row.end_ns);
-                } else if call.group() == ops::Group::Code {
-                    call.kernel = self.kernels.of(from, row.pid, row.arg1, row.end_ns);
-                }
-                trace.calls.push(call);
-            }
-            Source::Sched => trace.off_cpu.push(OffCpu {
-                ts_ns,
-                dur_ns,
-                runqueue_ns: i64::try_from(row.arg0).unwrap_or(i64::MAX).min(dur_ns),
-                task,
-                waker: self.names.any((row.arg1 >> 32) as u32, row.end_ns),
-                preemptor: self.names.any(row.arg1 as u32, row.end_ns),
-                stack: self.stacks.of(from, event, Code::Kernel),
-                state: row.ret,
-                cpu: row.cpu(),
-                flags: row.flags,
-            }),
-            Source::Process | Source::Meta | Source::Host => trace.host_events.push(HostEvent {
-                ts_ns,
-                dur_ns,
-                arg0: row.arg0,
-                arg1: row.arg1,
-                task,
-                op: row.op,
-                cpu: row.cpu(),
-            }),
-        }
-    }
-}
-
-/// Kernel names by content; handles are looked up once for each name they may have.
-#[derive(Default)]
-struct KernelNames {
-    list: Vec<String>,
-    by_name: HashMap<String, u32>,
-    /// Handles with at most one name, the common case.
-    single: HashMap<(u32, u64), u32>,
-}
-
-impl KernelNames {
-    fn of(&mut self, from: &Collector, pid: u32, handle: u64, at_ns: u64) -> u32 {
-        if let Some(id) = self.single.get(&(pid, handle)) {
-            return *id;
-        }
-        let id = from.names.handle_name(pid, handle, at_ns).map_or(NONE, |name| {
-            let next = self.list.len() as u32;
-            *self.by_name.entry(name.clone()).or_insert_with(|| {
-                self.list.push(name);
-                next
-            })
-        });
-        if from.names.handles.get(&(pid, handle)).is_none_or(|names| names.len() == 1) {
-            self.single.insert((pid, handle), id);
-        }
-        id
     }
 }

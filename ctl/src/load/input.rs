@@ -5,6 +5,7 @@ use std::{
     fs::{self, File},
     io::Read,
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
 use ingero_format::{
@@ -17,8 +18,15 @@ use ingero_format::{
 };
 use sha2::{Digest, Sha256};
 
-use super::collect::Collector;
-use crate::{error::Error, model::Trace, progress::Progress};
+use super::{
+    collect::Collector,
+    frames::{Input, Place},
+};
+use crate::{
+    error::Error,
+    model::{Spool, Trace},
+    progress::Progress,
+};
 
 /// What a path holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -60,36 +68,41 @@ pub fn kind_of(path: &Path) -> Result<Kind, Error> {
     }
 }
 
-/// Reads one recorded window.
+/// Reads one recorded window; large tables go into `spool`.
 ///
 /// # Errors
 /// If `path` is missing, not ours, or too damaged to give a window.
-pub fn open(path: &Path, progress: &Progress) -> Result<Trace, Error> {
+pub fn open(path: &Path, spool: &Spool, progress: &Progress) -> Result<Trace, Error> {
     let mut collector = Collector::default();
     add(path, &mut collector, progress)?;
-    collector.finish(path)
+    collector.finish(path, spool, progress)
 }
 
 /// Reads several windows: one trace for each machine, windows of the same boot merged into one.
 ///
 /// # Errors
 /// As [`open`], for any of them.
-pub fn open_all(paths: &[PathBuf], progress: &Progress) -> Result<Vec<Trace>, Error> {
-    let mut groups: Vec<(Option<[u8; 16]>, &Path, Collector)> = Vec::new();
+pub fn open_all(paths: &[PathBuf], spool: &Spool, progress: &Progress) -> Result<Vec<Trace>, Error> {
+    let mut groups: Vec<(Option<[u8; 16]>, Vec<&Path>)> = Vec::new();
     for path in paths {
         let boot = boot_of(path)?;
-        let same = groups.iter_mut().find(|(b, ..)| boot.is_some() && *b == boot);
-        if let Some((_, _, collector)) = same {
-            collector.expect_duplicates();
-            add(path, collector, progress)?;
-        } else {
-            let mut collector = Collector::default();
-            add(path, &mut collector, progress)?;
-            groups.push((boot, path, collector));
+        match groups.iter_mut().find(|(b, _)| boot.is_some() && *b == boot) {
+            Some((_, group)) => group.push(path),
+            None => groups.push((boot, vec![path])),
         }
     }
-    let traces = groups.into_iter().map(|(_, path, collector)| collector.finish(path));
-    let mut traces = traces.collect::<Result<Vec<_>, _>>()?;
+    let mut traces = Vec::new();
+    for (_, group) in groups {
+        let mut collector = Collector::default();
+        if group.len() > 1 {
+            collector.expect_duplicates();
+        }
+        for path in &group {
+            add(path, &mut collector, progress)?;
+        }
+        let first = group.first().copied().unwrap_or(Path::new(""));
+        traces.push(collector.finish(first, spool, progress)?);
+    }
     traces.sort_by(|a, b| (&a.node, a.from_ns).cmp(&(&b.node, b.from_ns)));
     Ok(traces)
 }
@@ -109,8 +122,10 @@ fn add(path: &Path, collector: &mut Collector, progress: &Progress) -> Result<()
         Kind::Bundle => add_bundle(path, collector, progress),
         Kind::Folder => add_folder(path, collector, progress),
         Kind::Segment => {
-            let bytes = map(path)?;
-            collector.segment(&bytes).map_err(|e| refused(path, &e))
+            let bytes = Arc::new(map(path)?);
+            let file = collector.frames.file(Input::Mapped(Arc::clone(&bytes)));
+            let place = Place { file, from: 0, len: bytes.len() as u64 };
+            collector.segment(&bytes, place).map_err(|e| refused(path, &e))
         }
         Kind::Database => Err(Error::not_ours(
             path,
@@ -133,7 +148,8 @@ fn map(path: &Path) -> Result<memmap2::Mmap, Error> {
 }
 
 fn add_bundle(path: &Path, collector: &mut Collector, progress: &Progress) -> Result<(), Error> {
-    let bytes = map(path)?;
+    let bytes = Arc::new(map(path)?);
+    let file = collector.frames.file(Input::Mapped(Arc::clone(&bytes)));
     let bundle = Bundle::read(&bytes).map_err(|e| refused(path, &e))?;
     let manifest = bundle.of(MemberKind::Manifest).next().map(|m| Manifest::read(m.payload));
     let manifest = match manifest {
@@ -147,7 +163,7 @@ fn add_bundle(path: &Path, collector: &mut Collector, progress: &Progress) -> Re
         }
     };
     let promised = manifest.segments.clone();
-    collector.digest(hex(&Sha256::digest(&bytes[..])));
+    collector.digest(digest(&bytes, |place| collector.frames.release(Place { file, ..place })));
     collector.manifest(manifest).map_err(|e| refused(path, &e))?;
     for damage in &bundle.damage {
         collector.damage(damage.to_string());
@@ -155,13 +171,18 @@ fn add_bundle(path: &Path, collector: &mut Collector, progress: &Progress) -> Re
     check_small_members(&bundle, collector);
     progress.begin(bytes.len() as u64, "reading");
     bundle.of(MemberKind::Head).for_each(|m| collector.survey_head(m.payload));
-    bundle.of(MemberKind::Segment).for_each(|m| collector.survey(m.payload));
+    for member in bundle.of(MemberKind::Segment) {
+        collector.survey(member.payload);
+        collector.frames.release(Place { file, from: member.offset, len: member.payload.len() as u64 });
+    }
     for member in bundle.of(MemberKind::Segment) {
         let entry = promised.iter().find(|s| s.seq == member.number);
         let len = entry.map_or(member.payload.len(), |e| member.payload.len().min(e.bytes as usize));
-        if let Err(e) = collector.segment(member.payload.get(..len).unwrap_or_default()) {
+        let place = Place { file, from: member.offset, len: len as u64 };
+        if let Err(e) = collector.segment(member.payload.get(..len).unwrap_or_default(), place) {
             collector.damage(format!("segment {}: {}", member.number, e.shifted(member.offset)));
         }
+        collector.frames.release(place);
         progress.at(member.offset + member.payload.len() as u64);
     }
     missing_segments(&bundle, &promised, collector);
@@ -187,6 +208,19 @@ fn add_bundle(path: &Path, collector: &mut Collector, progress: &Progress) -> Re
         collector.cut();
     }
     Ok(())
+}
+
+/// SHA-256 of a file; `done` is told of each part that is not needed for a while.
+fn digest(bytes: &[u8], done: impl Fn(Place)) -> String {
+    const PART: usize = 16 << 20;
+    let mut digest = Sha256::new();
+    let mut from = 0;
+    for part in bytes.chunks(PART) {
+        digest.update(part);
+        done(Place { file: 0, from, len: part.len() as u64 });
+        from += part.len() as u64;
+    }
+    hex(&digest.finalize())
 }
 
 /// What a missing segment held lies between the begins of its neighbours.
@@ -252,7 +286,9 @@ fn add_folder(path: &Path, collector: &mut Collector, progress: &Progress) -> Re
         let seq = file.file_stem().and_then(|s| s.to_str()).and_then(|s| s.parse::<u64>().ok());
         let entry = promised.iter().find(|s| Some(s.seq) == seq);
         let len = entry.map_or(bytes.len(), |e| bytes.len().min(e.bytes as usize));
-        if let Err(e) = collector.segment(bytes.get(..len).unwrap_or_default()) {
+        let place =
+            Place { file: collector.frames.file(Input::Read(file.clone())), from: 0, len: len as u64 };
+        if let Err(e) = collector.segment(bytes.get(..len).unwrap_or_default(), place) {
             collector.damage(format!("{}: {e}", file.display()));
         }
         progress.at(i as u64 + 1);

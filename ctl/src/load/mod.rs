@@ -1,5 +1,9 @@
 //! Opens what was recorded: a bundle, a frozen set, a ring folder, or one segment.
 //!
+//! Everything is read twice: first to learn names, losses and how many events each thread has ([`collect`]), then to
+//! put each event in its place ([`place`]). So there is never more of it in memory than the tables, and those may lie
+//! in a file.
+//!
 //! Reading never stops at damage: what can be read is read, and [`crate::model::Facts::damage`] says
 //! what could not. Files are told apart by their first bytes, never by their names.
 
@@ -7,11 +11,15 @@ mod boots;
 mod collect;
 mod dictionary;
 mod finish;
+mod frames;
 mod input;
 mod names;
 mod parts;
+mod place;
 mod samples;
 mod stacks;
+mod tables;
+mod window;
 
 pub use collect::BUDGET_NOTE;
 pub use input::{Kind, kind_of, open, open_all};

@@ -12,8 +12,8 @@ pub(super) struct TaskNames {
     known: BTreeMap<u32, Vec<(u64, u32, String)>>,
     tasks: Vec<Task>,
     ids: HashMap<Task, u32>,
-    /// Threads that only ever had one name: the common case, found without comparing text.
-    single: HashMap<(u32, u32), u32>,
+    /// Numbers that only ever had one name: the common case, found without comparing text.
+    single: HashMap<u32, u32>,
     process_names: BTreeMap<u32, String>,
 }
 
@@ -30,20 +30,13 @@ impl TaskNames {
         self.tasks
     }
 
-    /// A thread whose process is known, under the name it bore at a time.
-    pub fn own(&mut self, pid: u32, tid: u32, at_ns: u64) -> u32 {
-        if let Some(id) = self.single.get(&(pid, tid)) {
-            return *id;
-        }
+    /// A thread whose process is known, under the name it bore at a time; and whether that is its only one.
+    pub fn own(&mut self, pid: u32, tid: u32, at_ns: u64) -> (u32, bool) {
         let mut names = self.known.get(&tid).map(Vec::as_slice).unwrap_or_default().iter();
         let of_process = names.clone().filter(|(_, p, _)| *p == pid);
         let comm = newest(of_process, at_ns).or_else(|| self.process_names.get(&pid).cloned());
-        let single = names.all(|(_, p, _)| *p == pid) && self.known.get(&tid).is_none_or(|n| n.len() == 1);
-        let id = self.intern(Task { pid, tid, comm: comm.unwrap_or_default() });
-        if single {
-            self.single.insert((pid, tid), id);
-        }
-        id
+        let only = names.all(|(_, p, _)| *p == pid) && self.known.get(&tid).is_none_or(|n| n.len() == 1);
+        (self.intern(Task { pid, tid, comm: comm.unwrap_or_default() }), only)
     }
 
     /// Any thread of the machine; [`NONE`] for thread 0.
@@ -51,10 +44,18 @@ impl TaskNames {
         if tid == 0 {
             return NONE;
         }
+        if let Some(id) = self.single.get(&tid) {
+            return *id;
+        }
         let names = self.known.get(&tid).map(Vec::as_slice).unwrap_or_default();
         let before = names.iter().rev().find(|(since, ..)| *since <= at_ns);
         let task = before.or(names.first()).map(|(_, pid, comm)| Task { pid: *pid, tid, comm: comm.clone() });
-        self.intern(task.unwrap_or(Task { pid: 0, tid, comm: String::new() }))
+        let only = names.len() <= 1;
+        let id = self.intern(task.unwrap_or(Task { pid: 0, tid, comm: String::new() }));
+        if only {
+            self.single.insert(tid, id);
+        }
+        id
     }
 
     fn intern(&mut self, task: Task) -> u32 {
@@ -81,7 +82,7 @@ mod tests {
         let names = vec![(50, 7, "worker".to_owned()), (10, 7, "python".to_owned())];
         let mut tasks = TaskNames::new(BTreeMap::from([(8, names)]), BTreeMap::new());
         let mut comm = |at| {
-            let id = tasks.own(7, 8, at) as usize;
+            let id = tasks.own(7, 8, at).0 as usize;
             tasks.tasks[id].comm.clone()
         };
         assert_eq!([comm(5), comm(10), comm(49), comm(50)], ["python", "python", "python", "worker"]);
@@ -90,7 +91,7 @@ mod tests {
     #[test]
     fn a_thread_nobody_named_takes_its_process_s_name_or_none() {
         let mut tasks = TaskNames::new(BTreeMap::new(), BTreeMap::from([(7, "engine".to_owned())]));
-        let (a, b, idle) = (tasks.own(7, 9, 1), tasks.any(99, 1), tasks.any(0, 1));
+        let (a, b, idle) = (tasks.own(7, 9, 1).0, tasks.any(99, 1), tasks.any(0, 1));
         assert_eq!(idle, NONE);
         let tasks = tasks.into_tasks();
         assert_eq!(tasks[a as usize].comm, "engine");

@@ -87,6 +87,7 @@ mod tests {
             open_all,
             tests::{BEGIN, Draft, meta, read},
         },
+        model::Spool,
         progress::Progress,
     };
 
@@ -148,7 +149,7 @@ mod tests {
         second.manifest.to_ns += 1_000_000_000;
         second.frames[0].0.push(sample(3, 1_500_000_000, 3, 3.0));
         let paths = [first.write(&folder, "a.ingero"), second.write(&folder, "b.ingero")];
-        let traces = open_all(&paths, &Progress::none()).unwrap();
+        let traces = open_all(&paths, &Spool::default(), &Progress::none()).unwrap();
         assert_eq!(traces[0].samples.iter().map(|s| s.value).collect::<Vec<_>>(), [1.0, 2.0, 3.0]);
         let mut cropped = traces[0].clone();
         cropped.crop(cropped.from_ns + 450, cropped.to_ns);

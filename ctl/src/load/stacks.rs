@@ -1,7 +1,8 @@
 //! Stacks by content, their frames named.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 
+use foldhash::{HashMap, HashMapExt};
 use ingero_format::bundle::{UserFrame, UserSymbols};
 
 use super::collect::{Collector, Event};
@@ -22,7 +23,8 @@ pub(super) struct StackTable {
     kernel: BTreeMap<u64, (String, u64)>,
     /// By process and address.
     user: HashMap<(u32, u64), Frame>,
-    by_id: HashMap<(u64, u32, Code), u32>,
+    /// By epoch and id, those of user code also by process.
+    by_id: HashMap<(u64, u32, Code, u32), u32>,
     by_content: HashMap<Stack, u32>,
     pub list: Vec<Stack>,
 }
@@ -50,7 +52,8 @@ impl StackTable {
         if id == 0 {
             return NONE;
         }
-        if let Some(known) = self.by_id.get(&(epoch, id, code)) {
+        let key = (epoch, id, code, if code == Code::User { event.row.pid } else { 0 });
+        if let Some(known) = self.by_id.get(&key) {
             return *known;
         }
         let place = from.names.stack(epoch, id).map_or(NONE, |addresses| {
@@ -64,7 +67,7 @@ impl StackTable {
                 next
             })
         });
-        self.by_id.insert((epoch, id, code), place);
+        self.by_id.insert(key, place);
         place
     }
 

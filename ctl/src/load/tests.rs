@@ -1,6 +1,9 @@
 //! Bundles written with the format crate, read back.
 
-use std::{fs, path::PathBuf};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
 
 use ingero_format::{
     Row,
@@ -19,10 +22,9 @@ use proptest::prelude::*;
 use sha2::{Digest, Sha256};
 use tempfile::TempDir;
 
-use super::open;
 use crate::{
     error::Error,
-    model::{FirstUse, NONE},
+    model::{FirstUse, NONE, Spool, Trace},
     progress::Progress,
 };
 
@@ -188,7 +190,14 @@ pub(crate) fn meta(op: u16, end_ns: u64) -> Row {
     Row { end_ns, pid: 100, tid: 100, op, origin: origin(META_CPU, 0), ..Row::default() }
 }
 
-pub(crate) fn read(draft: &Draft) -> crate::model::Trace {
+/// Reads a window, in memory and by way of files: the same comes out.
+fn open(path: &Path, progress: &Progress) -> Result<Trace, Error> {
+    let trace = super::open(path, &Spool::default(), progress)?;
+    assert_eq!(super::open(path, &Spool::always(), progress)?, trace);
+    Ok(trace)
+}
+
+pub(crate) fn read(draft: &Draft) -> Trace {
     let folder = TempDir::new().unwrap();
     open(&draft.write(&folder, "x.ingero"), &Progress::none()).unwrap()
 }
@@ -328,7 +337,7 @@ fn two_overlapping_windows_of_one_boot_are_one_trace_without_doubles() {
     let mut second = Draft::new(2);
     second.frames.push((vec![launch(1, 30, 5, 0xf1), launch(2, 1_500_000_000, 5, 0xf1)], 0));
     let paths = [first.write(&folder, "a.ingero"), second.write(&folder, "b.ingero")];
-    let traces = super::open_all(&paths, &Progress::none()).unwrap();
+    let traces = super::open_all(&paths, &Spool::always(), &Progress::none()).unwrap();
     assert_eq!(traces.len(), 1);
     assert_eq!(traces[0].calls.len(), 3);
     assert_eq!(traces[0].span_ns(), 2_000_000_000);

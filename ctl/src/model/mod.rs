@@ -6,7 +6,9 @@
 mod crop;
 mod events;
 mod facts;
+pub mod order;
 mod samples;
+mod store;
 mod threads;
 
 pub use events::{
@@ -14,7 +16,8 @@ pub use events::{
 };
 pub use facts::{Facts, Process};
 pub use samples::{Annotation, Sample, Series};
-pub use threads::{Cursor, Thread, Threads};
+pub use store::{Events, Plain, Spool};
+pub use threads::{Cursor, Span, Thread, Threads, spans};
 
 use std::{borrow::Cow, collections::BTreeMap};
 
@@ -62,10 +65,10 @@ pub struct Trace {
     pub kernels: Vec<String>,
     /// Stacks in use.
     pub stacks: Vec<Stack>,
-    /// CUDA calls, by start; a call before those inside it.
-    pub calls: Vec<Call>,
-    /// Off-CPU intervals, by start.
-    pub off_cpu: Vec<OffCpu>,
+    /// CUDA calls, thread by thread (pid and tid), each thread's by start; a call before those inside it.
+    pub calls: Events<Call>,
+    /// Off-CPU intervals, thread by thread, each thread's by start.
+    pub off_cpu: Events<OffCpu>,
     /// Process life, by time.
     pub host_events: Vec<HostEvent>,
     /// Events known not to be here, by time.
@@ -181,17 +184,5 @@ impl Trace {
     #[must_use]
     pub fn span_ns(&self) -> i64 {
         self.to_ns - self.from_ns
-    }
-
-    /// Orders every table by time, with a fixed order among events of one moment.
-    pub fn sort(&mut self) {
-        self.calls
-            .sort_by_key(|c| (c.ts_ns, std::cmp::Reverse(c.dur_ns), c.task, c.op, c.cpu, c.arg0, c.arg1));
-        self.off_cpu.sort_by_key(|o| (o.ts_ns, o.dur_ns, o.task, o.cpu));
-        self.host_events.sort_by_key(|h| (h.ts_ns, h.op, h.task, h.cpu));
-        self.losses.sort_by_key(|l| (l.from_ns, l.to_ns, l.source, l.cpu, l.cause));
-        self.annotations.sort_by(|a, b| (a.ts_ns, &a.labels).cmp(&(b.ts_ns, &b.labels)));
-        self.samples
-            .sort_by(|a, b| (a.ts_ns, a.series).cmp(&(b.ts_ns, b.series)).then(a.value.total_cmp(&b.value)));
     }
 }

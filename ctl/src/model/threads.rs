@@ -1,81 +1,141 @@
 //! A trace's events, thread by thread.
 
 use std::{
-    cmp::Ordering,
     collections::{BTreeMap, HashMap},
+    ops::Range,
 };
 
-use super::{OffCpu, Trace};
+use super::{Call, OffCpu, Task, Trace};
 
-/// Events of one thread, as positions in the trace's tables, by start.
+/// Events of one thread, by start.
 #[derive(Clone, Debug, Default)]
-pub struct Thread {
+pub struct Thread<'a> {
     /// Process id.
     pub pid: u32,
     /// Thread id.
     pub tid: u32,
     /// Its last known name.
     pub comm: String,
-    /// Positions in `calls`.
-    pub calls: Vec<u32>,
-    /// Positions in `off_cpu`.
-    pub off_cpu: Vec<u32>,
+    /// Its calls; a call before those inside it.
+    pub calls: &'a [Call],
+    /// Its off-CPU intervals.
+    pub off_cpu: &'a [OffCpu],
 }
 
 /// All threads of a trace, by pid and tid.
 #[derive(Clone, Debug, Default)]
-pub struct Threads {
-    list: Vec<Thread>,
+pub struct Threads<'a> {
+    list: Vec<Thread<'a>>,
     by_tid: HashMap<u32, usize>,
 }
 
-impl Threads {
-    /// Sorts a trace's events by thread.
+/// Where the events of one thread lie in a trace's tables.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Span {
+    /// Process id.
+    pub pid: u32,
+    /// Thread id.
+    pub tid: u32,
+    /// In `calls`.
+    pub calls: Range<usize>,
+    /// In `off_cpu`.
+    pub off_cpu: Range<usize>,
+}
+
+/// Place of each task's thread among all threads, by pid and tid.
+pub(super) struct Ranks {
+    threads: Vec<(u32, u32)>,
+    of_task: Vec<u32>,
+}
+
+impl Ranks {
+    pub fn of(tasks: &[Task]) -> Self {
+        let mut places: BTreeMap<(u32, u32), u32> = tasks.iter().map(|t| ((t.pid, t.tid), 0)).collect();
+        (0..).zip(places.values_mut()).for_each(|(rank, place)| *place = rank);
+        let rank = |t: &Task| places.get(&(t.pid, t.tid)).copied().unwrap_or(u32::MAX);
+        Self { of_task: tasks.iter().map(rank).collect(), threads: places.into_keys().collect() }
+    }
+
+    /// The place of a task's thread; behind all others for a task that does not exist.
+    pub fn rank(&self, task: u32) -> usize {
+        self.of_task.get(task as usize).map_or(self.threads.len(), |rank| *rank as usize)
+    }
+
+    /// Number of threads.
+    pub fn len(&self) -> usize {
+        self.threads.len()
+    }
+
+    /// Where each thread's part of a table lies that is in order of threads.
+    fn ranges<T>(&self, table: &[T], task: impl Fn(&T) -> u32) -> Vec<Range<usize>> {
+        let mut ranges = vec![0..0; self.len()];
+        let mut from = 0;
+        while let Some(first) = table.get(from) {
+            let rank = self.rank(task(first));
+            let rest = table.get(from..).unwrap_or_default();
+            let to = from + rest.partition_point(|event| self.rank(task(event)) <= rank);
+            if let Some(range) = ranges.get_mut(rank) {
+                *range = from..to;
+            }
+            from = to;
+        }
+        ranges
+    }
+}
+
+/// Where each thread's events lie; threads without any are left out.
+#[must_use]
+pub fn spans(trace: &Trace) -> Vec<Span> {
+    let ranks = Ranks::of(&trace.tasks);
+    let calls = ranks.ranges(&trace.calls, |c| c.task);
+    let off_cpu = ranks.ranges(&trace.off_cpu, |o| o.task);
+    let both = ranks.threads.iter().zip(calls.into_iter().zip(off_cpu));
+    let spans = both.map(|((pid, tid), (calls, off_cpu))| Span { pid: *pid, tid: *tid, calls, off_cpu });
+    spans.filter(|s| !s.calls.is_empty() || !s.off_cpu.is_empty()).collect()
+}
+
+impl Trace {
+    /// Says that a thread's events are not needed for a while ([`super::Events::release`]).
+    pub fn release(&self, thread: &Thread) {
+        let place = |at: *const u8, table: *const u8, size: usize| (at.addr() - table.addr()) / size;
+        let calls = place(thread.calls.as_ptr().cast(), self.calls.as_ptr().cast(), size_of::<Call>());
+        self.calls.release(calls..calls + thread.calls.len());
+        let off_cpu =
+            place(thread.off_cpu.as_ptr().cast(), self.off_cpu.as_ptr().cast(), size_of::<OffCpu>());
+        self.off_cpu.release(off_cpu..off_cpu + thread.off_cpu.len());
+    }
+}
+
+impl<'a> Threads<'a> {
+    /// The threads of a trace that is in order ([`Trace::sort`]).
     #[must_use]
-    pub fn of(trace: &Trace) -> Self {
-        let mut places: BTreeMap<(u32, u32), usize> =
-            trace.tasks.iter().map(|t| ((t.pid, t.tid), 0)).collect();
-        let mut list = Vec::with_capacity(places.len());
-        for (&(pid, tid), place) in &mut places {
-            *place = list.len();
-            list.push(Thread { pid, tid, ..Thread::default() });
-        }
-        let of_task: Vec<usize> =
-            trace.tasks.iter().filter_map(|t| places.get(&(t.pid, t.tid)).copied()).collect();
-        let place = |task: u32| of_task.get(task as usize).copied();
-        for (i, call) in trace.calls.iter().enumerate() {
-            if let Some(thread) = place(call.task).and_then(|p| list.get_mut(p)) {
-                thread.calls.push(i as u32);
-            }
-        }
-        for (i, off) in trace.off_cpu.iter().enumerate() {
-            if let Some(thread) = place(off.task).and_then(|p| list.get_mut(p)) {
-                thread.off_cpu.push(i as u32);
-            }
-        }
-        list.retain(|t| !t.calls.is_empty() || !t.off_cpu.is_empty());
-        for thread in &mut list {
-            thread.comm = last_name(trace, thread);
-        }
+    pub fn of(trace: &'a Trace) -> Self {
+        let thread = |span: Span| {
+            let calls = trace.calls.get(span.calls).unwrap_or_default();
+            let off_cpu = trace.off_cpu.get(span.off_cpu).unwrap_or_default();
+            let comm = last_name(trace, calls, off_cpu);
+            Thread { pid: span.pid, tid: span.tid, comm, calls, off_cpu }
+        };
+        let list: Vec<Thread<'a>> = spans(trace).into_iter().map(thread).collect();
         let by_tid = list.iter().enumerate().map(|(i, t)| (t.tid, i)).collect();
         Self { list, by_tid }
     }
 
     /// The threads, by pid and tid.
-    pub fn iter(&self) -> impl Iterator<Item = &Thread> {
+    pub fn iter(&self) -> impl Iterator<Item = &Thread<'a>> {
         self.list.iter()
     }
 
     /// The thread with an id, if anything of it was recorded.
     #[must_use]
-    pub fn by_tid(&self, tid: u32) -> Option<&Thread> {
+    pub fn by_tid(&self, tid: u32) -> Option<&Thread<'a>> {
         self.by_tid.get(&tid).and_then(|i| self.list.get(*i))
     }
 }
 
-fn last_name(trace: &Trace, thread: &Thread) -> String {
-    let call = thread.calls.last().and_then(|i| trace.calls.get(*i as usize)).map(|c| (c.ts_ns, c.task));
-    let off = thread.off_cpu.last().and_then(|i| trace.off_cpu.get(*i as usize)).map(|o| (o.ts_ns, o.task));
+fn last_name(trace: &Trace, calls: &[Call], off_cpu: &[OffCpu]) -> String {
+    let call = calls.last().map(|c| (c.ts_ns, c.task));
+    let off = off_cpu.last().map(|o| (o.ts_ns, o.task));
     let task = call.max(off).and_then(|(_, task)| trace.task(task));
     task.map_or_else(String::new, |t| t.comm.clone())
 }
@@ -89,38 +149,22 @@ impl Cursor {
     /// later question may begin before `from_ns`.
     pub fn touching<'a>(
         &mut self,
-        thread: &'a Thread,
-        trace: &'a Trace,
+        off_cpu: &'a [OffCpu],
         from_ns: i64,
         to_ns: i64,
     ) -> impl Iterator<Item = &'a OffCpu> + use<'a> {
-        let get = move |i: &u32| trace.off_cpu.get(*i as usize);
-        while thread.off_cpu.get(self.0).and_then(get).is_some_and(|o| o.end_ns() <= from_ns) {
+        while off_cpu.get(self.0).is_some_and(|o| o.end_ns() <= from_ns) {
             self.0 += 1;
         }
-        let rest = thread.off_cpu.get(self.0..).unwrap_or_default();
-        rest.iter().filter_map(get).take_while(move |o| o.ts_ns < to_ns)
+        off_cpu.get(self.0..).unwrap_or_default().iter().take_while(move |o| o.ts_ns < to_ns)
     }
 }
 
-impl Thread {
+impl<'a> Thread<'a> {
     /// Off-CPU intervals that touch `[from_ns, to_ns)`, by start.
-    pub fn off_cpu_in<'a>(
-        &'a self,
-        trace: &'a Trace,
-        from_ns: i64,
-        to_ns: i64,
-    ) -> impl Iterator<Item = &'a OffCpu> {
-        let get = |i: &u32| trace.off_cpu.get(*i as usize);
+    pub fn off_cpu_in(&self, from_ns: i64, to_ns: i64) -> impl Iterator<Item = &'a OffCpu> + use<'a> {
         // A thread's intervals are disjoint, so their ends rise as their starts do.
-        let first = self
-            .off_cpu
-            .binary_search_by(|i| {
-                let ends_before = get(i).is_some_and(|o| o.end_ns() <= from_ns);
-                if ends_before { Ordering::Less } else { Ordering::Greater }
-            })
-            .unwrap_or_else(|at| at);
-        let rest = self.off_cpu.get(first..).unwrap_or_default();
-        rest.iter().filter_map(get).take_while(move |o| o.ts_ns < to_ns)
+        let first = self.off_cpu.partition_point(|o| o.end_ns() <= from_ns);
+        self.off_cpu.get(first..).unwrap_or_default().iter().take_while(move |o| o.ts_ns < to_ns)
     }
 }

@@ -1,6 +1,6 @@
 //! Fills the tables. Every order is fixed by the traces, so that equal traces give equal bytes.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use foldhash::{HashMap, HashMapExt};
 use ingero_format::{container::Placement, ops};
@@ -10,10 +10,12 @@ use serde_json::json;
 use super::{
     batch::Batch,
     keys::{Keys, Ties},
+    survey::Survey,
+    timeline,
 };
 use crate::{
     investigate::Finding,
-    model::{self, Call, NONE, Trace, shown_kernel},
+    model::{self, Call, HostEvent, NONE, Threads, Trace, shown_kernel},
     progress::Progress,
     stats,
 };
@@ -21,44 +23,7 @@ use crate::{
 /// Length of a bucket of `rates`.
 const BUCKET_NS: i64 = 1_000_000_000;
 /// Rows between two steps of the progress bar.
-const STEP: usize = 1 << 14;
-
-/// Rows of each big table over all nodes, by time: time, node, position.
-pub(super) struct Order {
-    calls: Vec<(i64, u32, u32)>,
-    off_cpu: Vec<(i64, u32, u32)>,
-    host: Vec<(i64, u32, u32)>,
-}
-
-impl Order {
-    pub fn of(traces: &[Trace]) -> Self {
-        let order = |times: &dyn Fn(&Trace) -> Vec<i64>| {
-            let mut rows = Vec::new();
-            for (node, trace) in traces.iter().enumerate() {
-                let times = times(trace).into_iter().enumerate();
-                rows.extend(times.map(|(i, ts)| (ts, node as u32, i as u32)));
-            }
-            // Each node's own rows lie in order already.
-            if traces.len() > 1 {
-                rows.sort_unstable();
-            }
-            rows
-        };
-        Self {
-            calls: order(&|t| t.calls.iter().map(|c| c.ts_ns).collect()),
-            off_cpu: order(&|t| t.off_cpu.iter().map(|o| o.ts_ns).collect()),
-            host: order(&|t| t.host_events.iter().map(|h| h.ts_ns).collect()),
-        }
-    }
-
-    pub fn times(&self) -> [impl Iterator<Item = i64> + '_; 3] {
-        [&self.calls, &self.off_cpu, &self.host].map(|rows| rows.iter().map(|(ts, ..)| *ts))
-    }
-
-    fn rows(&self) -> usize {
-        self.calls.len() + self.off_cpu.len() + self.host.len()
-    }
-}
+const STEP: u64 = 1 << 14;
 
 /// Where each node's dictionary entries begin in the common tables.
 #[derive(Clone, Copy, Default)]
@@ -93,7 +58,7 @@ pub(super) fn all(
     db: &Connection,
     traces: &[Trace],
     findings: &[Finding],
-    order: &Order,
+    survey: &Survey,
     keys: Keys,
     progress: &Progress,
 ) -> Result<()> {
@@ -102,11 +67,11 @@ pub(super) fn all(
     for ((node, trace), base) in traces.iter().enumerate().zip(&bases) {
         dictionaries(db, node as i64 + 1, trace, *base)?;
     }
-    names(db, traces)?;
-    progress.begin(order.rows() as u64, "writing");
-    calls(db, traces, &bases, &order.calls, keys, progress)?;
-    off_cpu(db, traces, &bases, &order.off_cpu, keys)?;
-    host(db, traces, &bases, &order.host, keys)?;
+    names(db, traces, survey)?;
+    progress.begin(survey.rows, "writing");
+    calls(db, traces, &bases, keys, progress)?;
+    off_cpu(db, traces, &bases, keys)?;
+    host(db, &survey.host, &bases, keys)?;
     samples(db, traces, &bases)?;
     annotations(db, traces)?;
     for trace in traces {
@@ -179,19 +144,15 @@ fn processes(db: &Connection, node: i64, trace: &Trace) -> Result<()> {
     Ok(())
 }
 
-fn names(db: &Connection, traces: &[Trace]) -> Result<()> {
-    let calls = traces.iter().flat_map(|t| t.calls.iter().map(|c| c.op));
-    let host = traces.iter().flat_map(|t| t.host_events.iter().map(|h| h.op));
+fn names(db: &Connection, traces: &[Trace], survey: &Survey) -> Result<()> {
     let mut insert = db.prepare("INSERT INTO op VALUES(?,?,?,?)")?;
-    for op in calls.chain(host).collect::<BTreeSet<u16>>() {
+    for op in survey.ops() {
         let spelled = traces.iter().find_map(|t| t.spellings.contains_key(&op).then(|| t.op_name(op)));
         let (name, layer) = spelled.unwrap_or_else(|| model::op_name(op));
         insert.execute(params![op, name, layer, ops::family(op)])?;
     }
-    let intervals = traces.iter().flat_map(|t| &t.off_cpu);
-    let states: BTreeMap<i32, &str> = intervals.map(|o| (o.state, o.state_bits_name())).collect();
     let mut insert = db.prepare("INSERT INTO task_state VALUES(?,?)")?;
-    for (bits, name) in states {
+    for (bits, name) in &survey.states {
         insert.execute(params![bits, name])?;
     }
     Ok(())
@@ -200,24 +161,15 @@ fn names(db: &Connection, traces: &[Trace]) -> Result<()> {
 /// What many calls have in common.
 type Detail = (u16, u64, u64, i32, Option<i64>, Option<i64>, u16, u8);
 
-fn calls(
-    db: &Connection,
-    traces: &[Trace],
-    bases: &[Bases],
-    order: &[(i64, u32, u32)],
-    keys: Keys,
-    progress: &Progress,
-) -> Result<()> {
+fn calls(db: &Connection, traces: &[Trace], bases: &[Bases], keys: Keys, progress: &Progress) -> Result<()> {
     let mut details: HashMap<Detail, i64> = HashMap::new();
     let mut ties = Ties::default();
     let mut insert_detail = db.prepare("INSERT INTO detail VALUES(?,?,?,?,?,?,?,?,?)")?;
     let mut insert = Batch::new(db, "call", 7)?;
-    for (n, (ts, node, i)) in order.iter().enumerate() {
-        let (Some(trace), Some(base)) = (traces.get(*node as usize), bases.get(*node as usize)) else {
-            continue;
-        };
-        let Some(call) = trace.calls.get(*i as usize) else { continue };
-        let detail = detail(call, *base);
+    let mut written = 0;
+    timeline::calls(traces).visit(|node, call| {
+        let base = bases.get(node).copied().unwrap_or_default();
+        let detail = detail(call, base);
         let next = details.len() as i64 + 1;
         let detail_id = match details.get(&detail) {
             Some(id) => *id,
@@ -230,8 +182,12 @@ fn calls(
             }
         };
         let off = (call.off_cpu_count > 0).then_some((call.off_cpu_ns, call.off_cpu_count));
-        let key = keys.key(*ts, ties.next(*ts));
+        let key = keys.key(call.ts_ns, ties.next(call.ts_ns));
         let task = id(base.task, call.task);
+        written += 1;
+        if written % STEP == 0 {
+            progress.at(written);
+        }
         insert.row(&[
             Some(key),
             Some(call.dur_ns),
@@ -240,11 +196,8 @@ fn calls(
             Some(detail_id),
             off.map(|o| o.0),
             off.map(|o| o.1.into()),
-        ])?;
-        if n % STEP == 0 {
-            progress.at(n as u64);
-        }
-    }
+        ])
+    })?;
     insert.finish()
 }
 
@@ -253,22 +206,13 @@ fn detail(call: &Call, base: Bases) -> Detail {
     (call.op, call.arg0, call.arg1, call.ret, kernel, stack, call.flags, call.first_use as u8)
 }
 
-fn off_cpu(
-    db: &Connection,
-    traces: &[Trace],
-    bases: &[Bases],
-    order: &[(i64, u32, u32)],
-    keys: Keys,
-) -> Result<()> {
+fn off_cpu(db: &Connection, traces: &[Trace], bases: &[Bases], keys: Keys) -> Result<()> {
     let mut ties = Ties::default();
     let mut insert = Batch::new(db, "interval", 10)?;
-    for (ts, node, i) in order {
-        let (Some(trace), Some(base)) = (traces.get(*node as usize), bases.get(*node as usize)) else {
-            continue;
-        };
-        let Some(o) = trace.off_cpu.get(*i as usize) else { continue };
+    timeline::off_cpu(traces).visit(|node, o| {
+        let base = bases.get(node).copied().unwrap_or_default();
         insert.row(&[
-            Some(keys.key(*ts, ties.next(*ts))),
+            Some(keys.key(o.ts_ns, ties.next(o.ts_ns))),
             Some(o.dur_ns),
             id(base.task, o.task),
             Some(o.cpu.into()),
@@ -278,26 +222,17 @@ fn off_cpu(
             id(base.task, o.preemptor),
             id(base.stack, o.stack),
             Some(o.flags.into()),
-        ])?;
-    }
+        ])
+    })?;
     insert.finish()
 }
 
-fn host(
-    db: &Connection,
-    traces: &[Trace],
-    bases: &[Bases],
-    order: &[(i64, u32, u32)],
-    keys: Keys,
-) -> Result<()> {
+fn host(db: &Connection, events: &[(usize, &HostEvent)], bases: &[Bases], keys: Keys) -> Result<()> {
     let mut ties = Ties::default();
     let mut insert = db.prepare("INSERT INTO host VALUES(?,?,?,?,?,?,?)")?;
-    for (ts, node, i) in order {
-        let (Some(trace), Some(base)) = (traces.get(*node as usize), bases.get(*node as usize)) else {
-            continue;
-        };
-        let Some(h) = trace.host_events.get(*i as usize) else { continue };
-        let key = keys.key(*ts, ties.next(*ts));
+    for (node, h) in events {
+        let base = bases.get(*node).copied().unwrap_or_default();
+        let key = keys.key(h.ts_ns, ties.next(h.ts_ns));
         let (arg0, arg1) = (h.arg0.cast_signed(), h.arg1.cast_signed());
         insert.execute(params![key, h.dur_ns, id(base.task, h.task), h.cpu, h.op, arg0, arg1])?;
     }
@@ -354,11 +289,14 @@ fn op_stats(db: &Connection, trace: &Trace) -> Result<()> {
 
 fn rates(db: &Connection, trace: &Trace) -> Result<()> {
     let mut buckets: HashMap<(u32, u16, i64), (i64, i64)> = HashMap::new();
-    for call in &trace.calls {
-        let begin = call.ts_ns.div_euclid(BUCKET_NS) * BUCKET_NS;
-        let bucket = buckets.entry((trace.pid(call.task), call.op, begin)).or_default();
-        bucket.0 += 1;
-        bucket.1 = bucket.1.saturating_add(call.dur_ns);
+    for thread in Threads::of(trace).iter() {
+        for call in thread.calls {
+            let begin = call.ts_ns.div_euclid(BUCKET_NS) * BUCKET_NS;
+            let bucket = buckets.entry((thread.pid, call.op, begin)).or_default();
+            bucket.0 += 1;
+            bucket.1 = bucket.1.saturating_add(call.dur_ns);
+        }
+        trace.release(thread);
     }
     let mut insert = db.prepare("INSERT INTO rates VALUES(?,?,?,?,?,?,?)")?;
     let buckets: BTreeMap<_, _> = buckets.into_iter().collect();

@@ -12,26 +12,6 @@ pub struct Keys {
 }
 
 impl Keys {
-    /// Finds base and bits for several tables; each is a list of rising times.
-    ///
-    /// `None` if the times lie so far apart that keys would not fit 63 bits.
-    pub fn fitting<I: Iterator<Item = i64>>(tables: impl IntoIterator<Item = I>) -> Option<Self> {
-        let (mut base, mut last, mut most) = (i64::MAX, i64::MIN, 0);
-        for table in tables {
-            let mut ties = Ties::default();
-            for ts in table {
-                (base, last) = (base.min(ts), last.max(ts));
-                most = most.max(ties.next(ts));
-            }
-        }
-        if base > last {
-            return Some(Self { base_ns: 0, bits: 0 });
-        }
-        let bits = (most as u64 + 1).next_power_of_two().trailing_zeros();
-        let range = last.checked_sub(base)?;
-        (range.leading_zeros() > bits).then_some(Self { base_ns: base, bits })
-    }
-
     /// The time of a key.
     #[must_use]
     pub fn ts_ns(self, key: i64) -> i64 {
@@ -42,6 +22,45 @@ impl Keys {
     #[must_use]
     pub fn key(self, ts_ns: i64, tie: i64) -> i64 {
         ((ts_ns - self.base_ns) << self.bits) | tie
+    }
+}
+
+/// Finds the keys that fit several tables, each a list of rising times.
+#[derive(Debug)]
+pub struct Fit {
+    base: i64,
+    last: i64,
+    most: i64,
+    ties: Ties,
+}
+
+impl Default for Fit {
+    fn default() -> Self {
+        Self { base: i64::MAX, last: i64::MIN, most: 0, ties: Ties::default() }
+    }
+}
+
+impl Fit {
+    /// The times that follow are of another table.
+    pub fn begin_table(&mut self) {
+        self.ties = Ties::default();
+    }
+
+    /// Takes the next time.
+    pub fn take(&mut self, ts_ns: i64) {
+        (self.base, self.last) = (self.base.min(ts_ns), self.last.max(ts_ns));
+        self.most = self.most.max(self.ties.next(ts_ns));
+    }
+
+    /// Base and bits; `None` if the times lie so far apart that keys would not fit 63 bits.
+    #[must_use]
+    pub fn keys(&self) -> Option<Keys> {
+        if self.base > self.last {
+            return Some(Keys { base_ns: 0, bits: 0 });
+        }
+        let bits = (self.most as u64 + 1).next_power_of_two().trailing_zeros();
+        let range = self.last.checked_sub(self.base)?;
+        (range.leading_zeros() > bits).then_some(Keys { base_ns: self.base, bits })
     }
 }
 
@@ -65,10 +84,16 @@ impl Ties {
 mod tests {
     use super::*;
 
+    fn fitting(times: &[i64]) -> Option<Keys> {
+        let mut fit = Fit::default();
+        times.iter().for_each(|ts| fit.take(*ts));
+        fit.keys()
+    }
+
     #[test]
     fn ties_do_not_change_the_time() {
         let times = [5, 7, 7, 7, 9];
-        let keys = Keys::fitting([times.into_iter()]).unwrap();
+        let keys = fitting(&times).unwrap();
         assert_eq!(keys, Keys { base_ns: 5, bits: 2 });
         let mut ties = Ties::default();
         let made: Vec<i64> = times.iter().map(|ts| keys.key(*ts, ties.next(*ts))).collect();
@@ -78,8 +103,8 @@ mod tests {
 
     #[test]
     fn times_too_far_apart_are_refused() {
-        assert!(Keys::fitting([[0, 0, i64::MAX].into_iter()]).is_none());
-        assert!(Keys::fitting([[i64::MIN, 0].into_iter()]).is_none());
-        assert!(Keys::fitting([[0, i64::MAX].into_iter()]).is_some());
+        assert!(fitting(&[0, 0, i64::MAX]).is_none());
+        assert!(fitting(&[i64::MIN, 0]).is_none());
+        assert!(fitting(&[0, i64::MAX]).is_some());
     }
 }

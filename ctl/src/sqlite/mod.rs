@@ -15,6 +15,8 @@ mod read;
 mod scan;
 mod schema;
 mod stop;
+mod survey;
+mod timeline;
 mod write;
 
 pub use answers::{Answers, answers};

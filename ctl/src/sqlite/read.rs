@@ -204,7 +204,7 @@ impl Reader<'_> {
             Ok(())
         })?;
         for (trace, list) in self.traces.iter_mut().zip(lists) {
-            trace.calls = list;
+            trace.calls = list.into();
         }
         Ok(())
     }
@@ -231,7 +231,7 @@ impl Reader<'_> {
             Ok(())
         })?;
         for (trace, list) in self.traces.iter_mut().zip(lists) {
-            trace.off_cpu = list;
+            trace.off_cpu = list.into();
         }
         Ok(())
     }

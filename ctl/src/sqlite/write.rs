@@ -8,7 +8,7 @@ use std::{
 
 use rusqlite::{Connection, OpenFlags};
 
-use super::{APPLICATION_ID, SCHEMA_VERSION, insert, keys::Keys, schema};
+use super::{APPLICATION_ID, SCHEMA_VERSION, insert, schema, survey::Survey};
 use crate::{error::Error, investigate::Finding, model::Trace, progress::Progress};
 
 /// Writes traces and findings to `path`; an existing file is replaced only with `force`.
@@ -66,8 +66,8 @@ impl Drop for Unfinished {
 
 fn fill(path: &Path, traces: &[Trace], findings: &[Finding], progress: &Progress) -> Result<(), Error> {
     let database = Error::database(path);
-    let tables = insert::Order::of(traces);
-    let keys = Keys::fitting(tables.times()).ok_or_else(|| {
+    let survey = Survey::of(traces);
+    let keys = survey.keys().ok_or_else(|| {
         Error::Usage("the windows lie too far apart for one database; convert them into several".to_owned())
     })?;
     let mut connection = Connection::open_with_flags(
@@ -84,7 +84,7 @@ fn fill(path: &Path, traces: &[Trace], findings: &[Finding], progress: &Progress
         .map_err(&database)?;
     let transaction = connection.transaction().map_err(&database)?;
     transaction.execute_batch(schema::TABLES).map_err(&database)?;
-    insert::all(&transaction, traces, findings, &tables, keys, progress).map_err(&database)?;
+    insert::all(&transaction, traces, findings, &survey, keys, progress).map_err(&database)?;
     transaction.execute_batch(&schema::views(keys)).map_err(&database)?;
     transaction.commit().map_err(&database)?;
     connection.close().map_err(|(_, e)| database(e))

@@ -10,8 +10,8 @@ use serde::Serialize;
 
 use crate::{
     coverage::{self, Coverage, Window},
-    model::{Threads, Trace},
-    quantile,
+    model::{Thread, Threads, Trace},
+    tally::Tally,
 };
 
 /// What `stats` answers. Durations are ns; quantiles nearest rank over all calls of the row.
@@ -123,23 +123,26 @@ impl Stats {
 /// One row for each process and operation of a node, by pid and operation number.
 #[must_use]
 pub fn op_rows(trace: &Trace) -> Vec<OpRow> {
-    let mut rows: HashMap<(u32, u16), (OpRow, Vec<i64>)> = HashMap::new();
-    for call in &trace.calls {
-        let (row, durations) = rows.entry((trace.pid(call.task), call.op)).or_default();
-        row.total_ns = row.total_ns.saturating_add(call.dur_ns);
-        if call.first_use.counts() {
-            row.first_use_count += 1;
-            row.first_use_ns += call.dur_ns;
+    let mut rows: HashMap<(u32, u16), (OpRow, Tally)> = HashMap::new();
+    for thread in Threads::of(trace).iter() {
+        for call in thread.calls {
+            let (row, durations) = rows.entry((thread.pid, call.op)).or_default();
+            row.total_ns = row.total_ns.saturating_add(call.dur_ns);
+            if call.first_use.counts() {
+                row.first_use_count += 1;
+                row.first_use_ns += call.dur_ns;
+            }
+            row.off_cpu_calls += i64::from(call.off_cpu_ns > 0);
+            row.off_cpu_ns += call.off_cpu_ns;
+            row.count += 1;
+            if call.timed() {
+                durations.push(call.dur_ns);
+            }
         }
-        row.off_cpu_calls += i64::from(call.off_cpu_ns > 0);
-        row.off_cpu_ns += call.off_cpu_ns;
-        row.count += 1;
-        if call.timed() {
-            durations.push(call.dur_ns);
-        }
+        trace.release(thread);
     }
-    let finish = |((pid, op), (row, mut durations)): ((u32, u16), (OpRow, Vec<i64>))| {
-        durations.sort_unstable();
+    let finish = |((pid, op), (row, durations)): ((u32, u16), (OpRow, Tally))| {
+        let (timed, durations) = (durations.len() as i64, durations.sorted());
         let (op, layer) = trace.op_name(op);
         OpRow {
             node: trace.node.clone(),
@@ -147,12 +150,12 @@ pub fn op_rows(trace: &Trace) -> Vec<OpRow> {
             comm: trace.process_name(pid).to_owned(),
             layer: layer.to_owned(),
             op,
-            timed: durations.len() as i64,
-            min_ns: durations.first().copied().unwrap_or(0),
-            p50_ns: quantile::nearest_rank(&durations, 50),
-            p95_ns: quantile::nearest_rank(&durations, 95),
-            p99_ns: quantile::nearest_rank(&durations, 99),
-            max_ns: durations.last().copied().unwrap_or(0),
+            timed,
+            min_ns: durations.min(),
+            p50_ns: durations.nearest_rank(50),
+            p95_ns: durations.nearest_rank(95),
+            p99_ns: durations.nearest_rank(99),
+            max_ns: durations.max(),
             ..row
         }
     };
@@ -164,7 +167,7 @@ pub fn op_rows(trace: &Trace) -> Vec<OpRow> {
 #[must_use]
 pub fn thread_rows(trace: &Trace) -> Vec<ThreadRow> {
     let threads = Threads::of(trace);
-    let row = |thread: &crate::model::Thread| {
+    let row = |thread: &Thread| {
         let mut row = ThreadRow {
             node: trace.node.clone(),
             pid: thread.pid,
@@ -173,7 +176,7 @@ pub fn thread_rows(trace: &Trace) -> Vec<ThreadRow> {
             calls: thread.calls.len() as i64,
             ..ThreadRow::default()
         };
-        for off in thread.off_cpu.iter().filter_map(|i| trace.off_cpu.get(*i as usize)) {
+        for off in thread.off_cpu {
             row.off_cpu_count += 1;
             row.off_cpu_ns = row.off_cpu_ns.saturating_add(off.dur_ns);
             row.max_off_cpu_ns = row.max_off_cpu_ns.max(off.dur_ns);

@@ -90,7 +90,7 @@ proptest! {
         let thread = threads.by_tid(100).unwrap();
         let mut at = i64::MIN;
         let mut cursor = Cursor::default();
-        for unit in units::of(&trace, thread) {
+        for unit in units::of(thread.calls) {
             prop_assert!(unit.from_ns >= at, "units overlap");
             at = unit.to_ns;
             let mut pieces = Vec::new();
