@@ -181,7 +181,7 @@ fn undecidable(trace: &Trace) -> u64 {
     };
     let threads = Threads::of(trace);
     let of_thread = |thread: &Thread| {
-        let count = thread.calls.iter().filter(|c| inside(c.ts_ns, c.end_ns())).count();
+        let count = trace.through(thread.calls).filter(|c| inside(c.ts_ns, c.end_ns())).count();
         trace.release(thread);
         count as u64
     };

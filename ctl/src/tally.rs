@@ -142,7 +142,9 @@ impl Sorted {
         self.at(self.0.len.saturating_sub(1))
     }
 
-    fn at(&self, place: usize) -> i64 {
+    /// The value at a place among all in order, from 0.
+    #[must_use]
+    pub fn at(&self, place: usize) -> i64 {
         let below = self.0.others.partition_point(|v| *v < 0);
         let between = self.0.len - self.0.others.len();
         let Some(mut left) = place.checked_sub(below) else {

@@ -23,10 +23,10 @@ pub struct Known<'a> {
 /// Fills `off_cpu_ns`, `off_cpu_count` and `first_use` of every call.
 pub fn annotate(trace: &mut Trace, known: &Known<'_>) {
     for span in spans(trace) {
-        let off_cpu = trace.off_cpu.get(span.off_cpu).unwrap_or_default();
-        let calls = trace.calls.get_mut(span.calls.clone()).unwrap_or_default();
-        off_cpu_inside(calls, off_cpu);
-        trace.calls.release(span.calls);
+        let off_cpu = trace.off_cpu.get(span.off_cpu.clone()).unwrap_or_default();
+        let mut cursor = Cursor::default();
+        trace.calls.each(span.calls, |call| off_cpu_inside(call, off_cpu, &mut cursor));
+        trace.off_cpu.release(span.off_cpu);
     }
     for (position, first_use) in first_uses(trace, known) {
         if let Some(call) = trace.calls.get_mut(position) {
@@ -35,19 +35,16 @@ pub fn annotate(trace: &mut Trace, known: &Known<'_>) {
     }
 }
 
-fn off_cpu_inside(calls: &mut [Call], off_cpu: &[OffCpu]) {
-    let mut cursor = Cursor::default();
-    for call in calls {
-        let (mut inside_ns, mut count) = (0, 0);
-        // Calls rise by their starts, also those inside others.
-        for off in cursor.touching(off_cpu, call.ts_ns, call.end_ns()) {
-            let ns = off.end_ns().min(call.end_ns()) - off.ts_ns.max(call.ts_ns);
-            inside_ns += ns.max(0);
-            count += 1;
-        }
-        if (call.off_cpu_ns, call.off_cpu_count) != (inside_ns, count) {
-            (call.off_cpu_ns, call.off_cpu_count) = (inside_ns, count);
-        }
+// Calls of a thread rise by their starts, also those inside others.
+fn off_cpu_inside(call: &mut Call, off_cpu: &[OffCpu], cursor: &mut Cursor) {
+    let (mut inside_ns, mut count) = (0, 0);
+    for off in cursor.touching(off_cpu, call.ts_ns, call.end_ns()) {
+        let ns = off.end_ns().min(call.end_ns()) - off.ts_ns.max(call.ts_ns);
+        inside_ns += ns.max(0);
+        count += 1;
+    }
+    if (call.off_cpu_ns, call.off_cpu_count) != (inside_ns, count) {
+        (call.off_cpu_ns, call.off_cpu_count) = (inside_ns, count);
     }
 }
 
@@ -123,7 +120,7 @@ impl Recent {
 }
 
 fn calls_of<'a>(trace: &'a Trace, span: &Span) -> impl Iterator<Item = (usize, &'a Call)> + use<'a> {
-    (span.calls.start..).zip(trace.calls.get(span.calls.clone()).unwrap_or_default())
+    (span.calls.start..).zip(trace.through(trace.calls.get(span.calls.clone()).unwrap_or_default()))
 }
 
 /// Median on-CPU time of the launches that are not the first of their function.

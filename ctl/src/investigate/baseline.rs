@@ -54,7 +54,8 @@ impl Sum {
 #[derive(Debug)]
 pub(super) struct Bins {
     from_ns: i64,
-    to_ns: i64,
+    /// Length of a part.
+    width_ns: i64,
     /// By part; a part has few keys.
     sums: Vec<Vec<(u16, Sum)>>,
 }
@@ -76,12 +77,13 @@ pub(super) struct Baseline {
 
 impl Bins {
     pub fn new(from_ns: i64, to_ns: i64) -> Self {
-        Self { from_ns, to_ns, sums: (0..limits::BINS).map(|_| Vec::new()).collect() }
+        let width_ns = ((to_ns - from_ns) / limits::BINS).max(1);
+        Self { from_ns, width_ns, sums: (0..limits::BINS).map(|_| Vec::new()).collect() }
     }
 
     /// Length of a part.
     pub fn width_ns(&self) -> i64 {
-        ((self.to_ns - self.from_ns) / limits::BINS).max(1)
+        self.width_ns
     }
 
     /// The part in which a moment lies.

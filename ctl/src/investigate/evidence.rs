@@ -158,7 +158,7 @@ impl Facts {
             return json!({"op": op, "ns": ns});
         };
         let mut durations = Tally::default();
-        let calls = examined.thread.calls.iter().filter(|c| c.op == number);
+        let calls = scene.trace.through(examined.thread.calls).filter(|c| c.op == number);
         calls.for_each(|c| durations.push(c.dur_ns));
         let (calls, durations) = (durations.len(), durations.sorted());
         json!({

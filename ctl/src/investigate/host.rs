@@ -1,7 +1,6 @@
 //! What memory, disks and signals did to each thread, from events of the host.
 
-use std::collections::HashMap;
-
+use foldhash::HashMap;
 use ingero_format::ops;
 
 use super::spans::merged;

@@ -39,7 +39,7 @@ impl Norms {
         let mut all: HashMap<(u16, u32), Samples> = HashMap::new();
         let tenth_ns = trace.span_ns() / 10 + 1;
         for thread in threads {
-            for call in thread.calls.iter().filter(|c| !c.first_use.counts() && c.timed()) {
+            for call in trace.through(thread.calls).filter(|c| !c.first_use.counts() && c.timed()) {
                 let samples = all.entry((call.op, call.kernel)).or_default();
                 let tenth = (call.ts_ns - trace.from_ns).clamp(0, trace.span_ns()) / tenth_ns;
                 samples.push(tenth, call);

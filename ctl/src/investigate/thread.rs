@@ -10,7 +10,8 @@ use super::{
     waits::Wait,
 };
 use crate::{
-    model::{Cursor, NONE, Thread},
+    model::{Call, Cursor, NONE, Thread, Trace, Walk},
+    quantile,
     tally::Tally,
 };
 
@@ -78,11 +79,11 @@ impl<'a> Examined<'a> {
     }
 
     fn units(&mut self, scene: &Scene<'_>) {
-        let mut gaps = Tally::default();
-        units::of(self.thread.calls).filter(Unit::is_gap).for_each(|gap| gaps.push(gap.dur_ns()));
-        self.gap_from_ns = (gaps.sorted().median() * limits::GAP_FACTOR).max(limits::GAP_MIN_NS);
+        self.gap_from_ns = gap_from_ns(scene.trace, self.thread.calls);
         let (mut cursor, mut pieces) = (Cursor::default(), Vec::new());
+        let mut walk = Walk::of(scene.trace, self.thread.calls);
         for unit in units::of(self.thread.calls) {
+            walk.at(unit.place);
             let unit = &unit;
             let slow = if unit.is_gap() {
                 unit.dur_ns() >= self.gap_from_ns
@@ -134,6 +135,49 @@ impl<'a> Examined<'a> {
             self.bins.add(GAP, &pieces, true);
             let (from_ns, to_ns) = (off.ts_ns, off.end_ns());
             self.slow.push(Slow { from_ns, to_ns, key: GAP, place: None, pieces });
+        }
+    }
+}
+
+/// From which length a gap between a thread's calls is examined.
+fn gap_from_ns(trace: &Trace, calls: &[Call]) -> i64 {
+    // Gaps up to this are all the same to the result: most often the median is one, so it need not be known.
+    let short_ns = limits::GAP_MIN_NS / limits::GAP_FACTOR;
+    let (mut short, mut long) = (0, Tally::default());
+    let mut walk = Walk::of(trace, calls);
+    for gap in units::of(calls).filter(Unit::is_gap) {
+        walk.at(gap.place);
+        match gap.dur_ns() {
+            ns if ns <= short_ns => short += 1,
+            ns => long.push(ns),
+        }
+    }
+    let median = quantile::rank(short + long.len(), 50);
+    let median_ns = median.checked_sub(short).map_or(0, |place| long.sorted().at(place));
+    (median_ns * limits::GAP_FACTOR).max(limits::GAP_MIN_NS)
+}
+
+#[cfg(test)]
+mod tests {
+    use ingero_format::ops;
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn a_gap_is_examined_from_a_multiple_of_the_median_gap_or_a_least_length(
+            mut gaps in prop::collection::vec(prop_oneof![1..400_000i64, Just(200_000), 1..1i64 << 40], 0..60),
+        ) {
+            let mut at = 0;
+            let call = |ts_ns| Call { ts_ns, op: ops::CU_LAUNCH_KERNEL, ..Call::default() };
+            let mut calls = vec![call(0)];
+            for gap in &gaps {
+                at += gap;
+                calls.push(call(at));
+            }
+            let expected = (quantile::median(&mut gaps) * limits::GAP_FACTOR).max(limits::GAP_MIN_NS);
+            prop_assert_eq!(gap_from_ns(&Trace::default(), &calls), expected);
         }
     }
 }

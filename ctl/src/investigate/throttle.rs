@@ -4,7 +4,7 @@
 //! readings that differ, a thread of the group that could run and did not was throttled for at most that long:
 //! first the time in which nobody had its CPU, then the longest other waits. What is beyond the count is not.
 
-use std::collections::HashMap;
+use foldhash::{HashMap, HashMapExt};
 
 use super::spans::merged;
 use crate::model::{NONE, OffCpu, Process, Thread, Threads, Trace};

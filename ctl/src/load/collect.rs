@@ -20,7 +20,7 @@ use super::{
     boots::Boots,
     dictionary::Dictionary,
     frames::{FrameAt, Frames, Place},
-    window::{Begin, MAX_TIME_NS, Seen, Window, begin, is_name, placed},
+    window::{Begin, MAX_TIME_NS, Seen, Window, begin, placed},
 };
 use crate::model::{ANY_SOURCE, Call};
 
@@ -334,7 +334,7 @@ impl Collector {
             ops::COVERED => row.arg0 = self.shifted(row.arg0),
             _ => {}
         }
-        if is_name(row.op) {
+        if (ops::TASK_NAME..=ops::ANCHOR).contains(&row.op) {
             self.names.meta(epoch, &row);
             return false;
         }

@@ -117,7 +117,8 @@ fn boot_of(path: &Path) -> Result<Option<[u8; 16]>, Error> {
     Ok(manifest.map(|m| m.host.boot_id).filter(|id| *id != [0; 16]))
 }
 
-fn add(path: &Path, collector: &mut Collector, progress: &Progress) -> Result<(), Error> {
+/// The first reading of a file or folder.
+pub(super) fn add(path: &Path, collector: &mut Collector, progress: &Progress) -> Result<(), Error> {
     match kind_of(path)? {
         Kind::Bundle => add_bundle(path, collector, progress),
         Kind::Folder => add_folder(path, collector, progress),

@@ -11,7 +11,7 @@ use ingero_format::{
 use super::{
     collect::{Collector, Event},
     tables::{Moment, Tables},
-    window::{Begin, Seen, begin, is_name, placed},
+    window::{Begin, Seen, begin, placed},
 };
 use crate::{
     model::{Call, Events, OffCpu, Plain, Spool, order},
@@ -85,8 +85,7 @@ pub(super) fn place(
     from.frames.again(|frame, rows| {
         match rows {
             Ok(rows) => {
-                let rows = rows.iter().filter(|row| !is_name(row.op));
-                let events = rows.filter_map(|row| placed(row, frame.shift_ns));
+                let events = rows.iter().filter_map(|row| placed(row, frame.shift_ns));
                 events.filter(|row| frame.window.holds(row)).for_each(|row| {
                     placing.take(&Event { epoch: frame.epoch, row });
                 });

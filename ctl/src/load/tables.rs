@@ -163,12 +163,13 @@ impl Tables {
             return;
         }
         let new = |list: &[u32], id: &mut u32| *id = list.get(*id as usize).copied().unwrap_or(NONE);
-        trace.calls.each(|call| {
+        let (calls, off_cpu) = (0..trace.calls.len(), 0..trace.off_cpu.len());
+        trace.calls.each(calls, |call| {
             new(&tasks, &mut call.task);
             new(&stacks, &mut call.stack);
             new(&kernels, &mut call.kernel);
         });
-        trace.off_cpu.each(|off| {
+        trace.off_cpu.each(off_cpu, |off| {
             new(&tasks, &mut off.task);
             new(&tasks, &mut off.waker);
             new(&tasks, &mut off.preemptor);

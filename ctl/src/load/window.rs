@@ -30,11 +30,6 @@ pub(super) fn placed(row: &Row, shift_ns: u64) -> Option<Row> {
     (row.end_ns <= MAX_TIME_NS).then(|| Row { end_ns: row.end_ns.saturating_add(shift_ns), dur_ns, ..*row })
 }
 
-/// True for rows with which the recorder names things.
-pub(super) fn is_name(op: u16) -> bool {
-    (ops::TASK_NAME..=ops::ANCHOR).contains(&op)
-}
-
 /// What an event that had not ended and the same event with its end have in common: thread, operation, start.
 pub(super) type Begin = (u32, u16, u64);
 

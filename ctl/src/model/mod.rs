@@ -17,7 +17,7 @@ pub use events::{
 pub use facts::{Facts, Process};
 pub use samples::{Annotation, Sample, Series};
 pub use store::{Events, Plain, Spool};
-pub use threads::{Cursor, Span, Thread, Threads, spans};
+pub use threads::{Cursor, Span, Thread, Threads, Walk, spans};
 
 use std::{borrow::Cow, collections::BTreeMap};
 

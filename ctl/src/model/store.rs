@@ -19,7 +19,7 @@ use crate::error::Error;
 const IN_MEMORY_BYTES: u64 = 256 << 20;
 
 /// Events between two times at which memory is given back.
-const AT_A_TIME: usize = 1 << 20;
+pub(super) const AT_A_TIME: usize = 1 << 20;
 
 /// Rows that may lie in a file.
 ///
@@ -135,11 +135,12 @@ impl<T: Plain> Events<T> {
         }
     }
 
-    /// Changes each event; of a table in a file few are in memory at a time.
-    pub fn each(&mut self, mut change: impl FnMut(&mut T)) {
-        for from in (0..self.len()).step_by(AT_A_TIME) {
-            self.iter_mut().skip(from).take(AT_A_TIME).for_each(&mut change);
-            self.release(from..from + AT_A_TIME);
+    /// Changes each event of a part; of a table in a file few are in memory at a time.
+    pub fn each(&mut self, rows: Range<usize>, mut change: impl FnMut(&mut T)) {
+        for from in rows.clone().step_by(AT_A_TIME) {
+            let part = from..rows.end.min(from + AT_A_TIME);
+            self.get_mut(part.clone()).unwrap_or_default().iter_mut().for_each(&mut change);
+            self.release(part);
         }
     }
 
@@ -243,7 +244,9 @@ mod tests {
         assert_eq!(calls[4_999], Call::default());
         (0..).zip(calls.iter_mut()).for_each(|(i, c)| *c = call(i));
         calls.release(0..5_000);
-        calls.each(|c| c.ts_ns += 0);
+        calls.each(4_990..5_000, |c| c.ret = 7);
+        assert_eq!(calls.iter().filter(|c| c.ret == 7).count(), 10);
+        calls.each(0..5_000, |c| c.ret = 0);
         let expected: Events<Call> = (0..5_000).map(call).collect::<Vec<_>>().into();
         assert_eq!(calls, expected);
         calls.retain(|c| c.ts_ns % 1_000 == 7);

@@ -5,7 +5,7 @@ use std::{
     ops::Range,
 };
 
-use super::{Call, OffCpu, Task, Trace};
+use super::{Call, OffCpu, Task, Trace, store::AT_A_TIME};
 
 /// Events of one thread, by start.
 #[derive(Clone, Debug, Default)]
@@ -97,12 +97,51 @@ pub fn spans(trace: &Trace) -> Vec<Span> {
 impl Trace {
     /// Says that a thread's events are not needed for a while ([`super::Events::release`]).
     pub fn release(&self, thread: &Thread) {
-        let place = |at: *const u8, table: *const u8, size: usize| (at.addr() - table.addr()) / size;
-        let calls = place(thread.calls.as_ptr().cast(), self.calls.as_ptr().cast(), size_of::<Call>());
-        self.calls.release(calls..calls + thread.calls.len());
-        let off_cpu =
-            place(thread.off_cpu.as_ptr().cast(), self.off_cpu.as_ptr().cast(), size_of::<OffCpu>());
-        self.off_cpu.release(off_cpu..off_cpu + thread.off_cpu.len());
+        self.release_calls(thread.calls);
+        self.off_cpu.release(place(thread.off_cpu, &self.off_cpu));
+    }
+
+    /// Calls of a thread in order; where they lie in a file, those that were gone through are not kept in memory.
+    pub fn through<'a>(&'a self, calls: &'a [Call]) -> impl Iterator<Item = &'a Call> {
+        let mut walk = Walk::of(self, calls);
+        calls.chunks(AT_A_TIME).zip((0..).step_by(AT_A_TIME)).flat_map(move |(part, from)| {
+            walk.at(from);
+            part
+        })
+    }
+
+    fn release_calls(&self, calls: &[Call]) {
+        self.calls.release(place(calls, &self.calls));
+    }
+}
+
+/// Where a part of a table lies in it.
+fn place<T>(part: &[T], table: &[T]) -> Range<usize> {
+    let from = part.as_ptr().addr().saturating_sub(table.as_ptr().addr()) / size_of::<T>();
+    from..from + part.len()
+}
+
+/// Goes through a thread's calls; those that lie behind are not needed for a while.
+#[derive(Debug)]
+pub struct Walk<'a> {
+    trace: &'a Trace,
+    calls: &'a [Call],
+    behind: usize,
+}
+
+impl<'a> Walk<'a> {
+    /// Begins at the first.
+    #[must_use]
+    pub fn of(trace: &'a Trace, calls: &'a [Call]) -> Self {
+        Self { trace, calls, behind: 0 }
+    }
+
+    /// Has come to a place.
+    pub fn at(&mut self, place: usize) {
+        if place >= self.behind + AT_A_TIME {
+            self.trace.release_calls(self.calls.get(self.behind..place).unwrap_or_default());
+            self.behind = place;
+        }
     }
 }
 

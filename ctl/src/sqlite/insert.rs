@@ -290,7 +290,7 @@ fn op_stats(db: &Connection, trace: &Trace) -> Result<()> {
 fn rates(db: &Connection, trace: &Trace) -> Result<()> {
     let mut buckets: HashMap<(u32, u16, i64), (i64, i64)> = HashMap::new();
     for thread in Threads::of(trace).iter() {
-        for call in thread.calls {
+        for call in trace.through(thread.calls) {
             let begin = call.ts_ns.div_euclid(BUCKET_NS) * BUCKET_NS;
             let bucket = buckets.entry((thread.pid, call.op, begin)).or_default();
             bucket.0 += 1;

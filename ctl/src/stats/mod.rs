@@ -125,7 +125,7 @@ impl Stats {
 pub fn op_rows(trace: &Trace) -> Vec<OpRow> {
     let mut rows: HashMap<(u32, u16), (OpRow, Tally)> = HashMap::new();
     for thread in Threads::of(trace).iter() {
-        for call in thread.calls {
+        for call in trace.through(thread.calls) {
             let (row, durations) = rows.entry((thread.pid, call.op)).or_default();
             row.total_ns = row.total_ns.saturating_add(call.dur_ns);
             if call.first_use.counts() {
