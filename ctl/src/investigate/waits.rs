@@ -121,6 +121,7 @@ impl Waits {
         let mut waits = Self { by_stack, guessed: HashMap::new() };
         for thread in threads.iter() {
             waits.guess(trace, thread, recorded);
+            trace.release(thread);
         }
         waits
     }

@@ -183,6 +183,7 @@ pub fn thread_rows(trace: &Trace) -> Vec<ThreadRow> {
             row.runqueue_ns = row.runqueue_ns.saturating_add(off.runqueue_ns.max(0));
             row.preempted_count += i64::from(off.preempted());
         }
+        trace.release(thread);
         row
     };
     threads.iter().filter(|t| !t.off_cpu.is_empty()).map(row).collect()
