@@ -7,8 +7,8 @@ use std::path::PathBuf;
 use clap::{Parser, Subcommand};
 
 use crate::commands::{
-    check, completions, convert, demo, explain, import, man, mcp, query, snapshot, snapshots, stats, status,
-    top, verify,
+    check, completions, convert, demo, explain, export, import, man, mcp, query, snapshot, snapshots, stats,
+    status, top, verify,
 };
 
 pub use examples::command;
@@ -62,6 +62,8 @@ pub enum Command {
     Stats(stats::Args),
     /// Say which thread stalled, for how long, and why.
     Explain(explain::Args),
+    /// Write an investigation for another tool.
+    Export(export::Args),
     /// Ask a database in SQL; it is opened read-only.
     Query(query::Args),
     /// Answer AI assistants over the Model Context Protocol (stdio, or HTTP).

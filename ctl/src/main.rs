@@ -11,6 +11,7 @@
 //! | [`sqlite`] | traces and findings become a database, and a database traces again |
 //! | [`recording`] | either form, read alike |
 //! | [`explain`] | findings become sentences |
+//! | [`export`] | a database becomes a file of another tool |
 //! | [`mcp`] | the same answers for AI assistants |
 //! | [`client`], [`verify`], [`demo`] | asking the recorder, checking its files, a whole incident without a GPU |
 //! | [`cli`], [`commands`] | what a person types |
@@ -23,6 +24,7 @@ mod demangle;
 mod demo;
 mod error;
 mod explain;
+mod export;
 mod ingero;
 mod investigate;
 mod load;

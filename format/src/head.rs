@@ -132,8 +132,8 @@ pub struct Slot {
     pub torn: u64,
 }
 
-/// Reads a slot. `None` if it holds nothing: its first 32 bytes are in hand and zero, or they do not verify and its
-/// count is in hand and 0, as a kill leaves a slot that was just being taken into use.
+/// Reads a slot. `None` if it holds nothing: its first 32 bytes are in hand and zero, or checksum and count are in hand
+/// and 0, as a kill leaves a slot that was just being taken into use.
 ///
 /// # Errors
 /// If fewer bytes are in hand than that, or of a used slot fewer than its header; checksum or range of the
@@ -146,7 +146,8 @@ pub fn read_slot(bytes: &[u8]) -> Result<Option<Slot>, FormatError> {
         return Ok(None);
     }
     if let Err(damage) = check_crc(WHAT, fixed) {
-        return if r.u64().is_ok_and(|published| published == 0) { Ok(None) } else { Err(damage) };
+        let half_made = fixed.ends_with(&[0; 4]) && r.u64().is_ok_and(|published| published == 0);
+        return if half_made { Ok(None) } else { Err(damage) };
     }
     let body = Reader::new(WHAT, bytes).take(SLOT_HEADER_BYTES).map(|_| bytes.get(SLOT_HEADER_BYTES..))?;
     let body = body.unwrap_or_default();
@@ -230,16 +231,19 @@ mod tests {
         }
     }
 
-    // A kill between the stores of a header used to be told as damage, though nothing was lost.
+    // A kill between the stores of a header used to be told as damage, though nothing was lost. When only the count had to
+    // be 0 for that, a few bits flipped in header and count took a row away without a word (2 of 1,000,000 tries).
     #[test]
-    fn a_header_that_does_not_verify_is_damage_only_beside_a_count() {
+    fn a_header_that_does_not_verify_is_damage_unless_checksum_and_count_are_zero() {
         let mut slot = slot_header(9, 3, Source::Sched).to_vec();
         slot.extend(Row::default().to_bytes(9));
         slot[0] = 8;
+        assert!(read_slot(&slot).is_err(), "a checksum that is not zero");
+        slot[28..32].fill(0);
         assert_eq!(read_slot(&slot), Ok(None));
         assert!(read_slot(&slot[..39]).is_err(), "the count is not in hand");
         slot[PUBLISHED_OFFSET] = 1;
-        assert!(read_slot(&slot).is_err());
+        assert!(read_slot(&slot).is_err(), "a count that is not zero");
     }
 
     #[test]

@@ -72,7 +72,7 @@ def read_slot(data: bytes, index: int, start: int, end: int) -> Optional[Slot]:
         return None
     generation, epoch, source, crc = _SLOT.unpack_from(data, start)
     if crc32c(data[start:start + 28]) != crc:
-        if end - start >= 40 and all_zero(data[start + 32:start + 40]):
+        if end - start >= 40 and all_zero(data[start + 28:start + 40]):
             return None
         raise DecodeError("slot %d: wrong checksum" % index)
     if source > 4:

@@ -234,13 +234,13 @@ class HeadVectors(unittest.TestCase):
             found = head.read_head(copy[:8192 + bytes_of_slot])
             self.assertEqual((found.given_up, len(found.slots)), (given_up, 1 - given_up))
 
-    def test_a_header_half_written_holds_nothing_beside_a_count_of_zero(self) -> None:
+    def test_a_header_half_written_holds_nothing_if_checksum_and_count_are_zero(self) -> None:
         page = self.page(slots=1, slot_bytes=4096)
         torn = b"\x09" + self.slot()[1:]
-        for published, given_up in ((0, 0), (1, 1)):
-            found = head.read_head(page + torn[:32] + struct.pack("<Q", published) + torn[40:])
+        for crc, published, given_up in ((0, 0, 0), (0, 1, 1), (1, 0, 1)):
+            found = head.read_head(page + torn[:28] + struct.pack("<LQ", crc, published) + torn[40:])
             self.assertEqual((found.given_up, found.slots), (given_up, []))
-        self.assertEqual(head.read_head(page + torn[:39]).given_up, 1)
+        self.assertEqual(head.read_head(page + torn[:28] + bytes(11)).given_up, 1)
 
     def test_what_gives_a_slot_up(self) -> None:
         used = self.slot()

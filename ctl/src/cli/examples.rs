@@ -5,7 +5,7 @@ use clap::{Command, CommandFactory};
 use super::Cli;
 
 /// By command: lines to type, each with what it is for.
-const EXAMPLES: [(&str, &[(&str, &str)]); 19] = [
+const EXAMPLES: [(&str, &[(&str, &str)]); 20] = [
     ("check", &[("ingeroctl check", "before the first start, and when something is not recorded")]),
     (
         "status",
@@ -67,6 +67,13 @@ const EXAMPLES: [(&str, &[(&str, &str)]); 19] = [
                 "one process, the window's last half minute",
             ),
         ],
+    ),
+    (
+        "export",
+        &[(
+            "ingeroctl export slow.ingero --format perfetto -o slow.pftrace",
+            "open it at ui.perfetto.dev; nothing is uploaded there",
+        )],
     ),
     (
         "query",

@@ -7,6 +7,7 @@ pub mod completions;
 pub mod convert;
 pub mod demo;
 pub mod explain;
+pub mod export;
 pub mod import;
 pub mod man;
 pub mod mcp;
@@ -48,6 +49,7 @@ pub fn run(cli: &Cli, out: &mut dyn Write) -> Result<Outcome, Error> {
         Command::Stats(args) => stats::run(args, out),
         Command::Explain(args) => explain::run(args, out),
         Command::Mcp(args) => mcp::run(args, socket),
+        Command::Export(args) => export::run(args, out),
         Command::Query(args) => query::run(args, out),
         Command::Completions(args) => completions::run(args, out),
         Command::Man(args) => man::run(args, out),

@@ -51,7 +51,7 @@ pub(crate) fn incident() -> Draft {
     draft
 }
 
-fn run(args: &[&str]) -> Result<(Outcome, String), Error> {
+pub(crate) fn run(args: &[&str]) -> Result<(Outcome, String), Error> {
     let cli = Cli::try_parse_from(["ingeroctl"].iter().chain(args)).unwrap();
     let mut out = Vec::new();
     let outcome = super::run(&cli, &mut out)?;

@@ -154,6 +154,12 @@ impl Scanner {
         Ok(Self { db, keys })
     }
 
+    /// The time that a key stands for, Unix ns.
+    #[must_use]
+    pub fn time(&self, key: i64) -> i64 {
+        self.keys.ts_ns(key)
+    }
+
     /// CUDA calls.
     ///
     /// # Errors

@@ -1,7 +1,7 @@
 //! The stores into a slot of the head, in the one order its readers rely on.
 //!
 //! A kill may come between any two stores, and the freezer copies slots while the drain fills them. What they may rely
-//! on: a row is whole before the count includes it, and while a header is half written the count beside it is 0. All
+//! on: a row is whole before the count includes it, and while a header is half written its checksum and its count are 0. All
 //! stores go through [`SlotMemory`], so that the tests can stop after each of them, let a reader see them in any order
 //! that the machine allows, and leave the mapped file out.
 
@@ -11,6 +11,9 @@ use ingero_format::{
     head::{PUBLISHED_OFFSET, SLOT_HEADER_BYTES},
     row::{ROW_BYTES, seal},
 };
+
+/// Offset of the word that ends with the header's checksum.
+const CHECKSUM_WORD: usize = 24;
 
 /// Memory that slots lie in. Places are bytes from its start.
 pub trait SlotMemory {
@@ -54,11 +57,17 @@ impl SlotMemory for Map<'_> {
 
 /// Takes the slot at `offset` into use; its old rows are in a frame.
 pub fn begin(memory: &mut impl SlotMemory, offset: usize, header: &[u8; SLOT_HEADER_BYTES]) {
+    let (fixed, _) = header.split_at(PUBLISHED_OFFSET);
+    let (rest, with_checksum) = fixed.split_at(CHECKSUM_WORD);
     // At no moment may an old count stand beside the new generation.
     memory.publish(offset + PUBLISHED_OFFSET, 0);
     memory.settle();
-    let (fixed, _) = header.split_at(PUBLISHED_OFFSET);
-    memory.put(offset, fixed);
+    // Nor may a mixture of two headers be taken for damage: while it is one, its checksum is zero.
+    memory.put(offset + CHECKSUM_WORD, &[0; PUBLISHED_OFFSET - CHECKSUM_WORD]);
+    memory.settle();
+    memory.put(offset, rest);
+    memory.settle();
+    memory.put(offset + CHECKSUM_WORD, with_checksum);
 }
 
 /// Adds a row, checked for the generation of `check_seed`, to a slot that has `rows`; false if it does not fit.
