@@ -89,5 +89,13 @@ fn main() {
             measure(&format!("stats {what}"), events, &["stats".as_ref(), path.as_os_str()]);
             measure(&format!("explain {what}"), events, &["explain".as_ref(), path.as_os_str()]);
         }
+        let trace = folder.path().join("bench.pftrace");
+        let perfetto = ["export".as_ref(), db.as_os_str(), "--format".as_ref(), "perfetto".as_ref()];
+        measure(
+            "export perfetto",
+            events,
+            &[&perfetto[..], &["-o".as_ref(), trace.as_os_str(), "--force".as_ref()]].concat(),
+        );
+        println!("  trace of {:.2} bytes/event", size(&trace));
     }
 }
