@@ -39,7 +39,7 @@ fn a_flipped_bit_is_harmless_or_told_and_costs_at_most_what_it_hit() {
 
 #[test]
 fn many_flipped_bits_cost_at_most_what_they_hit() {
-    none_broken(&flip::random_bits(&small(), 500, 1), 500);
+    none_broken(&flip::random_bits(&small(), 500, 1, None), 500);
 }
 
 #[test]

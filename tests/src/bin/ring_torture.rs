@@ -93,6 +93,9 @@ enum What {
         /// How often several bits at once
         #[arg(long, default_value_t = 10_000)]
         random: u64,
+        /// Only several bits at once, and only of files of this name: head, RING
+        #[arg(long)]
+        file: Option<String>,
     },
     /// R9: files with one lie each, through every reader
     Lies,
@@ -134,7 +137,7 @@ fn main() {
             run.end(arguments.record)
         }
         What::Cut => damage::cut_run().end(arguments.record),
-        What::Flip { random } => damage::flip_run(random).end(arguments.record),
+        What::Flip { random, file } => damage::flip_run(random, file.as_deref()).end(arguments.record),
         What::Lies => lies::run().end(arguments.record),
         What::CopyOnWrite { times } => full_btrfs(times).end(arguments.record),
         What::Overload => overloaded().end(arguments.record),

@@ -89,14 +89,21 @@ pub fn cut_run() -> Run {
     run
 }
 
-/// R3: every bit of a ring of about 64 KiB, of its bundle, MANIFEST and RING; then so many random ones together.
+/// R3: every bit of a ring of about 64 KiB, of its bundle, MANIFEST and RING, and so many random ones together; or only
+/// these, and only of files of one name.
 #[must_use]
-pub fn flip_run(random: u64) -> Run {
-    let what = format!("every bit of ring, bundle, MANIFEST, RING; {random} times 2 to 16 bits");
+pub fn flip_run(random: u64, name: Option<&str>) -> Run {
+    let what = match name {
+        None => format!("every bit of ring, bundle, MANIFEST, RING; {random} times 2 to 16 bits"),
+        Some(name) => format!("{random} times 2 to 16 bits of {name}"),
+    };
     let mut run = Run::begin("R3", what, "told or harmless; at most what was hit is lost");
     let specimen = Specimen::new(1, 8 << 10);
-    let tally = flip::every_bit(&specimen, 1).and(flip::random_bits(&specimen, random, 7));
-    finish(&mut run, tally.and(verify::sample(&specimen, 300, 3)));
+    let mut tally = flip::random_bits(&specimen, random, 7, name);
+    if name.is_none() {
+        tally = tally.and(flip::every_bit(&specimen, 1)).and(verify::sample(&specimen, 300, 3));
+    }
+    finish(&mut run, tally);
     run
 }
 

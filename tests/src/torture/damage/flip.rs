@@ -1,5 +1,7 @@
 //! R3: bits that are not as they were written.
 
+use std::path::PathBuf;
+
 use ingero_format::{bundle, identity::Identity};
 
 use super::{
@@ -72,19 +74,22 @@ pub fn every_bit(specimen: &Specimen, step: usize) -> Tally {
     })
 }
 
-/// Two to sixteen bits of one file at once, often close together, `times` times.
+/// Two to sixteen bits of one file at once, often close together, `times` times; of files of one name only, if one is
+/// given.
 #[must_use]
-pub fn random_bits(specimen: &Specimen, times: u64, seed: u64) -> Tally {
+pub fn random_bits(specimen: &Specimen, times: u64, seed: u64, name: Option<&str>) -> Tally {
     let truth = specimen.truth();
     let in_bundle = Seen::bundle(&specimen.bundle);
-    let paths: Vec<_> = specimen.files.keys().collect();
+    let wanted = |path: &&PathBuf| name.is_none_or(|name| path.ends_with(name));
+    let paths: Vec<_> = specimen.files.keys().filter(wanted).collect();
+    assert!(!paths.is_empty(), "no file of that name");
     shared_out(|worker, workers| {
         let (mut tally, mut random) = (Tally::default(), Random::new(seed ^ worker as u64));
         let (mut files, mut bytes) = (specimen.files.clone(), specimen.bundle.clone());
         for _ in (worker as u64..times).step_by(workers) {
             // One in four hits the bundle.
             let path = paths[random.below(paths.len() as u64) as usize];
-            let of_bundle = random.one_in(4);
+            let of_bundle = name.is_none() && random.one_in(4);
             let target = if of_bundle { &mut bytes } else { files.get_mut(path).unwrap() };
             let bits = choose(target.len(), &mut random);
             toggle(target, &bits);
