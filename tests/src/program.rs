@@ -64,6 +64,11 @@ impl Program {
         self.child.wait().expect("it can be waited for")
     }
 
+    /// Waits for its end, whatever ends it.
+    pub fn wait(&mut self) -> ExitStatus {
+        self.child.wait().expect("it can be waited for")
+    }
+
     /// Sends a signal.
     pub fn signal(&self, signal: Signal) {
         kill(Pid::from_raw(self.pid().cast_signed()), signal).expect("it lives");

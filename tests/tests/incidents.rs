@@ -21,7 +21,7 @@ fn what_was_done_to_a_program_is_the_first_finding_and_quiet_programs_have_none(
         println!("{}", score::line(&outcome, &mark));
         marks.push((outcome, mark));
     }
-    let (score, text) = score::sum(&marks);
+    let (score, text) = (score::Score::of(&marks, true), score::sum(&marks));
     println!("{text}");
     // Other work on a shared machine may really take the CPU once; it is then rightly found first.
     assert!(score.right + 1 >= score.incidents, "{text}");
@@ -29,5 +29,5 @@ fn what_was_done_to_a_program_is_the_first_finding_and_quiet_programs_have_none(
         let list = answer["findings"].as_array().cloned().unwrap_or_default();
         list.iter().any(|f| f["severity"] != "LOW" && f["cause"] != "cpu_contention")
     };
-    assert!(!marks.iter().any(|(o, _)| o.is_quiet() && loud(&o.answer)), "{text}");
+    assert!(!marks.iter().any(|(o, _)| o.is_control() && loud(&o.answer)), "{text}");
 }

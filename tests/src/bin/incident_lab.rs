@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Parser;
 use ingero_tests::{
-    incident::{Outcome, Stage, full, quick, run::can_limit, score},
+    incident::{Outcome, Stage, full, group::Controller, quick, score},
     live,
 };
 
@@ -27,6 +27,9 @@ struct Options {
     /// Only this cause
     #[arg(long)]
     cause: Option<String>,
+    /// Only kinds with this in their names
+    #[arg(long)]
+    kind: Option<String>,
     /// Leave bundles and labels here
     #[arg(long)]
     keep: Option<PathBuf>,
@@ -60,7 +63,7 @@ fn again(folder: &Path, cause: Option<&str>) {
         println!("{}", score::line(&outcome, &mark));
         marks.push((outcome, mark));
     }
-    print!("\n{}", score::sum(&marks).1);
+    print!("\n{}", score::sum(&marks));
 }
 
 fn main() {
@@ -75,9 +78,16 @@ fn main() {
     if let Some(cause) = &options.cause {
         plan.retain(|i| i.cause == cause);
     }
-    if !can_limit() {
+    if let Some(kind) = &options.kind {
+        plan.retain(|i| i.kind.contains(kind.as_str()));
+    }
+    if !Controller::Cpu.is_here() {
         println!("skipped: cpu_throttled, since CPU groups cannot be limited here");
         plan.retain(|i| i.cause != "cpu_throttled");
+    }
+    if !Controller::Memory.is_here() {
+        println!("skipped: memory_pressure and oom, since memory groups cannot be limited here");
+        plan.retain(|i| i.cause != "memory_pressure" && i.cause != "oom");
     }
     if let Some(folder) = &options.keep {
         std::fs::create_dir_all(folder).expect("--keep can be written");
@@ -91,5 +101,5 @@ fn main() {
         marks.push((outcome, mark));
     }
     println!("\nseed {}", options.seed);
-    print!("{}", score::sum(&marks).1);
+    print!("{}", score::sum(&marks));
 }

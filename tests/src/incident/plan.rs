@@ -3,16 +3,22 @@
 /// One thing to happen.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Incident {
-    /// A cause of the contract, or `quiet`.
+    /// A cause of the contract, `several` for two of them, or `quiet`.
     pub cause: &'static str,
     /// Which way of it.
     pub kind: &'static str,
     /// How often.
     pub count: u32,
-    /// How long each time, us.
+    /// How long each time, us; of `oom`, KiB that there are.
     pub each_us: u64,
+    /// How long each time the second of two, us.
+    pub second_us: u64,
     /// Steady work between, us.
     pub apart_us: u64,
+    /// Threads of the program that launch.
+    pub threads: u32,
+    /// Work of another program on the other CPU, percent of that.
+    pub load_percent: u32,
 }
 
 /// Steady work before, us.
@@ -22,7 +28,7 @@ pub const WARM_US: u64 = 2_500_000;
 type Way = (&'static str, &'static str, u32, (u64, u64));
 
 /// Each happens in all at least 20 ms.
-const WAYS: [Way; 50] = [
+const WAYS: [Way; 77] = [
     ("cpu_contention", "one", 1, (300_000, 900_000)),
     ("cpu_contention", "one", 1, (800_000, 1_400_000)),
     ("cpu_contention", "two", 1, (300_000, 900_000)),
@@ -39,6 +45,10 @@ const WAYS: [Way; 50] = [
     ("blocked_io", "read", 2, (100_000, 300_000)),
     ("blocked_io", "write", 8, (10_000, 25_000)),
     ("blocked_io", "write", 2, (100_000, 300_000)),
+    ("memory_pressure", "swap", 4, (20_000, 40_000)),
+    ("memory_pressure", "swap", 1, (150_000, 300_000)),
+    ("memory_pressure", "dirty", 4, (20_000, 40_000)),
+    ("memory_pressure", "dirty", 1, (150_000, 300_000)),
     ("first_use", "lazy", 12, (5_000, 12_000)),
     ("first_use", "lazy", 2, (60_000, 150_000)),
     ("first_use", "module", 12, (5_000, 12_000)),
@@ -47,6 +57,11 @@ const WAYS: [Way; 50] = [
     ("gpu_wait", "kernel", 3, (60_000, 150_000)),
     ("gpu_wait", "copy", 20, (4_000, 12_000)),
     ("gpu_wait", "copy", 5, (60_000, 120_000)),
+    ("collective_wait", "work spin", 6, (8_000, 30_000)),
+    ("collective_wait", "sleep spin", 2, (80_000, 200_000)),
+    ("collective_wait", "work futex", 6, (8_000, 30_000)),
+    ("collective_wait", "disk futex", 3, (30_000, 90_000)),
+    ("collective_wait", "work socket", 6, (8_000, 30_000)),
     ("sync_storm", "spin", 1, (500_000, 800_000)),
     ("sync_storm", "spin", 1, (900_000, 1_300_000)),
     ("sync_storm", "block", 1, (500_000, 800_000)),
@@ -73,6 +88,24 @@ const WAYS: [Way; 50] = [
     ("process_exit", "status", 1, (0, 1)),
     ("process_exit", "segfault", 1, (0, 1)),
     ("process_exit", "term", 1, (0, 1)),
+    ("oom", "at-once", 1, (48_000, 96_000)),
+    ("oom", "at-once", 1, (128_000, 256_000)),
+    ("oom", "slow", 1, (48_000, 96_000)),
+    ("oom", "thread", 1, (48_000, 96_000)),
+    ("several", "disjoint lock+kernel", 4, (8_000, 30_000)),
+    ("several", "disjoint read+alloc", 4, (8_000, 30_000)),
+    ("several", "disjoint load+stop", 4, (12_000, 40_000)),
+    ("several", "disjoint kernel+load", 4, (8_000, 30_000)),
+    ("several", "by-turns read+lock", 5, (8_000, 30_000)),
+    ("several", "by-turns load+kernel", 5, (8_000, 30_000)),
+    ("several", "by-turns alloc+read", 5, (8_000, 30_000)),
+    ("several", "by-turns lock+stop", 4, (12_000, 40_000)),
+    ("several", "nested read-in-load", 5, (8_000, 30_000)),
+    ("several", "nested read-in-load", 3, (30_000, 80_000)),
+    ("several", "nested hog-in-kernel", 5, (30_000, 60_000)),
+    ("several", "nested hog-in-kernel", 3, (60_000, 120_000)),
+    ("several", "nested stop-in-kernel", 4, (15_000, 40_000)),
+    ("several", "nested stop-in-kernel", 2, (40_000, 90_000)),
 ];
 
 /// Programs with which nothing is wrong.
@@ -89,6 +122,9 @@ const QUIET: [&str; 11] = [
     "bursty beside-busy",
     "nap beside-switches",
 ];
+
+/// Ways in which the recorder is made to work hard beside a program: at most itself is to be found.
+const NOISE: [&str; 4] = ["freeze", "flood", "freeze crowded", "flood crowded"];
 
 /// Draws numbers; the same seed draws the same.
 struct Draw(u64);
@@ -110,37 +146,53 @@ impl Draw {
 
 impl Incident {
     fn of((cause, kind, count, each): Way, draw: &mut Draw) -> Self {
-        Self { cause, kind, count, each_us: draw.between(each), apart_us: draw.between((2_000, 20_000)) }
+        let (each_us, mut second_us) = (draw.between(each), draw.between(each));
+        if kind.ends_with("stop-in-kernel") {
+            // The kernel is longer than what lies in it.
+            second_us += 2 * each_us;
+        }
+        let apart_us = draw.between((2_000, 20_000));
+        let incident = Self { cause, kind, count, each_us, second_us, apart_us, threads: 1, load_percent: 0 };
+        incident.surrounded(draw)
     }
 
-    fn quiet(kind: &'static str, draw: &mut Draw) -> Self {
+    fn control(cause: &'static str, kind: &'static str, draw: &mut Draw) -> Self {
         let each_us = draw.between((1_500_000, 2_500_000));
-        Self { cause: "quiet", kind, count: 1, each_us, apart_us: 0 }
+        let incident =
+            Self { cause, kind, count: 1, each_us, second_us: 0, apart_us: 0, threads: 1, load_percent: 0 };
+        incident.surrounded(draw)
     }
 
-    /// True if nothing happens.
+    fn surrounded(mut self, draw: &mut Draw) -> Self {
+        self.threads = 1 + draw.between((0, 3)) as u32;
+        let load = [0, 0, 30, 60, 100][draw.between((0, 5)) as usize];
+        // Of a program that does not come first on its CPU, work elsewhere may drive other tasks there.
+        self.load_percent = if self.comes_first() { load } else { 0 };
+        self
+    }
+
+    /// False if the program is an ordinary one, which others may keep from its CPU.
     #[must_use]
-    pub fn is_quiet(&self) -> bool {
-        self.cause == "quiet"
+    pub fn comes_first(&self) -> bool {
+        self.cause != "cpu_throttled" && self.kind != "yield" && !self.kind.contains("crowded")
+    }
+
+    /// True if nothing happens that should be found, but for what the recorder does itself.
+    #[must_use]
+    pub fn is_control(&self) -> bool {
+        matches!(self.cause, "quiet" | "recorder_self")
     }
 }
 
-/// At least 60 incidents over 12 causes, and 22 quiet programs.
+/// At least 60 incidents of 12 causes, and 26 programs with which nothing is wrong.
 #[must_use]
 pub fn full(seed: u64) -> Vec<Incident> {
     let mut draw = Draw(seed);
     let mut all: Vec<Incident> = WAYS.iter().map(|way| Incident::of(*way, &mut draw)).collect();
-    // The first way of each cause once more, with another size.
-    let mut again: Vec<Way> = Vec::new();
-    for way in WAYS {
-        if again.iter().all(|known| known.0 != way.0) {
-            again.push(way);
-        }
-    }
-    all.extend(again.into_iter().map(|way| Incident::of(way, &mut draw)));
     for _ in 0..2 {
-        all.extend(QUIET.iter().map(|kind| Incident::quiet(kind, &mut draw)));
+        all.extend(QUIET.iter().map(|kind| Incident::control("quiet", kind, &mut draw)));
     }
+    all.extend(NOISE.iter().map(|kind| Incident::control("recorder_self", kind, &mut draw)));
     all
 }
 
@@ -169,7 +221,7 @@ mod tests {
     #[test]
     fn there_are_sixty_incidents_of_twelve_causes_and_twenty_quiet_ones_and_a_seed_draws_the_same() {
         let all = full(7);
-        let loud: Vec<_> = all.iter().filter(|i| !i.is_quiet()).collect();
+        let loud: Vec<_> = all.iter().filter(|i| !i.is_control()).collect();
         let causes: std::collections::BTreeSet<_> = loud.iter().map(|i| i.cause).collect();
         assert!(loud.len() >= 60 && causes.len() >= 12, "{} {causes:?}", loud.len());
         assert!(all.len() - loud.len() >= 20);

@@ -7,10 +7,15 @@ use std::{
     time::{Duration, Instant},
 };
 
-use nix::unistd::Pid;
-use serde_json::{Value, json};
+use nix::time::{ClockId, clock_gettime};
+use serde_json::Value;
 
-use super::plan::{Incident, WARM_US};
+use super::{
+    group::{Controller, Group, Swap},
+    label::Label,
+    noise::{Surroundings, freeze_until, place_recorder, recorder_ns},
+    plan::{Incident, WARM_US},
+};
 use crate::{
     Lab, Program,
     harm::compile,
@@ -19,30 +24,13 @@ use crate::{
     standin,
 };
 
-/// Time that a finding above LOW takes at least: two percent of five seconds.
-const LOUD_NS: i64 = 100_000_000;
-
-/// What the program says was done to it. Times are BOOTTIME ns.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Label {
-    /// Begin.
-    pub from_ns: i64,
-    /// End.
-    pub to_ns: i64,
-    /// Time taken away.
-    pub injected_ns: i64,
-    /// Who did it; 0 for nobody.
-    pub actor_pid: u32,
-    /// The thread of it.
-    pub actor_tid: u32,
-    /// How long the program waited for a CPU from begin to end, whoever had it.
-    pub run_delay_ns: i64,
-}
+/// Memory that a program is left with which uses more, bytes.
+const SQUEEZED_BYTES: u64 = 32 << 20;
 
 /// What came of one incident.
 #[derive(Clone, Debug)]
 pub struct Outcome {
-    /// A cause of the contract, or `quiet`.
+    /// A cause of the contract, `several`, or `quiet`.
     pub cause: String,
     /// Which way of it.
     pub kind: String,
@@ -69,12 +57,21 @@ impl Stage {
     /// Starts a recorder and compiles the program.
     pub fn set() -> Self {
         let lab = Lab::new();
-        lab.configure("[samples]\ninterval = \"250ms\"\n");
+        lab.configure(
+            "[samples]\ninterval = \"250ms\"\n\
+             [probes]\nsources = [\"cuda\", \"sched\", \"process\", \"memory\", \"block\", \"signal\", \"nccl\"]\n",
+        );
         let mut stage = Self { program: lab.path("victim"), lab, made: 0 };
         let folder = standin().libcuda.parent().expect("a folder").display().to_string();
         let (search, rpath) = (format!("-L{folder}"), format!("-Wl,-rpath,{folder}"));
-        let source = concat!(env!("CARGO_MANIFEST_DIR"), "/src/incident/victim.c");
-        compile("gcc", &[source, &search, &rpath, "-l:libcuda.so.1"], &stage.program);
+        let sources = concat!(env!("CARGO_MANIFEST_DIR"), "/src/incident");
+        let part = |name: &str| format!("{sources}/victim/{name}.c");
+        let parts = ["main", "calls", "delays", "feeder", "memory", "several", "quiet"].map(part);
+        let mut args: Vec<&str> = parts.iter().map(String::as_str).collect();
+        args.extend([search.as_str(), rpath.as_str(), "-l:libcuda.so.1", "-ldl"]);
+        compile("gcc", &args, &stage.program);
+        let nccl = ["-shared", "-fPIC", "-Wl,-soname,libnccl.so.2", &format!("{sources}/nccl.c")];
+        compile("gcc", &nccl, &stage.lab.path("libnccl.so.2"));
         stage.lab.start();
         stage
     }
@@ -82,28 +79,17 @@ impl Stage {
     /// Makes an incident and explains it; bundle and answer stay in `keep`, if given.
     pub fn make(&mut self, incident: &Incident, keep: Option<&Path>) -> Outcome {
         self.made += 1;
+        let swap = (incident.kind == "swap").then(|| Swap::on(self.lab.path("swap")).expect("swap"));
+        let mut around = Surroundings::default();
+        around.load(incident.load_percent);
         let mut program = self.start(incident);
         // Its own number, and that of a process beside it, or 0.
         let ready = program.line_with("READY");
         let pids = ready.split(' ').skip(1).filter_map(|word| word.parse().ok());
         pids.filter(|pid| *pid != 0).for_each(|pid| self.lab.until_covered(pid));
-        let group = (incident.cause == "cpu_throttled").then(|| Group::around(program.pid()));
-        // Sampled once with its group before anything happens.
-        std::thread::sleep(Duration::from_millis(if group.is_some() { 600 } else { 100 }));
+        let group = self.group(incident, program.pid());
         let begun = Instant::now();
-        program.say("go");
-        if let Some(group) = &group {
-            program.line_with("limit");
-            group.limit(incident.kind);
-        }
-        let mut label = parse(&program.line_with("label"));
-        if let Some(group) = &group {
-            label.injected_ns = group.throttled_ns();
-            std::thread::sleep(Duration::from_millis(600));
-        }
-        if incident.cause == "process_exit" {
-            std::thread::sleep(Duration::from_millis(500));
-        }
+        let label = self.happen(incident, &mut program, &mut around, group.as_ref());
         let pid = program.pid();
         let name = format!("incident-{}", self.made);
         // Nothing of what happened to the one before.
@@ -111,41 +97,114 @@ impl Stage {
         let db = self.lab.window(&name, &format!("{}ms", last.as_millis()));
         // It ends by itself: an end by a signal is an incident.
         program.finish();
-        drop(program);
-        drop(group);
+        drop((program, around, group, swap));
         let bundle = self.lab.path(&format!("{name}.ingero"));
         let answer = self.lab.json(&["explain", bundle.to_str().expect("text")]);
         let offset_ns = offset_ns(&db);
         let claims = rival::claims(&db, pid);
         if let Some(folder) = keep {
-            let base = folder.join(format!(
-                "{:03}-{}-{}",
-                self.made,
-                incident.cause,
-                incident.kind.replace(' ', "-")
-            ));
-            fs::copy(&bundle, base.with_extension("ingero")).expect("a bundle is kept");
-            let text = label.to_json(incident, pid).to_string();
-            fs::write(base.with_extension("label"), text).expect("a label is kept");
+            self.keep(folder, &bundle, incident, &label.to_json(incident, pid));
         }
         let (cause, kind) = (incident.cause.to_owned(), incident.kind.to_owned());
         Outcome { cause, kind, label, pid, answer, offset_ns, claims }
     }
 
+    fn group(&self, incident: &Incident, pid: u32) -> Option<Group> {
+        let controller = match incident.cause {
+            "cpu_throttled" => Controller::Cpu,
+            "memory_pressure" | "oom" => Controller::Memory,
+            _ => {
+                std::thread::sleep(Duration::from_millis(100));
+                return None;
+            }
+        };
+        let group = Group::around(pid, controller);
+        if incident.cause == "oom" {
+            group.without_swap();
+            group.limit_memory(incident.each_us << 10);
+        }
+        // Sampled once with its group before anything happens.
+        std::thread::sleep(Duration::from_millis(600));
+        Some(group)
+    }
+
+    fn happen(
+        &self,
+        incident: &Incident,
+        program: &mut Program,
+        around: &mut Surroundings,
+        group: Option<&Group>,
+    ) -> Label {
+        let crowded = incident.kind.contains("crowded");
+        if crowded {
+            place_recorder(&self.lab, "1");
+        }
+        if incident.kind.contains("flood") {
+            around.flood();
+        }
+        let before_ns = recorder_ns(&self.lab);
+        program.say("go");
+        if let Some(group) = group.filter(|_| incident.cause != "oom") {
+            program.line_with("limit");
+            match incident.kind {
+                "half" => group.limit_cpu(50),
+                "quarter" => group.limit_cpu(25),
+                _ => group.limit_memory(SQUEEZED_BYTES),
+            }
+            program.say("limited");
+        }
+        let first = if incident.cause == "several" { "part" } else { "label" };
+        let mut lines = vec![freeze_until(&self.lab, program, first, incident.kind.contains("freeze"))];
+        while !lines.last().is_some_and(|line| line.starts_with("label")) {
+            lines.push(program.line());
+        }
+        let line = lines.pop().unwrap_or_default();
+        let mut label = Label::parse(incident.cause, &lines, &line);
+        if crowded {
+            label.recorder_ns = recorder_ns(&self.lab) - before_ns;
+            place_recorder(&self.lab, "0-1");
+        }
+        if let (Some(group), "cpu_throttled", [part]) = (group, incident.cause, &mut *label.parts) {
+            part.injected_ns = group.throttled_ns();
+            std::thread::sleep(Duration::from_millis(600));
+        }
+        if matches!(incident.cause, "process_exit" | "oom") {
+            program.wait();
+            if let [part] = &mut *label.parts {
+                part.to_ns = boot_ns();
+            }
+            std::thread::sleep(Duration::from_millis(500));
+        }
+        label
+    }
+
+    fn keep(&self, folder: &Path, bundle: &Path, incident: &Incident, label: &Value) {
+        let kind = incident.kind.replace([' ', '+'], "-");
+        let base = folder.join(format!("{:03}-{}-{kind}", self.made, incident.cause));
+        fs::copy(bundle, base.with_extension("ingero")).expect("a bundle is kept");
+        fs::write(base.with_extension("label"), label.to_string()).expect("a label is kept");
+    }
+
     fn start(&self, incident: &Incident) -> Program {
+        // What is made to be noticed is the recorder's doing; the program itself runs as a quiet one does.
+        let cause = if incident.cause == "recorder_self" { "quiet" } else { incident.cause };
         let args = [
-            incident.cause.to_owned(),
+            cause.to_owned(),
             incident.kind.to_owned(),
             incident.count.to_string(),
             incident.each_us.to_string(),
             incident.apart_us.to_string(),
             WARM_US.to_string(),
+            incident.threads.to_string(),
+            incident.second_us.to_string(),
         ];
         // `env` sets what the stand-in reads and where the program leaves its file, then becomes the program.
+        let lab = self.lab.path("").display().to_string();
         let mut all = vec![
             "--chdir".to_owned(),
-            self.lab.path("").display().to_string(),
+            lab.clone(),
             "STANDIN_ALLOC_US_PER_MIB=1000".to_owned(),
+            format!("LD_LIBRARY_PATH={lab}"),
         ];
         if incident.kind == "block" {
             all.push("STANDIN_SYNC=block".to_owned());
@@ -157,31 +216,21 @@ impl Stage {
 }
 
 impl Outcome {
-    /// True if nothing was made to happen.
+    /// True if nothing was made to happen that should be found, but for what the recorder did itself.
     #[must_use]
-    pub fn is_quiet(&self) -> bool {
-        self.cause == "quiet"
-    }
-
-    /// True if other work on the machine took the program's CPU, by its own account, for at least half of what was made
-    /// to happen, or from a quiet program for as long as a finding above LOW takes: then
-    /// two things happened, and which of them is told first is no matter of right or wrong.
-    #[must_use]
-    pub fn is_disturbed(&self) -> bool {
-        // The kernel counts throttled time as waiting for a CPU too.
-        let own = if self.cause == "cpu_throttled" { self.label.injected_ns } else { 0 };
-        if self.is_quiet() {
-            return self.label.run_delay_ns >= LOUD_NS;
-        }
-        let made = !matches!(self.cause.as_str(), "cpu_contention" | "process_exit");
-        made && (self.label.run_delay_ns - own) * 2 >= self.label.injected_ns
+    pub fn is_control(&self) -> bool {
+        matches!(self.cause.as_str(), "quiet" | "recorder_self")
     }
 
     /// Explains a recording that was kept once more.
     pub fn again(bundle: &Path) -> Self {
-        let text = fs::read_to_string(bundle.with_extension("label")).expect("a label beside the bundle");
+        Self::of(bundle, bundle)
+    }
+
+    /// Explains a recording by the label of another one, of which it is a part.
+    pub fn of(bundle: &Path, labelled: &Path) -> Self {
+        let text = fs::read_to_string(labelled.with_extension("label")).expect("a label beside the bundle");
         let kept: Value = serde_json::from_str(&text).expect("a label");
-        let number = |key: &str| kept[key].as_i64().expect("a number");
         let folder = tempfile::tempdir().expect("a folder");
         let database = folder.path().join("again.db");
         let run = |args: &[&std::ffi::OsStr]| {
@@ -192,112 +241,25 @@ impl Outcome {
         run(&["convert".as_ref(), bundle.as_os_str(), "-o".as_ref(), database.as_os_str()]);
         let answer = run(&["explain".as_ref(), "--json".as_ref(), database.as_os_str()]);
         let db = rusqlite::Connection::open(&database).expect("a database");
-        let id = |key: &str| u32::try_from(number(key)).expect("an id");
+        let pid = u32::try_from(kept["pid"].as_i64().expect("a pid")).expect("a pid");
         Self {
             cause: kept["cause"].as_str().expect("a cause").to_owned(),
             kind: kept["kind"].as_str().expect("a kind").to_owned(),
-            label: Label {
-                from_ns: number("from_ns"),
-                to_ns: number("to_ns"),
-                injected_ns: number("injected_ns"),
-                actor_pid: id("actor_pid"),
-                actor_tid: id("actor_tid"),
-                run_delay_ns: kept["run_delay_ns"].as_i64().unwrap_or(0),
-            },
-            pid: id("pid"),
+            label: Label::from_json(&kept),
+            pid,
             answer: serde_json::from_slice(&answer).expect("JSON"),
             offset_ns: offset_ns(&db),
-            claims: rival::claims(&db, id("pid")),
+            claims: rival::claims(&db, pid),
         }
     }
 }
 
-impl Label {
-    fn to_json(self, incident: &Incident, pid: u32) -> Value {
-        json!({
-            "cause": incident.cause,
-            "kind": incident.kind,
-            "count": incident.count,
-            "each_us": incident.each_us,
-            "pid": pid,
-            "from_ns": self.from_ns,
-            "to_ns": self.to_ns,
-            "injected_ns": self.injected_ns,
-            "actor_pid": self.actor_pid,
-            "actor_tid": self.actor_tid,
-            "run_delay_ns": self.run_delay_ns,
-        })
-    }
+fn boot_ns() -> i64 {
+    let now = clock_gettime(ClockId::CLOCK_BOOTTIME).expect("a clock");
+    now.tv_sec() * 1_000_000_000 + now.tv_nsec()
 }
 
 fn offset_ns(db: &rusqlite::Connection) -> i64 {
     let sql = "SELECT CAST(value AS INTEGER) FROM meta WHERE key = 'clock_offset_ns'";
     db.query_row(sql, [], |r| r.get(0)).expect("an offset")
-}
-
-fn parse(line: &str) -> Label {
-    let n: Vec<i64> = line.split(' ').skip(1).map(|word| word.parse().expect("a number")).collect();
-    Label {
-        from_ns: n[0],
-        to_ns: n[1],
-        injected_ns: n[2],
-        actor_pid: u32::try_from(n[3]).unwrap_or(0),
-        actor_tid: u32::try_from(n[4]).unwrap_or(0),
-        run_delay_ns: n[5],
-    }
-}
-
-/// A CPU cgroup of version 1 or 2 with one process in it.
-struct Group {
-    path: PathBuf,
-    unified: bool,
-}
-
-impl Group {
-    fn around(pid: u32) -> Self {
-        let unified = Path::new("/sys/fs/cgroup/cgroup.controllers").exists();
-        let root = if unified { "/sys/fs/cgroup" } else { "/sys/fs/cgroup/cpu" };
-        let path = Path::new(root).join(format!("ingero-incident-{}", Pid::this()));
-        fs::create_dir_all(&path).expect("a cgroup can be made");
-        fs::write(path.join("cgroup.procs"), pid.to_string()).expect("a process can be moved");
-        Self { path, unified }
-    }
-
-    fn limit(&self, kind: &str) {
-        let quota = if kind == "half" { 50_000 } else { 25_000 };
-        if self.unified {
-            fs::write(self.path.join("cpu.max"), format!("{quota} 100000")).expect("a limit");
-        } else {
-            fs::write(self.path.join("cpu.cfs_quota_us"), quota.to_string()).expect("a limit");
-        }
-    }
-
-    fn throttled_ns(&self) -> i64 {
-        let stat = fs::read_to_string(self.path.join("cpu.stat")).unwrap_or_default();
-        let find = |key: &str| {
-            let line = stat.lines().find_map(|l| l.strip_prefix(key))?;
-            line.trim().parse::<i64>().ok()
-        };
-        find("throttled_time ").or_else(|| Some(find("throttled_usec ")? * 1000)).unwrap_or(0)
-    }
-}
-
-impl Drop for Group {
-    fn drop(&mut self) {
-        // Processes that ended leave the group a little later.
-        for _ in 0..100 {
-            if fs::remove_dir(&self.path).is_ok() {
-                return;
-            }
-            std::thread::sleep(Duration::from_millis(10));
-        }
-    }
-}
-
-/// True if CPU groups can be limited here.
-#[must_use]
-pub fn can_limit() -> bool {
-    let controllers = fs::read_to_string("/sys/fs/cgroup/cgroup.subtree_control").unwrap_or_default();
-    controllers.split_whitespace().any(|c| c == "cpu")
-        || Path::new("/sys/fs/cgroup/cpu/cpu.cfs_quota_us").exists()
 }

@@ -1,192 +1,260 @@
 //! How often the explanation is right, and how far its nanoseconds are off.
+//!
+//! An incident is right if the *first* finding of the whole answer has its cause and its thread and at least half of
+//! its time; one of two causes, if the first *two* findings are these two, the one that took more first. A control is
+//! right if no finding above LOW is about anything, but for what the recorder did beside it.
 
-use std::fmt::Write;
+use std::{collections::BTreeMap, fmt::Write};
 
 use serde_json::Value;
 
-use super::run::Outcome;
+use super::{apart::Apart, label::Part, run::Outcome};
 
 /// Of one incident.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Mark {
-    /// The first finding has the cause, the process, and at least half of the label's time.
+    /// See the module.
     pub right: bool,
-    /// The finding names who did it; `None` where nobody did.
-    pub actor: Option<bool>,
-    /// Attributed less injected, by injected.
-    pub error: Option<f64>,
-    /// Findings above LOW where nothing happened.
+    /// For each part whose finding is there and should name who did it: whether it does.
+    pub actors: Vec<bool>,
+    /// For each part with findings: attributed less injected, by injected.
+    pub errors: Vec<f64>,
+    /// Findings above LOW on a control.
     pub false_findings: usize,
-    /// The same of the rule of co-occurrence: right, and claims where nothing happened.
+    /// The rule of co-occurrence: right, and claims about a control.
     pub rival_right: bool,
-    /// Claims of that rule where nothing happened.
+    /// See `rival_right`.
     pub rival_false: usize,
-    /// The first finding in short.
+    /// Calls during which scheduler events may be missing, and all.
+    pub undecidable: (u64, u64),
+    /// The first findings in short.
     pub first: String,
+    /// Why it does not count, if it does not.
+    pub apart: Option<Apart>,
 }
 
-fn findings(answer: &Value) -> &[Value] {
+/// Causes of which somebody else is the actor.
+const DONE_BY_SOMEBODY: [&str; 4] = ["cpu_contention", "blocked_lock", "signal_stop", "data_starvation"];
+/// Causes that are a whole process's, whichever thread is named.
+const OF_PROCESS: [&str; 5] = ["signal_stop", "process_exit", "oom", "cpu_throttled", "memory_pressure"];
+/// Two causes that took nearly the same may come in either order, percent.
+const TIE_PERCENT: i64 = 10;
+
+pub(super) fn findings(answer: &Value) -> &[Value] {
     answer["findings"].as_array().map_or(&[], Vec::as_slice)
 }
 
-fn number(finding: &Value, key: &str) -> i64 {
+pub(super) fn number(finding: &Value, key: &str) -> i64 {
     finding[key].as_i64().unwrap_or(0)
 }
 
-/// Overlap of a finding with the label, by the shorter of the two.
-fn overlaps(outcome: &Outcome, finding: &Value) -> bool {
-    let from = outcome.label.from_ns + outcome.offset_ns;
-    let to = outcome.label.to_ns + outcome.offset_ns;
-    let (begin, end) = (number(finding, "from_ns"), number(finding, "to_ns"));
-    let common = to.min(end) - from.max(begin);
-    let shorter = (to - from).min(end - begin).max(1);
-    // A death takes no time: what counts is that the finding begins with it.
-    if outcome.cause == "process_exit" {
-        return (begin - from).abs() < 500_000_000;
+pub(super) fn is_loud(finding: &Value) -> bool {
+    finding["severity"] != "LOW"
+}
+
+/// True if a finding is about a part: its cause, its thread, and half of the shorter of the two times in common.
+pub(super) fn is_of(outcome: &Outcome, part: &Part, finding: &Value) -> bool {
+    let thread = if OF_PROCESS.contains(&part.cause.as_str()) { "pid" } else { "tid" };
+    if finding["cause"] != part.cause || finding["pid"] != outcome.pid || finding[thread] != outcome.pid {
+        return false;
     }
-    common * 2 >= shorter
+    let (from, to) = (part.from_ns + outcome.offset_ns, part.to_ns + outcome.offset_ns);
+    let (begin, end) = (number(finding, "from_ns"), number(finding, "to_ns"));
+    // A death takes no time: what counts is that the finding begins with it.
+    if matches!(part.cause.as_str(), "process_exit" | "oom") {
+        return (begin - to).abs() < 500_000_000;
+    }
+    (to.min(end) - from.max(begin)) * 2 >= (to - from).min(end - begin).max(1)
+}
+
+fn is_right(outcome: &Outcome, list: &[Value]) -> bool {
+    let of = |part: &Part, place: usize| list.get(place).is_some_and(|f| is_of(outcome, part, f));
+    match outcome.label.parts.as_slice() {
+        [one] => of(one, 0),
+        [a, b] => {
+            let tie =
+                (a.injected_ns - b.injected_ns).abs() * 100 < a.injected_ns.max(b.injected_ns) * TIE_PERCENT;
+            let forth = of(a, 0) && of(b, 1) && (tie || a.injected_ns > b.injected_ns);
+            forth || of(b, 0) && of(a, 1) && (tie || b.injected_ns > a.injected_ns)
+        }
+        _ => false,
+    }
 }
 
 /// Judges an outcome.
 #[must_use]
 pub fn mark(outcome: &Outcome) -> Mark {
     let list = findings(&outcome.answer);
-    let first = list.first();
-    let own = |f: &Value| f["pid"] == outcome.pid;
-    let right = first.is_some_and(|f| f["cause"] == outcome.cause && own(f) && overlaps(outcome, f));
-    // Several bursts may be several findings.
-    let same: Vec<&Value> =
-        list.iter().filter(|f| f["cause"] == outcome.cause && own(f) && overlaps(outcome, f)).collect();
-    let attributed: i64 = same.iter().map(|f| number(f, "attributed_ns")).sum();
-    let injected = outcome.label.injected_ns;
-    let error = (!outcome.is_quiet() && injected > 0 && !same.is_empty())
-        .then(|| (attributed - injected) as f64 / injected as f64);
-    let names_actors = ["cpu_contention", "blocked_lock", "signal_stop", "data_starvation"];
-    let actor = (names_actors.contains(&outcome.cause.as_str()) && right).then(|| {
-        let (pid, tid) = (outcome.label.actor_pid, outcome.label.actor_tid);
-        let named = first.map(|f| f["evidence"]["actors"].to_string()).unwrap_or_default();
-        named.contains(&format!("/{pid}")) || named.contains(&format!("tid {tid}"))
-    });
-    let loud = list.iter().filter(|f| f["severity"] != "LOW").count();
-    Mark {
-        right,
-        actor,
-        error,
-        false_findings: if outcome.is_quiet() { loud } else { 0 },
-        rival_right: !outcome.is_quiet() && outcome.claims.first().is_some_and(|c| c.cause == outcome.cause),
-        rival_false: if outcome.is_quiet() { outcome.claims.len() } else { 0 },
-        first: first.map_or_else(
-            || "nothing".to_owned(),
-            |f| {
-                let ms = number(f, "attributed_ns") / 1_000_000;
-                format!(
-                    "{} {} {ms} ms of {}",
-                    f["severity"].as_str().unwrap_or("?"),
-                    f["cause"].as_str().unwrap_or("?"),
-                    f["comm"].as_str().unwrap_or("?")
-                )
-            },
-        ),
+    let control = outcome.is_control();
+    let (mut actors, mut errors) = (Vec::new(), Vec::new());
+    for part in outcome.label.parts.iter().filter(|_| !control) {
+        // Several bursts may be several findings.
+        let same: Vec<&Value> = list.iter().filter(|f| is_of(outcome, part, f)).collect();
+        let Some(first) = same.first() else { continue };
+        if part.injected_ns > 0 {
+            let attributed: i64 = same.iter().map(|f| number(f, "attributed_ns")).sum();
+            errors.push((attributed - part.injected_ns) as f64 / part.injected_ns as f64);
+        }
+        if DONE_BY_SOMEBODY.contains(&part.cause.as_str()) {
+            let named = first["evidence"]["actors"].to_string();
+            let is = |label: String| named.contains(&label);
+            actors.push(is(format!("/{}\"", part.actor_pid)) || is(format!("tid {}\"", part.actor_tid)));
+        }
     }
+    let noise = |f: &&Value| outcome.cause == "recorder_self" && f["cause"] == "recorder_self";
+    let false_findings = list.iter().filter(|f| is_loud(f) && !noise(f)).count();
+    let claimed = |c: &&super::rival::Claim| outcome.label.parts.iter().any(|p| p.cause == c.cause);
+    let coverage = &outcome.answer["coverage"];
+    let calls = |key: &str| coverage[key].as_u64().unwrap_or(0);
+    Mark {
+        right: if control { false_findings == 0 } else { is_right(outcome, list) },
+        actors,
+        errors,
+        false_findings: if control { false_findings } else { 0 },
+        rival_right: !control && outcome.claims.first().as_ref().is_some_and(claimed),
+        rival_false: if control { outcome.claims.len() } else { 0 },
+        undecidable: (calls("calls_undecidable"), calls("calls")),
+        first: list.iter().take(outcome.label.parts.len()).map(in_short).collect::<Vec<_>>().join(", "),
+        apart: Apart::why(outcome),
+    }
+}
+
+fn in_short(f: &Value) -> String {
+    let text = |key: &str| f[key].as_str().unwrap_or("?").to_owned();
+    let ms = number(f, "attributed_ns") / 1_000_000;
+    format!("{} {} {ms} ms of {}", text("severity"), text("cause"), text("comm"))
 }
 
 /// One line for people.
 #[must_use]
 pub fn line(outcome: &Outcome, mark: &Mark) -> String {
-    let verdict = match (outcome.is_quiet(), mark.right, mark.false_findings) {
-        _ if outcome.is_disturbed() => "apart",
-        (true, _, 0) => "quiet",
-        (true, _, _) => "FALSE",
-        (false, true, _) => "right",
-        (false, false, _) => "WRONG",
+    let verdict = match (outcome.is_control(), mark.right) {
+        (true, true) => "quiet",
+        (true, false) => "FALSE",
+        (false, true) => "right",
+        (false, false) => "WRONG",
     };
-    let error = mark.error.map_or_else(|| "-".to_owned(), |e| format!("{:+.1} %", e * 100.0));
-    let actor = mark.actor.map_or("-", |a| if a { "named" } else { "not named" });
+    let apart = mark.apart.map_or_else(String::new, |why| format!("  APART: {}", why.name()));
+    let errors: Vec<String> = mark.errors.iter().map(|e| format!("{:+.1} %", e * 100.0)).collect();
+    let actors: Vec<&str> = mark.actors.iter().map(|a| if *a { "named" } else { "not named" }).collect();
+    let injected: Vec<String> =
+        outcome.label.parts.iter().map(|p| (p.injected_ns / 1_000_000).to_string()).collect();
     format!(
-        "{verdict}  {:<17}{:<20}injected {:>5} ms  first: {:<40} error {error:>8}  actor {actor}  rival: {}",
+        "{verdict}  {:<17}{:<22}injected {:>9} ms  first: {:<41} error {:<18} actor {:<6} delay {:>4} ms  rival: {}{apart}",
         outcome.cause,
         outcome.kind,
-        outcome.label.injected_ns / 1_000_000,
-        mark.first,
+        injected.join(", "),
+        if mark.first.is_empty() { "nothing" } else { &mark.first },
+        if errors.is_empty() { "-".to_owned() } else { errors.join(", ") },
+        if actors.is_empty() { "-".to_owned() } else { actors.join(", ") },
+        outcome.label.run_delay_ns / 1_000_000,
         outcome.claims.first().map_or("nothing", |c| c.cause),
     )
 }
 
 /// All marks together.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Score {
-    /// Incidents, and those whose first finding was right.
+    /// Incidents, and those that were right.
     pub incidents: usize,
     /// See `incidents`.
     pub right: usize,
-    /// Incidents not scored, since other work on the machine took the program's CPU meanwhile.
-    pub disturbed: usize,
-    /// Quiet programs, and findings above LOW on them.
-    pub quiet: usize,
-    /// See `quiet`.
+    /// Controls, and findings above LOW on them.
+    pub controls: usize,
+    /// See `controls`.
     pub false_findings: usize,
+    /// Actors named, and asked for.
+    pub actors: (usize, usize),
     /// Incidents the rule of co-occurrence got right.
     pub rival_right: usize,
-    /// Quiet programs about which it claimed something.
+    /// Controls about which it claimed something.
     pub rival_false: usize,
+    /// Errors without their signs, rising.
+    pub errors: Vec<f64>,
+    /// For each cause: right, all.
+    pub causes: BTreeMap<String, (usize, usize)>,
 }
 
-/// Adds marks up, and tells the spread of the errors.
-#[must_use]
-pub fn sum(marks: &[(Outcome, Mark)]) -> (Score, String) {
-    let mut score = Score::default();
-    let mut errors: Vec<f64> = Vec::new();
-    let (mut named, mut asked) = (0, 0);
-    for (outcome, mark) in marks {
-        if outcome.is_disturbed() {
-            score.disturbed += 1;
-            continue;
+impl Score {
+    /// Adds marks up: all of them, or only those that count.
+    #[must_use]
+    pub fn of(marks: &[(Outcome, Mark)], all: bool) -> Self {
+        let mut score = Self::default();
+        for (outcome, mark) in marks.iter().filter(|(_, mark)| all || mark.apart.is_none()) {
+            let cause = score.causes.entry(outcome.cause.clone()).or_default();
+            *cause = (cause.0 + usize::from(mark.right), cause.1 + 1);
+            score.actors.0 += mark.actors.iter().filter(|named| **named).count();
+            score.actors.1 += mark.actors.len();
+            if outcome.is_control() {
+                score.controls += 1;
+                score.false_findings += mark.false_findings;
+                score.rival_false += usize::from(mark.rival_false > 0);
+            } else {
+                score.incidents += 1;
+                score.right += usize::from(mark.right);
+                score.rival_right += usize::from(mark.rival_right);
+                score.errors.extend(mark.errors.iter().map(|e| e.abs()));
+            }
         }
-        if outcome.is_quiet() {
-            score.quiet += 1;
-            score.false_findings += mark.false_findings;
-            score.rival_false += usize::from(mark.rival_false > 0);
-        } else {
-            score.incidents += 1;
-            score.right += usize::from(mark.right);
-            score.rival_right += usize::from(mark.rival_right);
-            errors.extend(mark.error.map(f64::abs));
-        }
-        asked += usize::from(mark.actor.is_some());
-        named += usize::from(mark.actor == Some(true));
+        score.errors.sort_by(f64::total_cmp);
+        score
     }
-    errors.sort_by(f64::total_cmp);
-    let at = |percent: usize| {
-        errors.get((errors.len() * percent).div_ceil(100).max(1) - 1).copied().unwrap_or(0.0)
-    };
-    let mut text = String::new();
-    let percent = |n: usize, of: usize| n as f64 * 100.0 / of.max(1) as f64;
-    let _ = writeln!(
-        text,
-        "attribution: top-1 {}/{} ({:.1} %), findings above LOW on {} quiet programs: {}, actor named {named}/{asked}",
-        score.right,
-        score.incidents,
-        percent(score.right, score.incidents),
-        score.quiet,
-        score.false_findings,
-    );
-    let _ = writeln!(text, "disturbed by other work on the machine, not scored: {}", score.disturbed);
-    let _ = writeln!(
-        text,
-        "attributed against injected: median {:.1} %, p95 {:.1} %, worst {:.1} % off, over {} incidents",
-        at(50) * 100.0,
-        at(95) * 100.0,
-        at(100) * 100.0,
-        errors.len(),
-    );
-    let _ = writeln!(
-        text,
-        "co-occurrence, same windows: top-1 {}/{} ({:.1} %), quiet programs it claimed something about: {}/{}",
-        score.rival_right,
-        score.incidents,
-        percent(score.rival_right, score.incidents),
-        score.rival_false,
-        score.quiet,
-    );
-    (score, text)
+
+    /// For people.
+    #[must_use]
+    pub fn text(&self) -> String {
+        let percent = |n: usize, of: usize| n as f64 * 100.0 / of.max(1) as f64;
+        let error = |share: usize| {
+            let rank = (self.errors.len() * share).div_ceil(100).max(1);
+            self.errors.get(rank - 1).copied().unwrap_or(0.0) * 100.0
+        };
+        let (named, asked) = self.actors;
+        let within = self.errors.iter().filter(|e| **e <= 0.1).count();
+        let mut text = format!(
+            "attribution: top-1 {}/{} ({:.1} %), findings above LOW on {} controls: {}, actor named {named}/{asked} ({:.1} %)\n",
+            self.right,
+            self.incidents,
+            percent(self.right, self.incidents),
+            self.controls,
+            self.false_findings,
+            percent(named, asked),
+        );
+        let _ = writeln!(
+            text,
+            "attributed against injected: median {:.1} %, p95 {:.1} %, worst {:.1} % off; {within} of {} within 10 %",
+            error(50),
+            error(95),
+            error(100),
+            self.errors.len(),
+        );
+        let _ = writeln!(
+            text,
+            "co-occurrence, same windows: top-1 {}/{} ({:.1} %), controls it claimed something about: {}/{}",
+            self.rival_right,
+            self.incidents,
+            percent(self.rival_right, self.incidents),
+            self.rival_false,
+            self.controls,
+        );
+        let causes = self.causes.iter().map(|(cause, (right, all))| format!("{cause} {right}/{all}"));
+        let _ = writeln!(text, "by cause: {}", causes.collect::<Vec<_>>().join(", "));
+        text
+    }
+}
+
+/// Both scores, and what lies between them.
+#[must_use]
+pub fn sum(marks: &[(Outcome, Mark)]) -> String {
+    let apart = |why| marks.iter().filter(|(_, mark)| mark.apart == Some(why)).count();
+    let undecidable: (u64, u64) =
+        marks.iter().fold((0, 0), |sum, (_, m)| (sum.0 + m.undecidable.0, sum.1 + m.undecidable.1));
+    format!(
+        "all of them, nothing excluded:\n{}\nwithout {} that were not made and {} that other work disturbed:\n{}\ncalls undecidable: {} of {}\n",
+        Score::of(marks, true).text(),
+        apart(Apart::NotMade),
+        apart(Apart::OtherWork),
+        Score::of(marks, false).text(),
+        undecidable.0,
+        undecidable.1,
+    )
 }
