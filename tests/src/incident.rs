@@ -12,6 +12,7 @@ pub mod plan;
 pub mod rival;
 pub mod run;
 pub mod score;
+pub mod thin;
 
 pub use label::{Label, Part};
 pub use plan::{Incident, full, quick};

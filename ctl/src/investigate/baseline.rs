@@ -15,6 +15,7 @@ struct Sum {
     units: i64,
     slow: i64,
     all_ns: [i64; CLASSES],
+    /// Of slow units; and of all units what counts in any, which is being kept back for long.
     slow_ns: [i64; CLASSES],
     touched: [i64; CLASSES],
     /// Of gaps.
@@ -23,7 +24,7 @@ struct Sum {
 
 impl Sum {
     /// What one unit spent in a class.
-    fn take(&mut self, class: usize, ns: i64, slow: bool, gap: bool) {
+    fn take(&mut self, class: usize, ns: i64, gap: bool) {
         let add = |list: &mut [i64; CLASSES], ns: i64| {
             if let Some(sum) = list.get_mut(class) {
                 *sum += ns;
@@ -31,9 +32,6 @@ impl Sum {
         };
         add(&mut self.all_ns, ns);
         add(&mut self.touched, i64::from(ns > 0));
-        if slow {
-            add(&mut self.slow_ns, ns);
-        }
         if gap && let Some(longest) = self.longest_ns.get_mut(class) {
             *longest = (*longest).max(ns);
         }
@@ -109,8 +107,13 @@ impl Bins {
         let Some((_, sum)) = sums.get_mut(place) else { return };
         sum.units += 1;
         sum.slow += i64::from(slow);
+        for piece in pieces.iter().filter(|p| slow || p.counts_anywhere()) {
+            if let Some(ns) = sum.slow_ns.get_mut(piece.class as usize) {
+                *ns += piece.dur_ns();
+            }
+        }
         if let [only] = pieces {
-            return sum.take(only.class as usize, only.dur_ns(), slow, key == GAP);
+            return sum.take(only.class as usize, only.dur_ns(), key == GAP);
         }
         let mut own = [0; CLASSES];
         for piece in pieces {
@@ -119,7 +122,7 @@ impl Bins {
             }
         }
         for (class, ns) in own.into_iter().enumerate().filter(|(_, ns)| *ns > 0) {
-            sum.take(class, ns, slow, key == GAP);
+            sum.take(class, ns, key == GAP);
         }
     }
 
@@ -202,10 +205,12 @@ impl Baseline {
         }
     }
 
-    /// What a class would usually take of a time.
+    /// What of a class that counts in any unit a time would usually have.
     pub fn usual_of_time_ns(&self, class: Class, span_ns: i64) -> i64 {
         let wall = i128::from(self.bins.max(1)) * i128::from(self.width_ns.max(1));
-        i64::try_from(i128::from(self.class_ns(class)) * i128::from(span_ns) / wall).unwrap_or(i64::MAX)
+        let counted = |s: &Sum| s.slow_ns.get(class as usize).copied().unwrap_or(0);
+        let counted: i64 = self.sums.values().map(counted).sum();
+        i64::try_from(i128::from(counted) * i128::from(span_ns) / wall).unwrap_or(i64::MAX)
     }
 
     /// The longest time of a class in one gap.

@@ -97,6 +97,12 @@ impl Piece {
     pub fn dur_ns(&self) -> i64 {
         self.to_ns - self.from_ns
     }
+
+    /// True if it counts also in a unit that was not slow: somebody kept the thread back for longer than waking up
+    /// takes.
+    pub(super) fn counts_anywhere(&self) -> bool {
+        self.class.is_kept_back() && self.dur_ns() >= limits::MINOR_MIN_NS
+    }
 }
 
 #[derive(Clone, Copy)]
@@ -297,6 +303,12 @@ fn blocked(scene: &Scene<'_>, thread: &Thread, off: &OffCpu, innermost: Option<&
         // A file system that was busy with what this recorder wrote.
         (Wait::Io, _) if scene.is_recorder(off.waker) => Class::Recorder,
         (Wait::Io, _) => Class::Io,
+        // Ranks on one host may wait for each other by a futex.
+        (Wait::Lock, Some(call))
+            if call.group() == Group::Collective && woken_from_outside(scene, thread, off) =>
+        {
+            Class::Collective
+        }
         (Wait::Lock, Some(call)) if !call.waits_for_gpu() => Class::Lock,
         (Wait::Lock, _) if scene.held_up(thread, off) => Class::Lock,
         (_, Some(call)) if call.waits_for_gpu() => Class::GpuWait,
@@ -310,6 +322,10 @@ fn blocked(scene: &Scene<'_>, thread: &Thread, off: &OffCpu, innermost: Option<&
         (Wait::Lock | Wait::Product, None) => Class::Waiting,
         (Wait::Unknown, None) => Class::Blocked,
     }
+}
+
+fn woken_from_outside(scene: &Scene<'_>, thread: &Thread, off: &OffCpu) -> bool {
+    scene.trace.task(off.waker).is_some_and(|waker| waker.pid != 0 && waker.pid != thread.pid)
 }
 
 /// Whether a thread that waited for its next work was kept waiting by one that is recorded.

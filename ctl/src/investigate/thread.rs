@@ -95,8 +95,7 @@ impl<'a> Examined<'a> {
             self.bins.add(unit.key, &pieces, slow);
             self.rhythm.add(&self.bins, unit, &pieces);
             if !slow {
-                let counts = |p: &&Piece| p.class.is_kept_back() && p.dur_ns() >= limits::MINOR_MIN_NS;
-                self.minor.extend(pieces.iter().filter(counts));
+                self.minor.extend(pieces.iter().filter(|p| p.counts_anywhere()));
             } else {
                 let (from_ns, to_ns) = (unit.from_ns, unit.to_ns);
                 self.slow.push(Slow {

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Parser;
 use ingero_tests::{
-    incident::{Outcome, Stage, full, group::Controller, quick, score},
+    incident::{Outcome, Stage, full, group::Controller, quick, score, thin},
     live,
 };
 
@@ -36,7 +36,13 @@ struct Options {
     /// Score what was left here, instead of making anything
     #[arg(long, conflicts_with_all = ["quick", "keep"])]
     again: Option<PathBuf>,
+    /// Take records out of what was left here at random, tell them as lost, and see what is still said
+    #[arg(long, conflicts_with_all = ["quick", "keep", "again"])]
+    thin: Option<PathBuf>,
 }
+
+/// Records taken out, per mille.
+const SHARES: [u64; 3] = [10, 100, 500];
 
 /// Bundles of a folder and those in it.
 fn bundles(folder: &Path) -> Vec<PathBuf> {
@@ -66,8 +72,39 @@ fn again(folder: &Path, cause: Option<&str>) {
     print!("\n{}", score::sum(&marks));
 }
 
+fn thinned(folder: &Path, cause: Option<&str>, seed: u64) {
+    let scratch = tempfile::tempdir().expect("a folder");
+    let mut counts = std::collections::BTreeMap::new();
+    for (n, bundle) in (1u64..).zip(bundles(folder)) {
+        let whole = Outcome::again(&bundle);
+        if cause.is_some_and(|cause| whole.cause != cause) {
+            continue;
+        }
+        for share in SHARES {
+            let out = scratch.path().join("thin.ingero");
+            let (taken, all) = thin::thin(&bundle, &out, share, seed ^ n << 10 ^ share);
+            let part = Outcome::of(&out, &bundle);
+            let verdict = score::thinned(&whole, &part);
+            *counts.entry((share, verdict)).or_insert(0) += 1;
+            println!(
+                "{verdict:?}  {:<17}{:<22}{taken} of {all} taken out  first: {}",
+                whole.cause,
+                whole.kind,
+                score::mark(&part).first,
+            );
+        }
+    }
+    println!();
+    for ((share, verdict), count) in counts {
+        println!("{:>4.1} % taken out: {verdict:?} {count}", share as f64 / 10.0);
+    }
+}
+
 fn main() {
     let options = Options::parse();
+    if let Some(folder) = &options.thin {
+        return thinned(folder, options.cause.as_deref(), options.seed);
+    }
     if let Some(folder) = &options.again {
         return again(folder, options.cause.as_deref());
     }

@@ -127,9 +127,13 @@ const QUIET: [&str; 11] = [
 const NOISE: [&str; 4] = ["freeze", "flood", "freeze crowded", "flood crowded"];
 
 /// Draws numbers; the same seed draws the same.
-struct Draw(u64);
+pub(super) struct Draw(u64);
 
 impl Draw {
+    pub fn new(seed: u64) -> Self {
+        Self(seed)
+    }
+
     // splitmix64
     fn next(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
@@ -139,7 +143,7 @@ impl Draw {
         z ^ (z >> 31)
     }
 
-    fn between(&mut self, (from, to): (u64, u64)) -> u64 {
+    pub fn between(&mut self, (from, to): (u64, u64)) -> u64 {
         from + self.next() % (to - from).max(1)
     }
 }
@@ -187,7 +191,7 @@ impl Incident {
 /// At least 60 incidents of 12 causes, and 26 programs with which nothing is wrong.
 #[must_use]
 pub fn full(seed: u64) -> Vec<Incident> {
-    let mut draw = Draw(seed);
+    let mut draw = Draw::new(seed);
     let mut all: Vec<Incident> = WAYS.iter().map(|way| Incident::of(*way, &mut draw)).collect();
     for _ in 0..2 {
         all.extend(QUIET.iter().map(|kind| Incident::control("quiet", kind, &mut draw)));

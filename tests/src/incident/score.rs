@@ -89,8 +89,10 @@ pub fn mark(outcome: &Outcome) -> Mark {
     let (mut actors, mut errors) = (Vec::new(), Vec::new());
     for part in outcome.label.parts.iter().filter(|_| !control) {
         // Several bursts may be several findings.
-        let same: Vec<&Value> = list.iter().filter(|f| is_of(outcome, part, f)).collect();
-        let Some(first) = same.first() else { continue };
+        let mut same: Vec<&Value> = list.iter().filter(|f| is_of(outcome, part, f)).collect();
+        let Some(first) = same.first().copied() else { continue };
+        // What happened to a whole process happened to each thread of it.
+        same.retain(|f| f["tid"] == first["tid"]);
         if part.injected_ns > 0 {
             let attributed: i64 = same.iter().map(|f| number(f, "attributed_ns")).sum();
             errors.push((attributed - part.injected_ns) as f64 / part.injected_ns as f64);
@@ -257,4 +259,34 @@ pub fn sum(marks: &[(Outcome, Mark)]) -> String {
         undecidable.0,
         undecidable.1,
     )
+}
+
+/// What becomes of an answer when records are missing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Thinned {
+    /// As right as with all records.
+    Right,
+    /// Nothing above LOW is said that is not so, but the right cause is not first or not there.
+    Weaker,
+    /// A finding above LOW that is neither what happened nor there with all records.
+    Wrong,
+}
+
+/// Judges an answer to a part of a recording; `whole` is the answer to all of it.
+#[must_use]
+pub fn thinned(whole: &Outcome, part: &Outcome) -> Thinned {
+    let key = |f: &Value| (f["pid"].clone(), f["cause"].clone());
+    let known: Vec<_> = findings(&whole.answer).iter().filter(|f| is_loud(f)).map(key).collect();
+    let happened = |f: &Value| {
+        let labelled = whole.label.parts.iter().any(|p| f["cause"] == p.cause);
+        !whole.is_control() && labelled && f["pid"] == whole.pid
+    };
+    let list = findings(&part.answer);
+    if list.iter().any(|f| is_loud(f) && !happened(f) && !known.contains(&key(f))) {
+        Thinned::Wrong
+    } else if mark(part).right {
+        Thinned::Right
+    } else {
+        Thinned::Weaker
+    }
 }

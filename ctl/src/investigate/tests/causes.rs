@@ -55,6 +55,28 @@ fn a_thread_preempted_between_launches_is_cpu_contention_too() {
     assert_eq!(f.severity, Severity::High);
 }
 
+// The usual wake-ups of a whole window were once taken from the incident's time, though they never counted in it.
+#[test]
+fn short_wake_ups_before_an_incident_take_nothing_from_it() {
+    let mut s = Story::of(20);
+    let wake_ups = |s: &mut Story, ms: i64| {
+        while s.now < BEGIN + ms * MS {
+            s.off(1_000, 200_000, 40_000);
+            s.now += 300_000;
+            s.launch(5_000);
+        }
+    };
+    wake_ups(&mut s, 15_000);
+    for _ in 0..50 {
+        s.preempted(1_000, 8 * MS);
+        s.now += 8 * MS + 94_000;
+        s.launch(5_000);
+    }
+    wake_ups(&mut s, 20_000);
+    let f = first(s);
+    assert_eq!((f.cause, f.attributed_ns), ("cpu_contention", 400 * MS));
+}
+
 #[test]
 fn a_gap_that_ends_in_a_load_is_first_use_and_names_the_kernel() {
     let mut s = Story::of(20);

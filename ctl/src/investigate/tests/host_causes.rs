@@ -203,6 +203,27 @@ fn a_collective_that_takes_longer_than_usual_is_collective_wait() {
     assert!((880 * MS..950 * MS).contains(&f.attributed_ns), "{}", f.attributed_ns);
 }
 
+// Ranks on one host that wait for each other by a futex were once said to wait for a lock.
+#[test]
+fn a_collective_that_waits_by_a_futex_for_another_process_is_collective_wait_and_for_a_thread_of_its_own_a_lock()
+ {
+    for (waker, cause) in [(STRESS, "collective_wait"), (LOADER, "blocked_lock")] {
+        let mut s = Story::of(20);
+        steps(&mut s, 15_000, 100_000);
+        for _ in 0..10 {
+            s.blocked(10_000, 20 * MS, FUTEX, waker);
+            s.call(ops::NCCL_ALL_REDUCE, 20 * MS + 20_000);
+            s.now += 20_000;
+            let until = (s.now - BEGIN) / MS + 50;
+            steps(&mut s, until, 100_000);
+        }
+        steps(&mut s, 20_000, 100_000);
+        let f = first(s);
+        assert_eq!(f.cause, cause);
+        close(&f, 200 * MS);
+    }
+}
+
 #[test]
 fn an_allocation_that_blocks_for_no_known_reason_is_the_allocators() {
     let mut s = Story::of(20);

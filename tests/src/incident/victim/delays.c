@@ -24,25 +24,31 @@ void hogs_start(unsigned n, uint64_t busy, uint64_t ns)
 	}
 }
 
+pid_t hog_pid(void)
+{
+	return hogs[0];
+}
+
+/* Works on until they are gone. */
 void hogs_end(void)
 {
 	for (unsigned i = 0; i < 4; i++)
-		if (hogs[i] > 0)
-			waitpid(hogs[i], NULL, 0);
+		while (hogs[i] > 0 && waitpid(hogs[i], NULL, WNOHANG) == 0)
+			step(1);
 }
 
 void hog(void)
 {
 	unsigned n = strstr(kind, "two") ? 2 : 1;
 	uint64_t busy = strstr(kind, "long") ? 40 * MS : strstr(kind, "two") ? 8 * MS : 4 * MS;
-	uint64_t before = run_delay();
+	uint64_t before = beyond_usual();
 	hogs_start(n, busy, each);
 	label.pid = label.tid = hogs[0];
 	steady(each + 30 * MS);
 	hogs_end();
 	label.to = boot();
 	steady(20 * MS);
-	label.injected = run_delay() - before;
+	label.injected = beyond_usual() - before;
 }
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;

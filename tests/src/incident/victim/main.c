@@ -23,6 +23,13 @@ uint64_t boot(void)
 	return clock_ns(CLOCK_BOOTTIME);
 }
 
+static uint64_t usual_delay, usual_ns = 1;
+
+uint64_t beyond_usual(void)
+{
+	return run_delay() - (uint64_t)((double)usual_delay / (double)usual_ns * (double)boot());
+}
+
 uint64_t on_cpu(void)
 {
 	return clock_ns(CLOCK_THREAD_CPUTIME_ID);
@@ -271,9 +278,11 @@ int main(int argc, char **argv)
 		return 4;
 	if (incident->get_ready)
 		incident->get_ready();
-	uint64_t delay = run_delay();
+	uint64_t delay = run_delay(), begin = boot();
 	steady(warm);
 	label.from = boot();
+	usual_delay = run_delay() - delay;
+	usual_ns = label.from - begin;
 	if (incident->happens) {
 		incident->happens();
 	} else {

@@ -70,9 +70,12 @@ static void read_in_load(unsigned turn)
 	CUmodule own;
 	CUfunction cold;
 	struct part *part = &parts[1];
-	happens(0, turn);
 	if (!part->label.from)
 		part->label.from = boot();
+	uint64_t asking = on_cpu();
+	happens(0, turn);
+	/* The work of reading it is part of the load, the wait for the disk is not. */
+	part->label.injected += on_cpu() - asking;
 	snprintf(name, sizeof(name), "cold_%03u@5:%llu", turn, (unsigned long long)(part->size / 1000));
 	uint64_t before = boot();
 	cuModuleLoadData(&own, name);
@@ -90,12 +93,14 @@ static void stop_in_kernel(void)
 	if (!child) {
 		prctl(PR_SET_NAME, "stopper");
 		pin(0);
-		sleep_ns(4 * MS);
+		sleep_ns(8 * MS);
 		kill(parent, SIGSTOP);
 		sleep_ns(stop->size);
 		kill(parent, SIGCONT);
 		_exit(0);
 	}
+	/* It leaves this CPU only while there is room on it. */
+	steady(3 * MS);
 	uint64_t from = boot(), took = long_kernel(0);
 	if (!stop->label.from)
 		stop->label.from = wait->label.from = from;
@@ -110,9 +115,10 @@ static void stop_in_kernel(void)
 static void hog_in_kernel(void)
 {
 	struct part *taken = &parts[0], *wait = &parts[1];
-	uint64_t all = run_delay();
+	uint64_t all = beyond_usual();
 	hogs_start(1, 4 * MS, count * (wait->size + apart) + 50 * MS);
 	taken->label.from = wait->label.from = boot();
+	taken->label.pid = taken->label.tid = hog_pid();
 	for (unsigned i = 0; i < count; i++) {
 		uint64_t before = run_delay(), took = long_kernel(i);
 		wait->label.injected += took - (run_delay() - before);
@@ -122,7 +128,7 @@ static void hog_in_kernel(void)
 	hogs_end();
 	taken->label.to = boot();
 	steady(20 * MS);
-	taken->label.injected = run_delay() - all;
+	taken->label.injected = beyond_usual() - all;
 }
 
 void several(void)

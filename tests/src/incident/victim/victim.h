@@ -47,6 +47,8 @@ extern int real_time;
 /* main.c */
 uint64_t boot(void);
 uint64_t run_delay(void);
+/* Of `run_delay`, what is more than waking up usually took in as much time; only differences mean something. */
+uint64_t beyond_usual(void);
 uint64_t on_cpu(void);
 CUfunction function(const char *name);
 void launch(CUfunction f);
@@ -61,6 +63,7 @@ void ask(const char *word);
 /* delays.c */
 void hog(void);
 void hogs_start(unsigned n, uint64_t busy, uint64_t ns);
+pid_t hog_pid(void);
 void hogs_end(void);
 uint64_t wait_for_lock(unsigned turn);
 void lock_start(void);
