@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 use ingero_format::row::flags;
 
-use super::{limits, scene::Scene, waits::Wait};
+use super::{limits, scene::Scene, spans::touching, waits::Wait};
 use crate::model::{NONE, OffCpu};
 
 /// What a thread in a chain did.
@@ -113,7 +113,9 @@ fn walk(
             wait => deeper.push((other, (begin, begin + blocked), wait)),
         }
     }
-    leaf(path, Did::Worked, NONE, ran);
+    // What it waited for in between may be missing.
+    let hidden = touching(&scene.sched_holes, from, to).next().is_some();
+    leaf(path, if hidden { Did::Open } else { Did::Worked }, NONE, ran);
     for (other, span, wait) in deeper {
         if path.len() < limits::CHAIN_DEPTH {
             walk(scene, other, span, path, seen, chain);

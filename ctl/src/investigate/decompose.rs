@@ -1,8 +1,9 @@
 //! A unit's nanoseconds, each in exactly one class.
 //!
-//! Three partitions of the unit's time are laid over each other: what the scheduler says (on a CPU,
-//! blocked, runnable), which call was innermost, and where records may be missing. A partition covers
-//! the unit without hole or overlap by construction, so their overlay does too.
+//! Two partitions of the unit's time are laid over each other: what the scheduler says (on a CPU,
+//! blocked, runnable), and which call was innermost. A partition covers the unit without hole or overlap by
+//! construction, so their overlay does too. Where records may be missing, the part of a piece that may really have
+//! been something else is cut off.
 
 use ingero_format::ops::Group;
 
@@ -121,17 +122,13 @@ pub(super) fn pieces(
     out: &mut Vec<Piece>,
 ) {
     out.clear();
-    let mut holes = inside(&scene.sched_holes, unit);
-    if unit.is_gap() {
-        // A gap may hold a call that was lost; a call was recorded, so it was not.
-        holes.extend(inside(&scene.call_holes, unit));
-    }
+    let holes = Holes::of(scene, unit);
     let alone = unit.inside_to == unit.place + 1;
-    if alone && holes.is_empty() && on_cpu_throughout(scene, thread, unit, cursor) {
+    if alone && holes.are_none() && on_cpu_throughout(scene, thread, unit, cursor) {
         // Most units: nothing happened inside.
         out.extend(undisturbed(unit));
     } else {
-        *out = disturbed(scene, thread, unit, holes, cursor);
+        *out = disturbed(scene, thread, unit, &holes, cursor);
     }
     if unit.is_gap() && unit.call.readies_code() {
         own_work_before_a_load(scene, thread, out);
@@ -156,19 +153,63 @@ fn disturbed(
     scene: &Scene<'_>,
     thread: &Thread,
     unit: &Unit<'_>,
-    holes: Vec<(i64, i64)>,
+    holes: &Holes,
     cursor: &mut Cursor,
 ) -> Vec<Piece> {
     let states = states(cursor.touching(thread.off_cpu, unit.from_ns, unit.to_ns), unit);
     let contexts = contexts(thread, unit);
-    let holes = lost(holes, unit);
     let with_calls = overlay(&states, &contexts);
     let mut out = Vec::with_capacity(with_calls.len());
-    for (from_ns, to_ns, ((state, context), lost)) in overlay(&with_calls, &holes) {
-        let (class, actor, stack) = classify(scene, thread, unit, state, context, lost);
-        out.push(Piece { from_ns, to_ns, class, actor, stack });
+    for (from_ns, to_ns, (state, context)) in with_calls {
+        let (class, actor, stack) = classify(scene, thread, unit, state, context);
+        let mut piece = Piece { from_ns, to_ns, class, actor, stack };
+        let known_from = holes.reach(state, &piece).min(to_ns);
+        if known_from > from_ns {
+            out.push(Piece { to_ns: known_from, class: Class::Lost, actor: NONE, stack: NONE, ..piece });
+            piece.from_ns = known_from;
+        }
+        if piece.dur_ns() > 0 {
+            out.push(piece);
+        }
     }
     known_better(scene, thread, out)
+}
+
+/// Where records may be missing in a unit. An event is told when it ends: one that was lost in a hole may have begun
+/// long before it, as far back as anything else is known of the thread.
+struct Holes {
+    /// Of scheduler events.
+    sched: Vec<(i64, i64)>,
+    /// End of the last one of calls; only between calls, for a call that was recorded was not lost.
+    calls_to_ns: i64,
+}
+
+impl Holes {
+    fn of(scene: &Scene<'_>, unit: &Unit<'_>) -> Self {
+        let inside = |holes| touching(holes, unit.from_ns, unit.to_ns);
+        let calls = if unit.is_gap() { inside(&scene.call_holes).last() } else { None };
+        Self {
+            sched: inside(&scene.sched_holes).collect(),
+            calls_to_ns: calls.map_or(i64::MIN, |hole| hole.1),
+        }
+    }
+
+    fn are_none(&self) -> bool {
+        self.sched.is_empty() && self.calls_to_ns == i64::MIN
+    }
+
+    /// Until when a piece may really have been something else.
+    fn reach(&self, state: State<'_>, piece: &Piece) -> i64 {
+        match state {
+            State::OnCpu => {
+                let last = touching(&self.sched, piece.from_ns, piece.to_ns).last();
+                last.map_or(i64::MIN, |hole| hole.1).max(self.calls_to_ns)
+            }
+            // What a thread waits for depends on the call in which it does.
+            State::Blocked(_) if piece.class.is_idle() || piece.class == Class::Lock => self.calls_to_ns,
+            _ => i64::MIN,
+        }
+    }
 }
 
 /// Gives time to what events of the host say beyond stacks and states.
@@ -213,10 +254,6 @@ fn repaint(pieces: Vec<Piece>, spans: &[(i64, i64)], class: impl Fn(Class) -> Op
     out
 }
 
-fn inside(holes: &[(i64, i64)], unit: &Unit<'_>) -> Vec<(i64, i64)> {
-    touching(holes, unit.from_ns, unit.to_ns).collect()
-}
-
 /// What the scheduler says about each moment of the unit.
 fn states<'a>(off_cpu: impl Iterator<Item = &'a OffCpu>, unit: &Unit<'_>) -> Vec<Span<State<'a>>> {
     let mut out = Partition::new(unit.from_ns, unit.to_ns);
@@ -251,16 +288,6 @@ fn contexts<'a>(thread: &Thread<'a>, unit: &Unit<'a>) -> Vec<Span<Option<&'a Cal
     out.close(Some(unit.call))
 }
 
-fn lost(mut holes: Vec<(i64, i64)>, unit: &Unit<'_>) -> Vec<Span<bool>> {
-    holes.sort_unstable();
-    let mut out = Partition::new(unit.from_ns, unit.to_ns);
-    for (from, to) in holes {
-        out.until(from, false);
-        out.until(to, true);
-    }
-    out.close(false)
-}
-
 /// Class, actor and stack of a moment.
 fn classify(
     scene: &Scene<'_>,
@@ -268,10 +295,8 @@ fn classify(
     unit: &Unit<'_>,
     state: State<'_>,
     innermost: Option<&Call>,
-    lost: bool,
 ) -> (Class, u32, u32) {
     match state {
-        State::OnCpu if lost => (Class::Lost, NONE, NONE),
         State::OnCpu => (on_cpu(innermost), NONE, NONE),
         State::Runnable(off) if off.preemptor == NONE => (Class::RunnableAlone, NONE, off.stack),
         State::Runnable(off) if scene.is_recorder(off.preemptor) => {

@@ -1,6 +1,6 @@
 //! Processes that died while they were recorded.
 
-use ingero_format::ops;
+use ingero_format::ops::{self, Source};
 use serde_json::{Value, json};
 
 use super::{
@@ -16,6 +16,8 @@ use crate::{
 
 /// Lowest bits of an exit code: the signal.
 const SIGNAL_BITS: u64 = 0x7f;
+/// SIGKILL.
+const KILL: u64 = 9;
 /// A signal this shortly before an end is its cause.
 const SIGNAL_BEFORE_END_NS: i64 = 5_000_000_000;
 
@@ -40,7 +42,11 @@ fn finding(scene: &Scene<'_>, exit: &HostEvent) -> Option<Finding> {
     let from_ns = oom.map_or(exit.ts_ns, |e| e.ts_ns);
     let attributed_ns = (trace.to_ns - from_ns).max(0);
     let calls: usize = threads.iter().map(|t| t.calls.len()).sum();
-    let how = how(scene, exit);
+    let sent = sent(scene, exit);
+    let how = how(scene, exit, sent);
+    // The kernel kills for want of memory in the name of whom that befalls.
+    let by_another = sent.is_some_and(|s| host::sender(s).0 != pid);
+    let unknown = oom.is_none() && !by_another && may_be_the_kernels(scene, exit);
     let summary = match oom {
         Some(_) => format!(
             "was killed by the kernel for want of memory at {}; nothing ran for the {} left of the window",
@@ -56,7 +62,7 @@ fn finding(scene: &Scene<'_>, exit: &HostEvent) -> Option<Finding> {
     Some(Finding {
         id: cause::id(scene, thread, cause, from_ns),
         rank: 0,
-        severity: Severity::High,
+        severity: if unknown { Severity::Low } else { Severity::High },
         cause,
         node: trace.node.clone(),
         pid,
@@ -81,20 +87,36 @@ fn finding(scene: &Scene<'_>, exit: &HostEvent) -> Option<Finding> {
     })
 }
 
+/// The signal that ended a process, if it is recorded.
+fn sent<'a>(scene: &Scene<'a>, exit: &HostEvent) -> Option<&'a HostEvent> {
+    let pid = scene.trace.pid(exit.task);
+    scene.trace.host_events.iter().rev().find(|e| {
+        e.op == ops::SIGNAL
+            && e.arg0 == exit.arg0 & SIGNAL_BITS
+            && scene.trace.pid(e.task) == pid
+            && (0..=SIGNAL_BEFORE_END_NS).contains(&(exit.ts_ns - e.ts_ns))
+    })
+}
+
+/// True if a process was killed, and the record of the kernel's doing so for want of memory may be missing.
+fn may_be_the_kernels(scene: &Scene<'_>, exit: &HostEvent) -> bool {
+    let before = (exit.ts_ns - SIGNAL_BEFORE_END_NS, exit.ts_ns);
+    exit.arg0 & SIGNAL_BITS == KILL
+        && scene
+            .trace
+            .losses
+            .iter()
+            .any(|l| l.concerns(Source::Host) && l.from_ns <= before.1 && l.to_ns >= before.0)
+}
+
 /// By which signal of whom, or with which status.
-fn how(scene: &Scene<'_>, exit: &HostEvent) -> String {
+fn how(scene: &Scene<'_>, exit: &HostEvent, sent: Option<&HostEvent>) -> String {
     let number = exit.arg0 & SIGNAL_BITS;
     if number == 0 {
         return format!("with status {}", exit.arg0 >> 8 & 0xff);
     }
     let name = nix::sys::signal::Signal::try_from(number as i32).map_or("a signal", |s| s.as_str());
     let pid = scene.trace.pid(exit.task);
-    let sent = scene.trace.host_events.iter().rev().find(|e| {
-        e.op == ops::SIGNAL
-            && e.arg0 == number
-            && scene.trace.pid(e.task) == pid
-            && (0..=SIGNAL_BEFORE_END_NS).contains(&(exit.ts_ns - e.ts_ns))
-    });
     let by = sent.map(host::sender).filter(|(sender, _)| *sender != pid && *sender != 0);
     let by = by.map_or_else(String::new, |(sender, _)| {
         format!(" sent by {}/{sender}", scene.trace.process_name(sender))

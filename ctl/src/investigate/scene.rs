@@ -8,7 +8,7 @@ use super::{
     compilers::Compilers,
     host::HostSide,
     norms::Norms,
-    spans::merged,
+    spans::{merged, touching},
     throttle::Throttled,
     waits::{Wait, Waits},
 };
@@ -94,6 +94,10 @@ impl<'a> Scene<'a> {
             return false;
         }
         let (from, to) = (off.ts_ns, off.runnable_from_ns());
+        if touching(&self.sched_holes, from, to).next().is_some() {
+            // It may have waited, and the record of that be missing.
+            return false;
+        }
         let Some(waker) = self.threads.by_tid(waker.tid) else { return true };
         let mut waiting = 0;
         for other in waker.off_cpu_in(from, to) {

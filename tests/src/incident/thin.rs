@@ -164,7 +164,7 @@ fn segment(part: Part) -> Vec<u8> {
     for source in [Source::Meta, Source::Cuda, Source::Sched, Source::Process, Source::Host] {
         let mut rows: Vec<Row> = part.rows.iter().filter(|r| ops::source(r.op) == source).copied().collect();
         rows.sort_by_key(|row| row.end_ns);
-        for chunk in rows.chunks_mut(columns::MAX_ROWS as usize) {
+        for chunk in rows.chunks_mut(columns::MAX_ROWS) {
             let frame = builder.events(chunk, source, 0, 0, &mut compressor).expect("a frame");
             bytes.extend(frame.expect("room"));
         }

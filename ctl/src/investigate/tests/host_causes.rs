@@ -1,11 +1,11 @@
 //! Causes that events and counts of the host decide: memory, disks, limits, signals, ends.
 
-use ingero_format::ops;
+use ingero_format::ops::{self, Source};
 
 use super::story::*;
 use crate::{
     investigate::{Finding, finding::Severity},
-    model::{NONE, Sample, Series, Task},
+    model::{Loss, NONE, Sample, Series, Task},
 };
 
 fn first(story: Story) -> Finding {
@@ -166,6 +166,17 @@ fn a_process_that_the_kernel_killed_for_want_of_memory_is_oom_and_only_that() {
     let found = s.findings();
     assert_eq!(found.iter().map(|f| f.cause).collect::<Vec<_>>(), ["oom"]);
     assert_eq!(found[0].severity, Severity::High);
+}
+
+// A kill for want of memory whose record was lost was once a HIGH end by SIGKILL of which nothing more was said.
+#[test]
+fn an_end_by_sigkill_is_low_if_a_record_that_says_why_may_be_missing() {
+    for (lost, severity) in [(Source::Host, Severity::Low), (Source::Sched, Severity::High)] {
+        let mut s = ended(9);
+        let (from_ns, to_ns) = (s.now - 10 * MS, s.now);
+        s.trace.losses.push(Loss { from_ns, to_ns, source: lost as u8, ..Loss::default() });
+        assert_eq!(s.findings()[0].severity, severity);
+    }
 }
 
 #[test]

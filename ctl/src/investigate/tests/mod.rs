@@ -4,6 +4,7 @@ mod causes;
 mod chains;
 mod host_causes;
 mod invariant;
+mod lost;
 mod rhythm;
 pub(crate) mod story;
 mod traps;
