@@ -7,7 +7,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    model::{Thread, Threads, Trace},
+    clocks,
+    model::{Clocks, Thread, Threads, Trace},
     time,
 };
 
@@ -33,6 +34,9 @@ pub struct NodeWindow {
     pub from_ns: i64,
     /// End.
     pub to_ns: i64,
+    /// What each of its bundles says of its clocks.
+    #[serde(default)]
+    pub clocks: Vec<Clocks>,
 }
 
 /// What may be missing.
@@ -56,6 +60,9 @@ pub struct Coverage {
     pub notes: Vec<String>,
     /// Functions that could not be probed.
     pub not_probed: Vec<String>,
+    /// Of several bundles, which times can be compared.
+    #[serde(default)]
+    pub clocks: Vec<String>,
 }
 
 /// Losses of one source and cause.
@@ -78,7 +85,12 @@ pub struct Lost {
 pub fn window(traces: &[Trace]) -> Window {
     let from_ns = traces.iter().map(|t| t.from_ns).min().unwrap_or(0);
     let to_ns = traces.iter().map(|t| t.to_ns).max().unwrap_or(0);
-    let node = |t: &Trace| NodeWindow { node: t.node.clone(), from_ns: t.from_ns, to_ns: t.to_ns };
+    let node = |t: &Trace| NodeWindow {
+        node: t.node.clone(),
+        from_ns: t.from_ns,
+        to_ns: t.to_ns,
+        clocks: t.facts.clocks.clone(),
+    };
     Window { from_ns, to_ns, dur_ns: to_ns - from_ns, nodes: traces.iter().map(node).collect() }
 }
 
@@ -118,6 +130,7 @@ impl Coverage {
             damage,
             notes,
             not_probed: all(|t| &t.facts.not_probed),
+            clocks: clocks::statements(traces),
         }
     }
 

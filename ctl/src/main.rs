@@ -18,6 +18,7 @@
 
 mod cli;
 mod client;
+mod clocks;
 mod commands;
 mod coverage;
 mod demangle;

@@ -45,6 +45,9 @@ pub fn write(answer: &Answer, out: &mut dyn Write) -> io::Result<()> {
         printable(&answer.coverage.line()),
         answer.coverage.population
     )?;
+    for clocks in &answer.coverage.clocks {
+        writeln!(out, "clocks    {}", printable(clocks))?;
+    }
     for note in answer.coverage.notes.iter().chain(&answer.coverage.not_probed) {
         writeln!(out, "note      {}", printable(note))?;
     }

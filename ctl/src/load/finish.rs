@@ -2,7 +2,7 @@
 
 use std::{cmp::Ordering, collections::BTreeSet, path::Path};
 
-use ingero_format::{manifest::Manifest, ops::LossCause};
+use ingero_format::{manifest::Manifest, ops::LossCause, segment::Anchor};
 
 use super::{
     collect::{Collector, Event},
@@ -15,7 +15,7 @@ use super::{
 use crate::{
     error::Error,
     investigate,
-    model::{ANY_SOURCE, Facts, Loss, Process, Spool, Trace},
+    model::{ANY_SOURCE, Clocks, Facts, Loss, Process, Spool, Trace},
     progress::Progress,
 };
 
@@ -123,6 +123,7 @@ impl Collector {
             asked_after_ns: first.asked_after_ns,
             clock_offset_ns: clock.offset_ns,
             clock_uncertainty_ns: first.anchor.uncertainty_ns,
+            clocks: self.manifests.iter().map(clocks).collect(),
             notes: all(|m| m.notes.clone()).into_iter().chain(std::mem::take(&mut self.left_out)).collect(),
             not_probed: all(|m| m.probes.iter().flat_map(|p| p.failed.clone()).collect()),
             population: String::new(),
@@ -177,6 +178,12 @@ fn in_time(a: &Event, b: &Event) -> Ordering {
         .then_with(|| b.row.dur_ns.cmp(&a.row.dur_ns))
         .then_with(|| a.row.cmp(&b.row))
         .then(a.epoch.cmp(&b.epoch))
+}
+
+fn clocks(manifest: &Manifest) -> Clocks {
+    let Anchor { boot_ns, real_ns, uncertainty_ns } = manifest.anchor;
+    let offset_ns = real_ns.cast_signed().wrapping_sub(boot_ns.cast_signed());
+    Clocks { snapshot: manifest.id.clone(), offset_ns, uncertainty_ns }
 }
 
 fn process(clock: Clock, p: ingero_format::state::Process) -> Process {

@@ -104,7 +104,20 @@ pub fn open_all(paths: &[PathBuf], spool: &Spool, progress: &Progress) -> Result
         traces.push(collector.finish(first, spool, progress)?);
     }
     traces.sort_by(|a, b| (&a.node, a.from_ns).cmp(&(&b.node, b.from_ns)));
+    name_apart(&mut traces);
     Ok(traces)
+}
+
+/// Two boots of a machine, or two machines of one name, have processes of the same numbers that are not the same:
+/// each gets the first digits of its boot's id behind its name.
+fn name_apart(traces: &mut [Trace]) {
+    let names: Vec<String> = traces.iter().map(|t| t.node.clone()).collect();
+    for trace in traces {
+        if names.iter().filter(|name| **name == trace.node).count() > 1 {
+            let boot = trace.facts.boot_id.get(..8).unwrap_or_default();
+            trace.node = format!("{} boot {boot}", trace.node);
+        }
+    }
 }
 
 fn boot_of(path: &Path) -> Result<Option<[u8; 16]>, Error> {

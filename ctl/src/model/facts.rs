@@ -38,6 +38,9 @@ pub struct Facts {
     pub clock_offset_ns: i64,
     /// How far apart the two clock readings may be, ns.
     pub clock_uncertainty_ns: u64,
+    /// What each of the bundles says of the clocks, in the order in which they were read.
+    #[serde(default)]
+    pub clocks: Vec<Clocks>,
     /// What the recorder wished the reader to know.
     pub notes: Vec<String>,
     /// Functions that could not be probed.
@@ -47,6 +50,17 @@ pub struct Facts {
     pub population: String,
     /// What is damaged or missing in the file, one line each.
     pub damage: Vec<String>,
+}
+
+/// Both clocks of a machine at a bundle's trigger.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Clocks {
+    /// The snapshot's id.
+    pub snapshot: String,
+    /// Unix minus boottime, ns.
+    pub offset_ns: i64,
+    /// How far apart the two readings may be, ns.
+    pub uncertainty_ns: u64,
 }
 
 impl Process {

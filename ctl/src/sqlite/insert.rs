@@ -358,6 +358,7 @@ fn meta(db: &Connection, traces: &[Trace]) -> Result<()> {
             ("asked_after_ns", f.asked_after_ns.to_string()),
             ("clock_offset_ns", f.clock_offset_ns.to_string()),
             ("clock_uncertainty_ns", f.clock_uncertainty_ns.to_string()),
+            ("clocks", serde_json::json!(f.clocks).to_string()),
             ("source_file", f.file.clone()),
             ("source_sha256", f.sha256.clone()),
             ("damage", f.damage.join("; ")),
