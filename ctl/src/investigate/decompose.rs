@@ -326,7 +326,7 @@ fn blocked(scene: &Scene<'_>, thread: &Thread, off: &OffCpu, innermost: Option<&
         (Wait::Stopped, _) => Class::Stopped,
         (Wait::Memory, _) => Class::Memory,
         // A file system that was busy with what this recorder wrote.
-        (Wait::Io, _) if scene.is_recorder(off.waker) => Class::Recorder,
+        (Wait::Io, _) if scene.waited_for_recorder(thread, off) => Class::Recorder,
         (Wait::Io, _) => Class::Io,
         // Ranks on one host may wait for each other by a futex.
         (Wait::Lock, Some(call))

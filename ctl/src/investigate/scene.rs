@@ -66,6 +66,12 @@ impl<'a> Scene<'a> {
         })
     }
 
+    /// True if a thread that waited for storage waited for what this recorder did with it. An interrupt that says that
+    /// the thread's own request is done may come while the recorder runs, which then looks like the waker.
+    pub fn waited_for_recorder(&self, thread: &Thread, off: &OffCpu) -> bool {
+        self.is_recorder(off.waker) && !self.host.asked_disk(thread.tid, off.ts_ns, off.runnable_from_ns())
+    }
+
     /// True if it would be known when a process's threads were off-CPU.
     pub fn is_recorded(&self, pid: u32) -> bool {
         self.recorded.contains(&pid)

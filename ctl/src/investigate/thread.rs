@@ -114,7 +114,7 @@ impl<'a> Examined<'a> {
         for off in self.thread.off_cpu {
             let blocked_to = if off.preempted() { off.ts_ns } else { off.runnable_from_ns() };
             let blocked = match scene.waits.kind(off) {
-                Wait::Io if scene.is_recorder(off.waker) => Class::Recorder,
+                Wait::Io if scene.waited_for_recorder(self.thread, off) => Class::Recorder,
                 Wait::Io => Class::Io,
                 Wait::Memory => Class::Memory,
                 Wait::Unknown => Class::Blocked,

@@ -123,18 +123,16 @@ const WAYS: [Way; 7] = [
 
 #[test]
 fn with_records_missing_at_random_nothing_else_is_found_than_with_all_of_them() {
-    for (cause, act) in WAYS {
+    for (seed, (cause, act)) in (1u64..).zip(WAYS) {
         let whole = disturbed(15, act);
         let found = investigate(std::slice::from_ref(&whole), None);
         assert_eq!(found[0].cause, cause);
         let known: Vec<_> = found.iter().map(|f| (f.tid, f.cause)).collect();
         for per_mille in [10, 100, 500] {
-            for seed in 1..=2 {
-                let loud = thinned(&whole, per_mille, seed);
-                let wrong =
-                    loud.iter().find(|f| f.severity != Severity::Low && !known.contains(&(f.tid, f.cause)));
-                assert_eq!(wrong, None, "{cause}, {per_mille} per mille, seed {seed}");
-            }
+            let left = thinned(&whole, per_mille, seed);
+            let wrong =
+                left.iter().find(|f| f.severity != Severity::Low && !known.contains(&(f.tid, f.cause)));
+            assert_eq!(wrong, None, "{cause}, {per_mille} per mille");
         }
     }
 }

@@ -178,6 +178,25 @@ fn trap_10_what_the_recorder_writes_is_its_own_cost_and_never_the_workloads_stor
     assert!((290 * MS..310 * MS).contains(&found[0].attributed_ns), "{}", found[0].attributed_ns);
 }
 
+// A tenth of a workload's waits for its disk was once the recorder's, on whose CPU the disk's interrupts came.
+#[test]
+fn a_wait_for_an_own_request_is_the_workloads_whoever_the_interrupt_found_on_the_cpu() {
+    let mut s = Story::of(20);
+    s.trace.tasks.push(crate::model::Task { pid: 800, tid: 803, comm: "ingero-recorder".into() });
+    let recorder = s.trace.tasks.len() as u32 - 1;
+    s.steady_until(15_000);
+    for i in 0..30 {
+        s.blocked(1_000, 10 * MS, DISK, recorder);
+        // A write, a read, a flush.
+        s.host_for(ops::BLOCK_IO, 0, 10 * MS, i % 3);
+        s.now += 10 * MS + 94_000;
+        s.launch(6_000);
+    }
+    s.steady_until(20_000);
+    let found = s.findings();
+    assert_eq!(found.iter().map(|f| f.cause).collect::<Vec<_>>(), ["blocked_io"], "{found:?}");
+}
+
 // The recorder's threads have names of their own; they were once taken for somebody else's process.
 #[test]
 fn the_recorders_threads_are_known_by_their_names_together_and_one_such_name_alone_is_anybodys() {
