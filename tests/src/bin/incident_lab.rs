@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Parser;
 use ingero_tests::{
-    incident::{Outcome, Stage, full, group::Controller, quick, score, thin},
+    incident::{Outcome, Stage, full, group::Controller, quick, score, thin::Recording},
     live,
 };
 
@@ -80,9 +80,10 @@ fn thinned(folder: &Path, cause: Option<&str>, seed: u64) {
         if cause.is_some_and(|cause| whole.cause != cause) {
             continue;
         }
+        let recording = Recording::read(&bundle);
         for share in SHARES {
             let out = scratch.path().join("thin.ingero");
-            let (taken, all) = thin::thin(&bundle, &out, share, seed ^ n << 10 ^ share);
+            let (taken, all) = recording.thin(&out, share, seed ^ n << 10 ^ share);
             let part = Outcome::of(&out, &bundle);
             let verdict = score::thinned(&whole, &part);
             *counts.entry((share, verdict)).or_insert(0) += 1;

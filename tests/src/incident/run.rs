@@ -61,6 +61,11 @@ impl Stage {
             "[samples]\ninterval = \"250ms\"\n\
              [probes]\nsources = [\"cuda\", \"sched\", \"process\", \"memory\", \"block\", \"signal\", \"nccl\"]\n",
         );
+        // A bundle holds whole segments: with small ones little beside what its window needs.
+        let file = lab.path("recorder.toml");
+        let text = fs::read_to_string(&file).expect("a configuration");
+        fs::write(&file, text.replacen("[ring]\n", "[ring]\nsegment_bytes = \"1MiB\"\n", 1))
+            .expect("a configuration");
         let mut stage = Self { program: lab.path("victim"), lab, made: 0 };
         let folder = standin().libcuda.parent().expect("a folder").display().to_string();
         let (search, rpath) = (format!("-L{folder}"), format!("-Wl,-rpath,{folder}"));

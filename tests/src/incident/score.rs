@@ -1,8 +1,9 @@
 //! How often the explanation is right, and how far its nanoseconds are off.
 //!
 //! An incident is right if the *first* finding of the whole answer has its cause and its thread and at least half of
-//! its time; one of two causes, if the first *two* findings are these two, the one that took more first. A control is
-//! right if no finding above LOW is about anything, but for what the recorder did beside it.
+//! the shorter of the two times in common. What befalls a whole process is found on each of its threads and counts
+//! once, on whichever. Of two causes, the first *two* findings must be these two, the one that took more first. A
+//! control is right if no finding above LOW is about anything, but for what the recorder did beside it.
 
 use std::{collections::BTreeMap, fmt::Write};
 
@@ -44,6 +45,22 @@ pub(super) fn findings(answer: &Value) -> &[Value] {
     answer["findings"].as_array().map_or(&[], Vec::as_slice)
 }
 
+/// The findings, but of what befell a whole process only the first: it befell each thread of it.
+fn once(list: &[Value]) -> Vec<&Value> {
+    let mut seen: Vec<&Value> = Vec::new();
+    for f in list {
+        let whole = OF_PROCESS.iter().any(|cause| f["cause"] == *cause);
+        let known = |s: &&Value| {
+            let time = number(s, "from_ns") < number(f, "to_ns") && number(f, "from_ns") < number(s, "to_ns");
+            s["cause"] == f["cause"] && s["pid"] == f["pid"] && time
+        };
+        if !whole || !seen.iter().any(known) {
+            seen.push(f);
+        }
+    }
+    seen
+}
+
 pub(super) fn number(finding: &Value, key: &str) -> i64 {
     finding[key].as_i64().unwrap_or(0)
 }
@@ -67,7 +84,7 @@ pub(super) fn is_of(outcome: &Outcome, part: &Part, finding: &Value) -> bool {
     (to.min(end) - from.max(begin)) * 2 >= (to - from).min(end - begin).max(1)
 }
 
-fn is_right(outcome: &Outcome, list: &[Value]) -> bool {
+fn is_right(outcome: &Outcome, list: &[&Value]) -> bool {
     let of = |part: &Part, place: usize| list.get(place).is_some_and(|f| is_of(outcome, part, f));
     match outcome.label.parts.as_slice() {
         [one] => of(one, 0),
@@ -109,7 +126,7 @@ pub fn mark(outcome: &Outcome) -> Mark {
     let coverage = &outcome.answer["coverage"];
     let calls = |key: &str| coverage[key].as_u64().unwrap_or(0);
     Mark {
-        right: if control { false_findings == 0 } else { is_right(outcome, list) },
+        right: if control { false_findings == 0 } else { is_right(outcome, &once(list)) },
         actors,
         errors,
         false_findings: if control { false_findings } else { 0 },

@@ -3,7 +3,11 @@
 //!
 //! Names, samples and losses are of the recorder's own making and stay.
 
-use std::{collections::BTreeMap, fs, path::Path};
+use std::{
+    collections::{BTreeMap, HashSet},
+    fs,
+    path::Path,
+};
 
 use ingero_format::{
     Row,
@@ -22,6 +26,7 @@ use ingero_format::{
 use super::plan::Draw;
 
 /// One segment's rows, each once.
+#[derive(Clone)]
 struct Part {
     header: Header,
     state: State,
@@ -31,35 +36,61 @@ struct Part {
 /// Rows of one CPU and source in a life of the counters, by number; true for one that is taken out.
 type Lanes = BTreeMap<(u64, u16, u8), BTreeMap<u64, (u64, bool)>>;
 
-/// Writes `bundle` to `out` without so many per mille of its records; gives how many were taken out, and of how many.
-pub fn thin(bundle: &Path, out: &Path, per_mille: u64, seed: u64) -> (usize, usize) {
-    let bytes = fs::read(bundle).expect("a bundle");
-    let bundle = Bundle::read(&bytes).expect("a bundle");
-    let mut manifest = bundle.of(MemberKind::Manifest).next().map(|m| Manifest::read(m.payload));
-    let manifest = manifest.take().expect("a manifest").expect("a manifest");
-    let mut parts = parts(&bundle, &manifest);
-    let mut draw = Draw::new(seed);
-    let mut lanes = Lanes::new();
-    let (mut taken, mut all) = (0, 0);
-    for part in &mut parts {
-        let epoch = part.header.epoch;
-        part.rows.retain(|row| {
-            if ops::source(row.op) == Source::Meta {
-                return true;
-            }
-            let out = draw.between((0, 1000)) < per_mille;
-            let lane = lanes.entry((epoch, row.cpu(), ops::source(row.op) as u8)).or_default();
-            lane.insert(row.seq(), (row.end_ns, out));
-            (taken, all) = (taken + usize::from(out), all + 1);
-            !out
-        });
+/// A recording in memory.
+pub struct Recording {
+    bytes: Vec<u8>,
+    manifest: Manifest,
+    parts: Vec<Part>,
+}
+
+impl Recording {
+    /// Reads a bundle.
+    pub fn read(bundle: &Path) -> Self {
+        let bytes = fs::read(bundle).expect("a bundle");
+        let bundle = Bundle::read(&bytes).expect("a bundle");
+        let manifest = bundle.of(MemberKind::Manifest).next().map(|m| Manifest::read(m.payload));
+        let manifest = manifest.expect("a manifest").expect("a manifest");
+        let mut parts = parts(&bundle, &manifest);
+        // Of what was before the window, only which functions were launched is of any use.
+        let mut launched = HashSet::new();
+        for part in &mut parts {
+            part.rows.retain(|row| {
+                let meta = ops::source(row.op) == Source::Meta;
+                meta || row.end_ns >= manifest.from_ns || launched.insert((row.pid, row.op, row.arg0))
+            });
+        }
+        Self { bytes, manifest, parts }
     }
-    for ((epoch, cpu, source), lane) in &lanes {
-        let part = parts.iter_mut().rev().find(|p| p.header.epoch == *epoch).expect("its segment");
-        part.rows.extend(losses(*cpu, *source, lane, (manifest.from_ns, manifest.to_ns)));
+
+    /// Writes a bundle without so many per mille of the window's records; gives how many were taken out, and of how
+    /// many.
+    pub fn thin(&self, out: &Path, per_mille: u64, seed: u64) -> (usize, usize) {
+        let window = (self.manifest.from_ns, self.manifest.to_ns);
+        let mut parts = self.parts.clone();
+        let mut draw = Draw::new(seed);
+        let mut lanes = Lanes::new();
+        let (mut taken, mut all) = (0, 0);
+        for part in &mut parts {
+            let epoch = part.header.epoch;
+            part.rows.retain(|row| {
+                if ops::source(row.op) == Source::Meta || row.end_ns < window.0 {
+                    return true;
+                }
+                let out = draw.between((0, 1000)) < per_mille;
+                let lane = lanes.entry((epoch, row.cpu(), ops::source(row.op) as u8)).or_default();
+                lane.insert(row.seq(), (row.end_ns, out));
+                (taken, all) = (taken + usize::from(out), all + 1);
+                !out
+            });
+        }
+        for ((epoch, cpu, source), lane) in &lanes {
+            let part = parts.iter_mut().rev().find(|p| p.header.epoch == *epoch).expect("its segment");
+            part.rows.extend(losses(*cpu, *source, lane, window));
+        }
+        let bundle = Bundle::read(&self.bytes).expect("a bundle");
+        fs::write(out, written(&bundle, &self.manifest, parts)).expect("it can be written");
+        (taken, all)
     }
-    fs::write(out, written(&bundle, &manifest, parts)).expect("it can be written");
-    (taken, all)
 }
 
 fn losses(cpu: u16, source: u8, lane: &BTreeMap<u64, (u64, bool)>, window: (u64, u64)) -> Vec<Row> {
@@ -106,11 +137,25 @@ fn parts(bundle: &Bundle<'_>, manifest: &Manifest) -> Vec<Part> {
     let mut parts: Vec<Part> = files.iter().map(|(header, bytes)| part(header, bytes, &mut copies)).collect();
     for slot in slots {
         if copies.take_slot(slot.epoch, slot.generation) {
-            let part = parts.iter_mut().rev().find(|p| p.header.epoch == slot.epoch);
-            part.expect("a segment of its epoch").rows.extend(slot.rows);
+            match parts.iter_mut().rev().find(|p| p.header.epoch == slot.epoch) {
+                Some(part) => part.rows.extend(slot.rows),
+                None => parts.push(behind(&parts, &slot, manifest)),
+            }
         }
     }
     parts
+}
+
+/// The segment that a slot would have gone to of whose epoch there is none yet.
+fn behind(parts: &[Part], slot: &head::Slot, manifest: &Manifest) -> Part {
+    let header = Header {
+        seq: parts.iter().map(|p| p.header.seq + 1).max().unwrap_or(1),
+        epoch: slot.epoch,
+        boot_id: manifest.host.boot_id,
+        created: manifest.anchor,
+        ..Header::default()
+    };
+    Part { header, state: State::default(), rows: slot.rows.clone() }
 }
 
 fn file<'a>(number: u64, payload: &'a [u8], manifest: &Manifest) -> (Header, &'a [u8]) {
