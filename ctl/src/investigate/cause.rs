@@ -70,6 +70,10 @@ pub(super) struct Case<'a> {
 }
 
 impl Cause {
+    fn owns_gpu_waits(&self) -> bool {
+        self.classes.contains(&Class::GpuWait)
+    }
+
     /// True if a piece of a slow unit is of this cause.
     pub fn owns(&self, slow: &Slow, piece: &Piece) -> bool {
         // Between calls, blocked for a reason not recorded is most likely idle.
@@ -272,7 +276,7 @@ fn severity(examined: &Examined<'_>, case: &Case<'_>) -> Option<Severity> {
     let in_calls = case.hits.iter().any(|h| h.slow.key != GAP);
     // One that feeds a thread and sleeps may just have nothing to give.
     let given_nothing = case.cause.name == STARVED && asleep(&case.hits);
-    let cap = if !examined.calls || poorly_decided(case) || given_nothing {
+    let cap = if !examined.calls || poorly_decided(case) || given_nothing || may_be_a_storm(examined, case) {
         Severity::Low
     } else if !compared || (*class == Class::Lock && !in_calls) {
         Severity::Medium
@@ -306,6 +310,15 @@ fn beyond_spread(examined: &Examined<'_>, case: &Case<'_>) -> bool {
 fn poorly_decided(case: &Case<'_>) -> bool {
     let all: i64 = case.hits.iter().map(|h| h.slow.dur_ns()).sum();
     undecided_ns(case) * 2 > all
+}
+
+/// True for waits for the GPU as frequent as in a storm of synchronisations, where records that would tell may be
+/// missing.
+fn may_be_a_storm(examined: &Examined<'_>, case: &Case<'_>) -> bool {
+    let (from, to) = (examined.bins.bin(case.from_ns), examined.bins.bin(case.to_ns));
+    let often =
+        case.hits.len() as i64 * 1_000_000_000 >= limits::STORM_PER_SECOND * (case.to_ns - case.from_ns);
+    case.cause.owns_gpu_waits() && often && examined.rhythm.sum(from..=to).lost_ns > 0
 }
 
 /// Time of the affected units that could not be given to a class.

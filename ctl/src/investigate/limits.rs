@@ -70,6 +70,8 @@ pub const STORM_FACTOR: i64 = 3;
 pub const STORM_PER_SECOND: i64 = 50;
 /// … with at most this many launches for each.
 pub const STORM_LAUNCHES: i64 = 2;
+/// … and of at most this much of the time records missing, percent.
+pub const STORM_LOST_PERCENT: i64 = 10;
 /// Units a baseline needs.
 pub const BASELINE_MIN_UNITS: u32 = 10;
 /// Slow units shown in a finding's timeline.

@@ -129,11 +129,12 @@ impl Rhythm {
     pub fn storms(&self, width_ns: i64) -> Vec<Stretch> {
         let usual = lower_quartile(self.lively().map(|(_, b)| b.syncs).collect());
         let least = (usual * limits::STORM_FACTOR).max(limits::STORM_PER_SECOND * width_ns / 1_000_000_000);
-        let storm = |b: &Beat| {
-            b.syncs >= least.max(1) && b.launches <= b.syncs * limits::STORM_LAUNCHES && b.lost_ns == 0
-        };
+        // What is missing of a short time changes little in how many launches there are for each.
+        let known = |b: &Beat| b.lost_ns * 100 <= width_ns * limits::STORM_LOST_PERCENT;
+        let storm =
+            |b: &Beat| b.syncs >= least.max(1) && b.launches <= b.syncs * limits::STORM_LAUNCHES && known(b);
         let calm =
-            |b: &Beat| b.launches > 0 && b.launches >= b.syncs * limits::STORM_LAUNCHES * 2 && b.lost_ns == 0;
+            |b: &Beat| b.launches > 0 && b.launches >= b.syncs * limits::STORM_LAUNCHES * 2 && known(b);
         self.stretches(calm, storm, |inside, usual| {
             inside.gpu_wait_ns - inside.launches * usual.gpu_wait_ns / usual.launches.max(1)
         })

@@ -85,7 +85,7 @@ fn disturbed(count: usize, mut disturb: impl FnMut(&mut Story)) -> Trace {
 
 type Way = (&'static str, fn(&mut Story));
 
-const WAYS: [Way; 7] = [
+const WAYS: [Way; 8] = [
     ("cpu_contention", |s| {
         s.preempted(1_000, 20 * MS);
         s.launch(20 * MS + 6_000);
@@ -103,6 +103,15 @@ const WAYS: [Way; 7] = [
         s.blocked(1_000, 20 * MS, DISK, NONE);
         s.now += 20 * MS + 50_000;
         s.launch(6_000);
+    }),
+    // Found live: a storm of which a hundredth was missing was a MEDIUM gpu_wait.
+    ("sync_storm", |s| {
+        for _ in 0..100 {
+            s.launch(6_000);
+            s.now += 20_000;
+            s.call(ops::CU_STREAM_SYNCHRONIZE, 150_000);
+            s.now += 80_000;
+        }
     }),
     ("gpu_wait", |s| {
         s.call(ops::CU_STREAM_SYNCHRONIZE, 20 * MS);
