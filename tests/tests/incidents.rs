@@ -21,9 +21,9 @@ fn what_was_done_to_a_program_is_the_first_finding_and_quiet_programs_have_none(
         println!("{}", score::line(&outcome, &mark));
         marks.push((outcome, mark));
     }
-    let (score, text) = (score::Score::of(&marks, true), score::sum(&marks));
+    let (score, text) = (score::Score::of(&marks, false), score::sum(&marks));
     println!("{text}");
-    // Other work on a shared machine may really take the CPU once; it is then rightly found first.
+    // Without those that other work disturbed, which is then rightly found first; and once more it may be.
     assert!(score.right + 1 >= score.incidents, "{text}");
     let loud = |answer: &serde_json::Value| {
         let list = answer["findings"].as_array().cloned().unwrap_or_default();

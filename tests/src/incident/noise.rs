@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use crate::{Lab, Program, standin};
+use crate::{Lab, Program, lab::programs, standin};
 
 /// What surrounds a program while its incident is made.
 #[derive(Debug, Default)]
@@ -80,7 +80,11 @@ pub fn freeze_until(lab: &Lab, program: &mut Program, word: &str, freeze: bool) 
     std::thread::scope(|scope| {
         scope.spawn(|| {
             while !over.load(Ordering::Relaxed) {
-                lab.ctl(&["snapshot", "--last", "2s", "--after", "0s"]);
+                // On the other CPU: only the recorder's own work is to be there.
+                let socket = lab.path("run/control.sock").display().to_string();
+                let ctl = programs().join("ingeroctl").display().to_string();
+                let snapshot = ["--socket", &socket, "snapshot", "--last", "2s", "--after", "0s"];
+                let _ = Command::new("taskset").args(["-c", "0", &ctl]).args(snapshot).output();
                 std::thread::sleep(Duration::from_millis(20));
             }
         });
