@@ -28,7 +28,7 @@ pub const WARM_US: u64 = 2_500_000;
 type Way = (&'static str, &'static str, u32, (u64, u64));
 
 /// Each happens in all at least 20 ms.
-const WAYS: [Way; 77] = [
+const WAYS: [Way; 78] = [
     ("cpu_contention", "one", 1, (300_000, 900_000)),
     ("cpu_contention", "one", 1, (800_000, 1_400_000)),
     ("cpu_contention", "two", 1, (300_000, 900_000)),
@@ -49,6 +49,7 @@ const WAYS: [Way; 77] = [
     ("memory_pressure", "swap", 1, (150_000, 300_000)),
     ("memory_pressure", "dirty", 4, (20_000, 40_000)),
     ("memory_pressure", "dirty", 1, (150_000, 300_000)),
+    ("memory_pressure", "fresh", 4, (20_000, 40_000)),
     ("first_use", "lazy", 12, (5_000, 12_000)),
     ("first_use", "lazy", 2, (60_000, 150_000)),
     ("first_use", "module", 12, (5_000, 12_000)),

@@ -154,6 +154,7 @@ impl Stage {
             match incident.kind {
                 "half" => group.limit_cpu(50),
                 "quarter" => group.limit_cpu(25),
+                "fresh" => {}
                 _ => group.limit_memory(SQUEEZED_BYTES),
             }
             program.say("limited");
