@@ -307,3 +307,87 @@ pub fn thinned(whole: &Outcome, part: &Outcome) -> Thinned {
         Thinned::Weaker
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::incident::Label;
+
+    fn finding(cause: &str, tid: u32, ms: i64, severity: &str) -> Value {
+        json!({
+            "cause": cause, "pid": 7, "tid": tid, "comm": "victim", "severity": severity, "attributed_ns": ms * 1_000_000,
+            "from_ns": 1_000, "to_ns": 500_000_000, "evidence": {"actors": [{"task": "stopper/40"}]},
+        })
+    }
+
+    fn outcome(cause: &str, parts: &[(&str, i64)], findings: &[Value]) -> Outcome {
+        let part = |(cause, ms): &(&str, i64)| Part {
+            cause: (*cause).into(),
+            to_ns: 500_000_000,
+            injected_ns: ms * 1_000_000,
+            actor_pid: 40,
+            actor_tid: 40,
+            ..Part::default()
+        };
+        Outcome {
+            cause: cause.into(),
+            kind: String::new(),
+            label: Label { parts: parts.iter().map(part).collect(), ..Label::default() },
+            pid: 7,
+            answer: json!({"findings": findings, "coverage": {"calls": 9, "calls_undecidable": 1}}),
+            offset_ns: 0,
+            claims: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn two_causes_are_right_if_both_come_first_in_their_order_and_a_stop_of_two_threads_counts_once() {
+        let parts = [("signal_stop", 120), ("blocked_lock", 50)];
+        let stop = |tid| finding("signal_stop", tid, 120, "MEDIUM");
+        let lock = finding("blocked_lock", 7, 50, "LOW");
+        let right = |list: &[Value]| mark(&outcome("several", &parts, list)).right;
+        assert!(right(&[stop(8), stop(7), lock.clone()]));
+        assert!(!right(&[lock.clone(), stop(7)]));
+        assert!(!right(&[stop(7), finding("gpu_wait", 7, 60, "MEDIUM"), lock.clone()]));
+        let marked = mark(&outcome("several", &parts, &[stop(8), stop(7), lock]));
+        assert_eq!((marked.errors, marked.actors), (vec![0.0, 0.0], vec![true, true]));
+    }
+
+    #[test]
+    fn another_thread_or_cause_is_wrong_and_a_control_has_nothing_above_low_but_the_recorders_own() {
+        let one = |list: &[Value]| mark(&outcome("gpu_wait", &[("gpu_wait", 90)], list)).right;
+        assert!(one(&[finding("gpu_wait", 7, 99, "LOW")]) && !one(&[]));
+        assert!(!one(&[finding("gpu_wait", 8, 90, "LOW")]) && !one(&[finding("allocator", 7, 90, "LOW")]));
+        let control = |cause, list: &[Value]| mark(&outcome(cause, &[("quiet", 0)], list)).false_findings;
+        let own = [finding("recorder_self", 7, 300, "MEDIUM"), finding("gpu_wait", 7, 20, "LOW")];
+        assert_eq!((control("quiet", &own), control("recorder_self", &own)), (1, 0));
+    }
+
+    #[test]
+    fn with_records_missing_only_what_is_said_with_confidence_and_is_not_so_is_wrong() {
+        let whole = outcome("gpu_wait", &[("gpu_wait", 90)], &[finding("gpu_wait", 7, 90, "MEDIUM")]);
+        let part = |list: &[Value]| thinned(&whole, &outcome("gpu_wait", &[("gpu_wait", 90)], list));
+        assert_eq!(part(&[finding("gpu_wait", 7, 30, "LOW")]), Thinned::Right);
+        assert_eq!(part(&[finding("unknown", 7, 30, "LOW")]), Thinned::Weaker);
+        assert_eq!(
+            part(&[finding("gpu_wait", 7, 60, "MEDIUM"), finding("allocator", 7, 20, "MEDIUM")]),
+            Thinned::Wrong
+        );
+    }
+
+    #[test]
+    fn what_was_not_made_or_what_other_work_disturbed_is_apart() {
+        let mut o = outcome("gpu_wait", &[("gpu_wait", 90)], &[]);
+        assert_eq!(Apart::why(&o), None);
+        o.label.run_delay_ns = 45_000_000;
+        assert_eq!(Apart::why(&o), Some(Apart::OtherWork));
+        let hog = outcome("cpu_contention", &[("cpu_contention", 90)], &[]);
+        assert_eq!(
+            Apart::why(&Outcome { label: Label { run_delay_ns: 91_000_000, ..hog.label.clone() }, ..hog }),
+            None
+        );
+        assert_eq!(Apart::why(&outcome("gpu_wait", &[("gpu_wait", 19)], &[])), Some(Apart::NotMade));
+    }
+}

@@ -109,7 +109,7 @@ proptest! {
 
 /// Trap 13: stamping one source by its end instead of its start must not go unnoticed.
 #[test]
-fn intervals_shifted_by_their_duration_change_the_answer() {
+fn trap_13_intervals_shifted_by_their_duration_change_the_answer() {
     let make = |shifted: bool| {
         let mut s = Story::of(20);
         s.steady_until(15_000);
