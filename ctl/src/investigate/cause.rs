@@ -276,7 +276,8 @@ fn severity(examined: &Examined<'_>, case: &Case<'_>) -> Option<Severity> {
     let in_calls = case.hits.iter().any(|h| h.slow.key != GAP);
     // One that feeds a thread and sleeps may just have nothing to give.
     let given_nothing = case.cause.name == STARVED && asleep(&case.hits);
-    let cap = if !examined.calls || poorly_decided(case) || given_nothing || may_be_a_storm(examined, case) {
+    let doubtful = may_be_a_storm(examined, case) || usual_is_unknown(examined, case);
+    let cap = if !examined.calls || poorly_decided(case) || given_nothing || doubtful {
         Severity::Low
     } else if !compared || (*class == Class::Lock && !in_calls) {
         Severity::Medium
@@ -319,6 +320,16 @@ fn may_be_a_storm(examined: &Examined<'_>, case: &Case<'_>) -> bool {
     let often =
         case.hits.len() as i64 * 1_000_000_000 >= limits::STORM_PER_SECOND * (case.to_ns - case.from_ns);
     case.cause.owns_gpu_waits() && often && examined.rhythm.sum(from..=to).lost_ns > 0
+}
+
+/// True for waits for a CPU, if of the time they lie in or are compared with more is undecidable than is attributed:
+/// they may be as usual then.
+fn usual_is_unknown(examined: &Examined<'_>, case: &Case<'_>) -> bool {
+    let waits = |class| matches!(class, &Class::Runnable | &Class::Recorder);
+    let compared = case.baseline.as_ref().map_or((case.from_ns, case.to_ns), |b| (b.from_ns, b.to_ns));
+    let from = examined.bins.bin(case.from_ns.min(compared.0));
+    let to = examined.bins.bin(case.to_ns.max(compared.1));
+    case.cause.classes.iter().any(waits) && examined.rhythm.sum(from..=to).lost_ns >= case.attributed_ns
 }
 
 /// Time of the affected units that could not be given to a class.

@@ -34,7 +34,7 @@ impl Surroundings {
     pub fn flood(&mut self) {
         let calls = standin().calls.display().to_string();
         let mut command = Command::new("taskset");
-        command.args(["-c", "0", &calls, "--threads", "2", "--per-thread", "2000000"]);
+        command.args(["-c", "0", &calls, "--threads", "1", "--per-thread", "4000000"]);
         self.start(&mut command);
     }
 

@@ -170,3 +170,28 @@ fn what_lies_before_a_hole_in_which_the_thread_may_have_come_back_is_undecidable
     assert_eq!(silent(Some(Source::Cuda)), []);
     assert_eq!(silent(Some(Source::Host))[0].attributed_ns, found[0].attributed_ns);
 }
+
+// Of a thread that others always kept from its CPU, a tenth of the records was missing: it was a MEDIUM incident.
+#[test]
+fn waits_for_a_cpu_are_low_where_more_time_is_undecidable_than_they_took() {
+    for (holes, severity) in [(0, Severity::Medium), (40, Severity::Low)] {
+        let mut s = Story::of(20);
+        s.steady_until(5_000);
+        for _ in 0..holes {
+            s.now += 10 * MS;
+            s.lose_sched(MS);
+            s.now += MS;
+            s.launch(6_000);
+        }
+        s.steady_until(15_000);
+        for _ in 0..15 {
+            s.preempted(1_000, 20 * MS);
+            s.now += 20 * MS + 94_000;
+            s.launch(6_000);
+        }
+        s.steady_until(20_000);
+        let found = s.findings();
+        let cpu = found.iter().find(|f| f.cause == "cpu_contention").unwrap();
+        assert_eq!((cpu.severity, cpu.attributed_ns), (severity, 300 * MS));
+    }
+}
