@@ -76,4 +76,5 @@ fn two_overlapping_windows_of_one_boot_are_one_trace_without_doubles() {
     assert_eq!(traces.len(), 1);
     assert_eq!(traces[0].calls.len(), 3);
     assert_eq!(traces[0].span_ns(), 2_000_000_000);
+    assert_eq!(traces[0].facts.clocks.len(), 2);
 }
