@@ -7,8 +7,8 @@ use std::path::PathBuf;
 use clap::{Parser, Subcommand};
 
 use crate::commands::{
-    check, completions, convert, demo, explain, export, import, man, mcp, query, snapshot, snapshots, stats,
-    status, top, verify,
+    check, completions, convert, demo, explain, export, import, man, mcp, query, report, snapshot, snapshots,
+    stats, status, top, verify,
 };
 
 pub use examples::command;
@@ -68,6 +68,8 @@ pub enum Command {
     Query(query::Args),
     /// Answer AI assistants over the Model Context Protocol (stdio, or HTTP).
     Mcp(mcp::Args),
+    /// Write one HTML page: the answer, a timeline and tables.
+    Report(report::Args),
     /// Record, freeze and explain an incident on a machine without a GPU.
     Demo(demo::Args),
     /// Write completions for a shell.

@@ -13,6 +13,7 @@
 //! | [`explain`] | findings become sentences |
 //! | [`export`] | a database becomes a file of another tool |
 //! | [`mcp`] | the same answers for AI assistants |
+//! | [`report`] | … and a page with a timeline |
 //! | [`client`], [`verify`], [`demo`] | asking the recorder, checking its files, a whole incident without a GPU |
 //! | [`cli`], [`commands`] | what a person types |
 
@@ -34,6 +35,7 @@ mod model;
 mod progress;
 mod quantile;
 mod recording;
+mod report;
 mod sqlite;
 mod stats;
 mod table;

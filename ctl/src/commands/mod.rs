@@ -12,6 +12,7 @@ pub mod import;
 pub mod man;
 pub mod mcp;
 pub mod query;
+pub mod report;
 pub mod snapshot;
 pub mod snapshots;
 pub mod stats;
@@ -51,6 +52,7 @@ pub fn run(cli: &Cli, out: &mut dyn Write) -> Result<Outcome, Error> {
         Command::Mcp(args) => mcp::run(args, socket),
         Command::Export(args) => export::run(args, out),
         Command::Query(args) => query::run(args, out),
+        Command::Report(args) => report::run(args, out),
         Command::Completions(args) => completions::run(args, out),
         Command::Man(args) => man::run(args, out),
     }

@@ -55,9 +55,14 @@ pub fn write(answer: &Answer, out: &mut dyn Write) -> io::Result<()> {
 }
 
 fn headline(answer: &Answer, out: &mut dyn Write) -> io::Result<()> {
+    writeln!(out, "{}", printable(&sentence(answer)))
+}
+
+/// The answer in one sentence; its names are as recorded.
+#[must_use]
+pub fn sentence(answer: &Answer) -> String {
     let Some(first) = answer.findings.first() else {
-        return writeln!(
-            out,
+        return format!(
             "Nothing stands out: {} calls in {}, none held up beyond what is usual here.",
             show_count(answer.coverage.calls),
             time::duration(answer.window.dur_ns),
@@ -68,7 +73,7 @@ fn headline(answer: &Answer, out: &mut dyn Write) -> io::Result<()> {
         1 => " (and 1 finding more)".to_owned(),
         n => format!(" (and {n} findings more)"),
     };
-    writeln!(out, "{} {}{more}", who(first, answer), printable(&first.summary))
+    format!("{} {}{more}", who(first, answer), first.summary)
 }
 
 fn who(f: &Finding, answer: &Answer) -> String {
@@ -77,7 +82,11 @@ fn who(f: &Finding, answer: &Answer) -> String {
     printable(&format!("{node}{comm}/{} tid {}", f.pid, f.tid))
 }
 
-fn finding(f: &Finding, answer: &Answer, out: &mut dyn Write) -> io::Result<()> {
+/// Writes a finding: its first line, then `label text` lines indented by two blanks.
+///
+/// # Errors
+/// As `out` does.
+pub fn finding(f: &Finding, answer: &Answer, out: &mut dyn Write) -> io::Result<()> {
     writeln!(
         out,
         "#{} [{}] {}  {}  attributed {}",

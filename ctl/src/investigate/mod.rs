@@ -42,7 +42,8 @@ mod words;
 mod tests;
 
 pub use annotate::{Known, annotate};
-pub use finding::{Finding, known_cause};
+pub use finding::{Finding, Severity, known_cause};
+pub use waits::waits_for;
 
 use crate::model::{Threads, Trace};
 

@@ -181,6 +181,20 @@ fn of_stack(stack: &Stack) -> Wait {
     symbols.find_map(deciding).unwrap_or(Wait::Unknown)
 }
 
+/// What a kernel stack waits for, in a word: `lock`, `storage`, `memory`, `sleep`, `product`, `stopped` or `unknown`.
+#[must_use]
+pub fn waits_for(stack: &Stack) -> &'static str {
+    match of_stack(stack) {
+        Wait::Lock => "lock",
+        Wait::Io => "storage",
+        Wait::Memory => "memory",
+        Wait::Sleep => "sleep",
+        Wait::Product => "product",
+        Wait::Stopped => "stopped",
+        Wait::Unknown => "unknown",
+    }
+}
+
 fn matches(pattern: &str, symbol: &str) -> bool {
     match pattern.strip_suffix('*') {
         Some(prefix) => symbol.starts_with(prefix),

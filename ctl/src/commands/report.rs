@@ -1,0 +1,53 @@
+//! `ingeroctl report`.
+
+use std::{io::Write, path::PathBuf};
+
+use ingero_format::units::show_bytes;
+
+use crate::{
+    error::{Error, Outcome},
+    load::{self, Kind},
+    progress::Progress,
+    report,
+    table::printable,
+};
+
+/// Arguments.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// Database or bundle.
+    #[arg(value_name = "DB|BUNDLE")]
+    path: PathBuf,
+    /// The HTML file to write.
+    #[arg(short, long, value_name = "FILE")]
+    output: PathBuf,
+    /// Replace the file if it exists.
+    #[arg(long)]
+    force: bool,
+}
+
+/// Writes the page and says what the answer is.
+///
+/// # Errors
+/// If the recording cannot be read or the page not be written; there is then no page.
+pub fn run(args: &Args, out: &mut dyn Write) -> Result<Outcome, Error> {
+    super::convert::distinct(std::slice::from_ref(&args.path), &args.output)?;
+    if !args.force && std::fs::symlink_metadata(&args.output).is_ok() {
+        return Err(Error::Exists { path: args.output.display().to_string() });
+    }
+    let progress = Progress::on_terminal();
+    let made = if load::kind_of(&args.path)? == Kind::Database {
+        report::report(&args.path, &progress)?
+    } else {
+        let folder = tempfile::tempdir().map_err(Error::writing(&std::env::temp_dir()))?;
+        let db = folder.path().join("investigation.db");
+        super::convert::convert(std::slice::from_ref(&args.path), &db, false, &progress)?;
+        report::report(&db, &progress)?
+    };
+    report::write(&args.output, args.force, &made.html)?;
+    drop(progress);
+    let bytes = show_bytes(made.html.len() as u64);
+    writeln!(out, "{}: {bytes}; open it in any browser", args.output.display())?;
+    writeln!(out, "{}", printable(&made.sentence))?;
+    Ok(Outcome { partial: !made.complete })
+}

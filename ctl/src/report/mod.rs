@@ -1,0 +1,108 @@
+//! An investigation as one HTML file: the answer, a timeline, and tables, for whoever opens it anywhere.
+//!
+//! Promises: the same database gives the same bytes; the file needs no network and asks for none; what a trace
+//! says is text in it, never markup or code; it is no larger than [`MAX_BYTES`], and says what was left out for
+//! that. Everything is read through [`rows`], from the views of the contract.
+//!
+//! | module | part |
+//! |---|---|
+//! | [`rows`] | rows of the views |
+//! | [`collect`], [`thread`], [`grid`], [`longest`], [`names`] | sums and the longest things of each thread |
+//! | [`kinds`] | which colour |
+//! | [`lanes`], [`counters`], [`waiting`] | what is written of it |
+//! | [`content`], [`page`] | the JSON object, and the page around it |
+//! | `page/` | the page's own script and style |
+
+mod collect;
+mod content;
+mod counters;
+mod grid;
+mod kinds;
+mod lanes;
+mod longest;
+mod names;
+mod page;
+mod rows;
+#[cfg(test)]
+mod tests;
+mod thread;
+mod waiting;
+
+use std::{
+    fs,
+    io::{self, Write},
+    path::Path,
+};
+
+use content::Content;
+use lanes::Budget;
+
+use crate::{error::Error, progress::Progress};
+
+/// Largest page.
+pub const MAX_BYTES: usize = 5 << 20;
+/// How often the budget is halved for a page that would be larger.
+const TRIES: usize = 6;
+
+/// What a report is made of.
+#[derive(Debug)]
+pub struct Report {
+    /// The page.
+    pub html: String,
+    /// False if data was lost or coverage is partial.
+    pub complete: bool,
+    /// The answer in one sentence.
+    pub sentence: String,
+}
+
+/// Makes the report of a database.
+///
+/// # Errors
+/// If the database cannot be read.
+pub fn report(db: &Path, progress: &Progress) -> Result<Report, Error> {
+    let content = Content::of(db, progress)?;
+    let mut budget = Budget::FULL;
+    let mut html = page::page(&content.title(), &content.json(budget));
+    for _ in 0..TRIES {
+        if html.len() <= MAX_BYTES {
+            break;
+        }
+        budget = budget.half();
+        html = page::page(&content.title(), &content.json(budget));
+    }
+    Ok(Report { html, complete: content.complete(), sentence: content.sentence() })
+}
+
+/// Writes a file that appears under its name complete or not at all.
+///
+/// # Errors
+/// [`Error::Exists`] without `force`, or what the system says.
+pub fn write(path: &Path, force: bool, text: &str) -> Result<(), Error> {
+    let exists = || Error::Exists { path: path.display().to_string() };
+    if !force && fs::symlink_metadata(path).is_ok() {
+        return Err(exists());
+    }
+    if path.file_name().is_none() {
+        return Err(Error::Usage(format!("{}: is no file name; give one with -o", path.display())));
+    }
+    let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let writing = Error::writing(path);
+    let mut file = tempfile::Builder::new()
+        .prefix(".report-")
+        .permissions(permissions())
+        .tempfile_in(folder)
+        .map_err(&writing)?;
+    file.write_all(text.as_bytes()).and_then(|()| file.as_file().sync_all()).map_err(&writing)?;
+    let named = if force { file.persist(path) } else { file.persist_noclobber(path) };
+    match named {
+        Ok(_) => Ok(()),
+        Err(e) if e.error.kind() == io::ErrorKind::AlreadyExists => Err(exists()),
+        Err(e) => Err(writing(e.error)),
+    }
+}
+
+/// As a file gets them that is made in the usual way; the umask takes its part.
+fn permissions() -> fs::Permissions {
+    use std::os::unix::fs::PermissionsExt;
+    fs::Permissions::from_mode(0o666)
+}
