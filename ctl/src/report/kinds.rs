@@ -8,13 +8,13 @@ use crate::{investigate::waits_for, model::Stack};
 pub const CALLS: [&str; 6] = ["launch", "copy", "sync", "allocate", "load code", "other"];
 /// Kinds of time off the CPU, in the order of the page's legend.
 pub const WAITS: [&str; 8] =
-    ["runnable", "lock", "storage", "memory", "other task", "sleep", "stopped", "not told"];
+    ["runnable", "lock", "storage", "memory", "other task", "sleep", "stopped", "unknown"];
 /// Place of [`WAITS`] that is time in which a thread could have run.
 pub const RUNNABLE: usize = 0;
 /// Place of [`CALLS`] for launches.
 pub const LAUNCH: usize = 0;
 const STOPPED: usize = 6;
-const NOT_TOLD: usize = 7;
+const UNKNOWN: usize = 7;
 
 /// Place in [`CALLS`] of an operation; names that this version does not know are told by their parts.
 #[must_use]
@@ -53,7 +53,7 @@ pub fn of_wait(state: &str, stack: Option<usize>) -> usize {
     match state {
         "runnable" => RUNNABLE,
         "stopped" | "traced" => STOPPED,
-        _ => stack.unwrap_or(NOT_TOLD),
+        _ => stack.unwrap_or(UNKNOWN),
     }
 }
 
@@ -64,7 +64,7 @@ pub fn of_stack(stack: &Stack) -> usize {
         "product" => "other task",
         name => name,
     };
-    WAITS.iter().position(|known| *known == name).unwrap_or(NOT_TOLD)
+    WAITS.iter().position(|known| *known == name).unwrap_or(UNKNOWN)
 }
 
 #[cfg(test)]
@@ -92,6 +92,6 @@ mod tests {
         assert_eq!(WAITS[of_wait("runnable", Some(1))], "runnable");
         assert_eq!(WAITS[of_wait("traced", None)], "stopped");
         assert_eq!(WAITS[of_wait("sleeping", Some(2))], "storage");
-        assert_eq!(WAITS[of_wait("sleeping", None)], "not told");
+        assert_eq!(WAITS[of_wait("sleeping", None)], "unknown");
     }
 }

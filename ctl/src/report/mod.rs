@@ -60,11 +60,15 @@ pub struct Report {
 /// # Errors
 /// If the database cannot be read.
 pub fn report(db: &Path, progress: &Progress) -> Result<Report, Error> {
+    within(MAX_BYTES, db, progress)
+}
+
+fn within(max_bytes: usize, db: &Path, progress: &Progress) -> Result<Report, Error> {
     let content = Content::of(db, progress)?;
     let mut budget = Budget::FULL;
     let mut html = page::page(&content.title(), &content.json(budget));
     for _ in 0..TRIES {
-        if html.len() <= MAX_BYTES {
+        if html.len() <= max_bytes {
             break;
         }
         budget = budget.half();

@@ -103,8 +103,7 @@ mod tests {
     fn the_page_asks_nobody_for_anything() {
         let page = page("t", &json!({}));
         for word in ["http://", "https://", "src=", "@import", "url(", "fetch(", "innerHTML", "eval("] {
-            let found = page.matches(word).count();
-            assert_eq!(found, usize::from(word == "http://") * page.matches("http://www.w3.org").count(), "{word}");
+            assert!(!page.contains(word), "{word}");
         }
     }
 }

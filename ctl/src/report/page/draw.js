@@ -49,7 +49,7 @@ const label = (ctx, text, x, y, align = "left") => {
 
 // Text inside a box, cut to fit; none if nothing of it would be read.
 const inside = (ctx, text, x, y, room) => {
-  if (room < 24) return;
+  if (room < 40) return;
   let shown = text;
   const most = Math.ceil(room / 4);
   if (shown.length > most) shown = shown.slice(0, most);

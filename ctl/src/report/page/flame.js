@@ -1,4 +1,4 @@
-// Kernel stacks at switch-out as a flame graph: the outermost function below, the width its time off the CPU.
+// Kernel stacks at switch-out as a flame graph: the outermost function on top, the width its time off the CPU.
 
 const frameName = (place) => data.frames[place] || "?";
 const OWN = /^(__schedule|schedule|__traceiter.*)$/;
@@ -39,7 +39,7 @@ const drawFlame = (box, root, focus, choose) => {
     const button = el("button", { type: "button", text: node.name, title: words, "aria-label": words });
     button.style.left = `${left * 100}%`;
     button.style.width = `${width * 100}%`;
-    button.style.bottom = `${depth * LINE}px`;
+    button.style.top = `${depth * LINE}px`;
     button.addEventListener("click", () => choose(node));
     buttons.push(button);
     let at = left;
@@ -83,6 +83,6 @@ const stacks = () => {
     below.replaceChildren(...stackTable(lane, lane.rest_ns).filter(Boolean));
   };
   select.addEventListener("change", draw);
-  put("stacks", el("div", { class: "row" }, select, el("span", { class: "note", text: "Time off the CPU, waiting in the run queue included; pick a function to see only what is above it." })), box, el("p", {}), below);
+  put("stacks", el("div", { class: "row" }, select, el("span", { class: "note", text: "Time off the CPU, waiting in the run queue included; pick a function to see only what it called." })), box, el("p", {}), below);
   draw();
 };

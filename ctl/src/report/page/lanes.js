@@ -1,6 +1,8 @@
 // What stands on the axis of time: findings, curves, and for each thread its launches, calls, waits and preemptors.
 
 const SINGLE = 5000;
+// Above what is drawn of a thread: what it is, and marks.
+const STRIP = 13;
 const nameOf = (place) => data.names[place] || "?";
 const severityColour = (severity) => colours[severity.toLowerCase()] || colours.low;
 const overlaps = (thing) => thing.to >= view.from && thing.from <= view.to;
@@ -177,9 +179,9 @@ const marks = (ctx, width, list) => {
   for (let i = first; i < last; i += 1) {
     const x = xOf(list.ts[i], width);
     ctx.beginPath();
-    ctx.moveTo(x - 4, 0);
-    ctx.lineTo(x + 4, 0);
-    ctx.lineTo(x, 8);
+    ctx.moveTo(x - 4, STRIP - 8);
+    ctx.lineTo(x + 4, STRIP - 8);
+    ctx.lineTo(x, STRIP);
     ctx.fill();
   }
 };
@@ -193,11 +195,11 @@ const callWords = (list, i) => [
 ];
 
 const callsRow = (lane) => ({
-  height: 44,
+  height: 48,
   words: `${lane.comm}: ${count(lane.calls.seen)} CUDA calls, ${count(lane.firstUses.seen)} first uses`,
   draw(canvas) {
     const { ctx, width } = pen(canvas, this.height);
-    const top = 10, height = this.height - top;
+    const top = STRIP, height = this.height - top - 1;
     gridLines(ctx, width, 0, this.height);
     holes(ctx, width, this.height, lane.node);
     const bucket = (grid.bucket_ns / (view.to - view.from)) * width;
@@ -215,11 +217,11 @@ const callsRow = (lane) => ({
         inside(ctx, kernel ? nameOf(kernel - 1) : nameOf(lane.calls.op[i]), x, top + height - tall / 2, wide);
       });
     }
+    label(ctx, "CUDA calls", 2, 6);
     marks(ctx, width, lane.firstUses);
-    label(ctx, "CUDA calls", 2, 14);
   },
   at(x, y, width) {
-    if (y < 10) {
+    if (y < STRIP) {
       const first = pick(lane.firstUses, x, width);
       if (first >= 0) return callWords(lane.firstUses, first);
     }
@@ -242,17 +244,24 @@ const offWords = (list, i) => {
   ];
 };
 
+// Whether every interval is there and near enough to be drawn by itself, without the sums.
+const drawnAlone = (lane, width) => {
+  const [first, last] = touching(lane.offCpu, view.from, view.to);
+  return lane.offCpu.all && last - first <= SINGLE && (grid.bucket_ns / (view.to - view.from)) * width > 1.5;
+};
+
 const offRow = (lane) => ({
-  height: 30,
+  height: 38,
   words: `${lane.comm}: ${count(lane.offCpu.seen)} intervals off the CPU`,
   draw(canvas) {
     const { ctx, width } = pen(canvas, this.height);
-    const top = 2, height = this.height - 3;
+    const top = STRIP, height = this.height - top - 1;
     gridLines(ctx, width, 0, this.height);
     holes(ctx, width, this.height, lane.node);
-    stacked(ctx, width, top, height, lane.waits, colours.waits, [0, 1, 2, 3, 4, 6, 7, 5]);
+    const alone = drawnAlone(lane, width);
+    if (!alone) stacked(ctx, width, top, height, lane.waits, colours.waits, [0, 1, 2, 3, 4, 6, 7, 5]);
     singles(ctx, width, lane.offCpu, (i, x, wide) => {
-      if (wide < 3) return;
+      if (wide < 3 && !alone) return;
       const list = lane.offCpu, runnable = list.wait[i] === 0 ? 0 : list.runqueue[i];
       const tail = Math.min((runnable / (view.to - view.from)) * width, wide);
       ctx.fillStyle = colours.waits[list.wait[i]];
@@ -262,7 +271,7 @@ const offRow = (lane) => ({
       ctx.fillStyle = list.wait[i] === 5 ? colours.text : colours.card;
       inside(ctx, list.preemptor[i] && list.wait[i] === 0 ? nameOf(list.preemptor[i] - 1) : grid.waits[list.wait[i]], x, top + height / 2, wide);
     });
-    label(ctx, "off the CPU", 2, 9);
+    label(ctx, "off the CPU", 2, 6);
   },
   at(x, y, width) {
     const i = pick(lane.offCpu, x, width);
@@ -271,20 +280,33 @@ const offRow = (lane) => ({
 });
 
 const preemptorRow = (lane) => ({
-  height: 22,
+  height: 31,
   words: `${lane.comm}: who had its CPU: ${lane.preempted.map((p) => `${nameOf(p.by)} ${duration(p.ns)}`).join(", ")}`,
   draw(canvas) {
     const { ctx, width } = pen(canvas, this.height);
     gridLines(ctx, width, 0, this.height);
-    const order = lane.preempted.map((_, i) => i);
-    stacked(ctx, width, 1, this.height - 2, lane.preempted.map((p) => p.sum), order.map((i) => colours.others[i % 8]), order);
-    const list = lane.offCpu;
+    const order = lane.preempted.map((_, i) => i), paints = order.map((i) => colours.others[i % 8]);
+    const list = lane.offCpu, alone = drawnAlone(lane, width), height = this.height - STRIP - 1;
+    if (!alone) stacked(ctx, width, STRIP, height, lane.preempted.map((p) => p.sum), paints, order);
     singles(ctx, width, list, (i, x, wide) => {
       if (!list.preemptor[i]) return;
+      if (alone) {
+        const who = lane.preempted.findIndex((p) => p.by === list.preemptor[i] - 1);
+        const waited = list.wait[i] === 0 ? wide : Math.min((list.runqueue[i] / (view.to - view.from)) * width, wide);
+        ctx.fillStyle = who < 0 ? colours.muted : paints[who];
+        ctx.fillRect(x + wide - waited, STRIP, Math.max(waited, 0.8), height);
+      }
       ctx.fillStyle = colours.card;
-      inside(ctx, nameOf(list.preemptor[i] - 1), x, this.height / 2, wide);
+      inside(ctx, nameOf(list.preemptor[i] - 1), x, (STRIP + this.height) / 2, wide);
     });
-    label(ctx, `had its CPU: ${lane.preempted.slice(0, 3).map((p) => nameOf(p.by)).join(", ")}`, 2, 8);
+    let x = 2;
+    lane.preempted.slice(0, 4).forEach((p, i) => {
+      const text = i === 0 ? `had its CPU: ${nameOf(p.by)}` : nameOf(p.by);
+      label(ctx, text, x + 11, 6);
+      ctx.fillStyle = colours.others[i % 8];
+      ctx.fillRect(x, 2, 8, 8);
+      x += ctx.measureText(text).width + 24;
+    });
   },
   at(x, y, width) {
     const i = pick(lane.offCpu, x, width);

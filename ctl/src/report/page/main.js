@@ -6,11 +6,10 @@ const facts = () => {
     ["window", duration(grid.dur_ns)],
     ["calls", count(data.coverage.calls)],
     ["off-CPU intervals", count(data.coverage.off_cpu)],
-    ["findings", `${count(data.findings.length)}`],
     ["GPU", meta.get("gpus")],
     ["driver", meta.get("driver")],
     ["kernel", meta.get("kernel")],
-    ["trigger", meta.get("trigger")],
+    ["trigger", (meta.get("trigger") || "").replace(/:\s*$/, "")],
   ].filter(([, value]) => value);
   byId("facts").append(...list.map(([name, value]) => el("div", {}, el("dt", { text: name }), el("dd", { text: value }))));
 };
@@ -19,6 +18,7 @@ const answer = () => {
   const { sentence, severity, cause, above_low: above } = data.headline;
   byId("where").textContent = document.title;
   byId("answer").textContent = sentence;
+  byId("answer").classList.toggle("long", sentence.length > 170);
   const badges = [];
   if (severity) badges.push(el("span", { class: `badge ${severity}`, text: severity }), el("span", { class: "badge LOW", text: cause }));
   if (!above) badges.push(el("span", { class: "badge good", text: "nothing above LOW" }));

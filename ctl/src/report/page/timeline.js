@@ -16,7 +16,7 @@ const laneBlock = (lane) => {
         href: `#finding-${f.rank}`, class: `badge ${f.severity}`, text: `#${f.rank} ${f.cause}`,
       }))));
   if (lane.why === "cuda") {
-    addRow(block, rateRow(lane));
+    if (!isEmpty(lane.launches)) addRow(block, rateRow(lane));
     addRow(block, callsRow(lane));
   }
   addRow(block, offRow(lane));

@@ -1,0 +1,275 @@
+"""The HTML report in a real browser: it opens, zooms, can be used without a mouse, and runs nothing of a trace's.
+
+Run: `tests/report/run`.
+"""
+from __future__ import annotations
+
+import os
+import tempfile
+import unittest
+from pathlib import Path
+from typing import List, Tuple
+
+from playwright.sync_api import Page, sync_playwright
+
+import pages
+
+DESK = (1280, 900)
+PHONE = (390, 844)
+# Pixels of a canvas that are not empty.
+PAINTED = """canvas => {
+  const all = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height).data;
+  let n = 0;
+  for (let i = 3; i < all.length; i += 4) n += all[i] > 0 ? 1 : 0;
+  return n;
+}"""
+DRAWN = "() => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))"
+
+
+class Reports(unittest.TestCase):
+    """One browser, and one page for each kind of recording."""
+
+    @classmethod
+    def setUpClass(cls) -> None:
+        cls.folder = tempfile.TemporaryDirectory()
+        folder = Path(cls.folder.name)
+        cls.contention_db = pages.database(folder, "contention")
+        cls.contention = pages.page(cls.contention_db)
+        cls.starvation = pages.page(pages.bundle(folder, "starvation"))
+        cls.cold = pages.page(pages.bundle(folder, "cold"))
+        cls.no_cuda = pages.page(pages.imported(folder, "sample-gpu-node-01"))
+        cls.sampled = pages.page(pages.imported(folder, "pytorch-dataloader-starvation"))
+        hostile = folder / "hostile.db"
+        hostile.write_bytes(cls.contention_db.read_bytes())
+        cls.hostile = pages.page(pages.poison(hostile))
+        cls.all = [cls.contention, cls.starvation, cls.cold, cls.no_cuda, cls.sampled, cls.hostile]
+        cls.screens = Path(os.environ["SCREENS"])
+        cls.screens.mkdir(parents=True, exist_ok=True)
+        cls.playwright = sync_playwright().start()
+        cls.browser = cls.playwright.chromium.launch(executable_path=os.environ["CHROMIUM"], args=["--no-sandbox"])
+
+    @classmethod
+    def tearDownClass(cls) -> None:
+        cls.browser.close()
+        cls.playwright.stop()
+        cls.folder.cleanup()
+
+    def open(self, path: Path, size: Tuple[int, int] = DESK, scheme: str = "light", touch: bool = False) -> Page:
+        """Opens a page; what it says on the console or asks a network for fails the test at its end."""
+        context = self.browser.new_context(
+            viewport={"width": size[0], "height": size[1]}, color_scheme=scheme, has_touch=touch)
+        self.addCleanup(context.close)
+        page = context.new_page()
+        said: List[str] = []
+        page.on("console", lambda message: said.append(f"console: {message.text}"))
+        page.on("pageerror", lambda error: said.append(f"error: {error}"))
+        page.on("dialog", lambda dialog: (said.append(f"dialog: {dialog.message}"), dialog.dismiss()))
+        asked: List[str] = []
+        page.on("request", lambda request: asked.append(request.url))
+        page.goto(path.as_uri())
+        page.wait_for_selector("html[data-ready]", state="attached", timeout=10_000)
+        page.evaluate(DRAWN)
+        self.addCleanup(lambda: self.assertEqual(said, []))
+        self.addCleanup(lambda: self.assertEqual([url for url in asked if url != path.as_uri()], []))
+        return page
+
+    def shown(self, page: Page) -> Tuple[int, int]:
+        """The part of the window that is shown, ns after its begin."""
+        page.evaluate(DRAWN)
+        plots = page.locator("#plots")
+        return int(plots.get_attribute("data-from")), int(plots.get_attribute("data-to"))
+
+    def test_the_answer_is_the_sentence_that_explain_says(self) -> None:
+        page = self.open(self.contention)
+        sentence = pages.ingeroctl("explain", self.contention_db).splitlines()[0]
+        self.assertEqual(page.inner_text("h1"), sentence)
+        self.assertIn("neighbour/531", sentence)
+        self.assertEqual(page.inner_text("#badges .badge >> nth=0"), "HIGH")
+        self.assertEqual(page.locator("article.finding").count(), 2)
+
+    def test_a_quiet_recording_says_that_nothing_is_above_low(self) -> None:
+        page = self.open(self.no_cuda)
+        self.assertIn("nothing above LOW", page.inner_text("#badges"))
+        self.assertIn("No CUDA call was recorded", page.inner_text("#operations"))
+
+    def test_every_row_of_the_timeline_is_painted(self) -> None:
+        for path in self.all:
+            page = self.open(path)
+            canvases = page.locator("#plots canvas")
+            self.assertGreater(canvases.count(), 3, path)
+            for i in range(canvases.count()):
+                self.assertGreater(canvases.nth(i).evaluate(PAINTED), 20, f"{path.name} row {i}")
+
+    def test_the_wheel_zooms_where_the_pointer_is_and_back(self) -> None:
+        page = self.open(self.contention)
+        page.locator("#plots").scroll_into_view_if_needed()
+        whole = self.shown(page)
+        box = page.locator("#plots").bounding_box()
+        page.mouse.move(box["x"] + box["width"] * 0.75, box["y"] + 40)
+        page.mouse.wheel(0, -400)
+        page.wait_for_function("whole => Number(document.getElementById('plots').dataset.to) "
+                               "- Number(document.getElementById('plots').dataset.from) < whole", arg=whole[1] - whole[0])
+        near = self.shown(page)
+        at = whole[0] + 0.75 * (whole[1] - whole[0])
+        self.assertAlmostEqual((at - near[0]) / (near[1] - near[0]), 0.75, delta=0.01)
+        for _ in range(8):
+            page.mouse.wheel(0, 400)
+            page.evaluate(DRAWN)
+        self.assertEqual(self.shown(page), whole)
+
+    def test_dragging_and_a_double_click_move(self) -> None:
+        page = self.open(self.contention)
+        page.locator("#plots").scroll_into_view_if_needed()
+        box = page.locator("#plots").bounding_box()
+        whole = self.shown(page)
+        page.mouse.dblclick(box["x"] + box["width"] * 0.5, box["y"] + 12)
+        near = self.shown(page)
+        self.assertAlmostEqual((near[1] - near[0]) / (whole[1] - whole[0]), 0.25, delta=0.01)
+        page.mouse.move(box["x"] + 600, box["y"] + 12)
+        page.mouse.down()
+        page.mouse.move(box["x"] + 400, box["y"] + 12, steps=4)
+        page.mouse.up()
+        moved = self.shown(page)
+        self.assertGreater(moved[0], near[0])
+        self.assertEqual(moved[1] - moved[0], near[1] - near[0])
+
+    def test_keys_zoom_and_move(self) -> None:
+        page = self.open(self.contention)
+        whole = self.shown(page)
+        page.focus("#plots")
+        page.keyboard.press("+")
+        near = self.shown(page)
+        self.assertEqual(near[1] - near[0], (whole[1] - whole[0]) // 2)
+        page.keyboard.press("ArrowRight")
+        self.assertGreater(self.shown(page)[0], near[0])
+        page.keyboard.press("Home")
+        self.assertEqual(self.shown(page)[0], 0)
+        page.keyboard.press("End")
+        self.assertEqual(self.shown(page)[1], whole[1])
+        page.keyboard.press("-")
+        page.keyboard.press("0")
+        self.assertEqual(self.shown(page), whole)
+
+    def test_buttons_zoom_and_move_and_a_finding_shows_its_time(self) -> None:
+        page = self.open(self.contention)
+        whole = self.shown(page)
+        page.click("#zoom-in")
+        near = self.shown(page)
+        self.assertLess(near[1] - near[0], whole[1] - whole[0])
+        page.click("#pan-left")
+        self.assertLess(self.shown(page)[0], near[0])
+        page.click("#zoom-out")
+        page.click("#zoom-all")
+        self.assertEqual(self.shown(page), whole)
+        page.click("#finding-1 button")
+        found = self.shown(page)
+        self.assertLess(found[1] - found[0], (whole[1] - whole[0]) * 0.5)
+        self.assertEqual(page.evaluate("document.activeElement.id"), "plots")
+
+    def test_what_is_under_the_pointer_is_told(self) -> None:
+        page = self.open(self.contention)
+        page.click("#finding-1 button")
+        canvas = page.locator("canvas[aria-label*='intervals off the CPU']").first
+        canvas.scroll_into_view_if_needed()
+        box = canvas.bounding_box()
+        told = set()
+        for step in range(1, 40):
+            page.mouse.move(box["x"] + box["width"] * step / 40, box["y"] + 25)
+            told.add(page.inner_text("#tip").split("\n")[0])
+        self.assertIn("off the CPU: runnable", told)
+
+    def test_a_starved_thread_is_shown_with_the_one_that_feeds_it(self) -> None:
+        page = self.open(self.starvation)
+        names = page.locator(".lane-name b").all_inner_texts()
+        self.assertEqual(names, ["engine/495 tid 495", "tokenizer/520 tid 520"])
+        self.assertIn("gpu_utilization_percent", page.locator("#plots canvas >> nth=2").get_attribute("aria-label"))
+
+    def test_what_is_summed_or_left_out_is_said(self) -> None:
+        text = self.open(self.contention).inner_text("#cuts")
+        self.assertIn("of 102,767 calls, the 8 longest of each", text)
+        self.assertIn("Time to first token was not recorded", text)
+        self.assertIn("sampled", self.open(self.sampled).inner_text("#coverage"))
+
+    def test_every_part_can_be_reached_by_tab_and_is_named(self) -> None:
+        page = self.open(self.contention)
+        for landmark in ["header", "nav[aria-label]", "main", "#plots[role=group][aria-label]"]:
+            self.assertEqual(page.locator(landmark).count(), 1, landmark)
+        for region in page.locator(".scroll").all():
+            self.assertEqual((region.get_attribute("tabindex"), region.get_attribute("role")), ("0", "region"))
+            self.assertTrue(region.get_attribute("aria-label"))
+        reached, outlined = set(), True
+        for _ in range(80):
+            page.keyboard.press("Tab")
+            state = page.evaluate("() => { const e = document.activeElement, s = getComputedStyle(e);"
+                                  " return [e.id || e.getAttribute('aria-label') || e.tagName, s.outlineStyle]; }")
+            if state[0] == "BODY":
+                break
+            reached.add(state[0])
+            outlined = outlined and state[1] != "none"
+        self.assertLessEqual({"zoom-in", "plots", "Operations", "Preemptors", "Kernel stacks"}, reached)
+        self.assertTrue(outlined, "what has the focus is seen")
+
+    def test_light_and_dark_have_their_own_colours(self) -> None:
+        backgrounds = {}
+        for scheme in ["light", "dark"]:
+            for name, path, size in [("desk", self.contention, DESK), ("phone", self.starvation, PHONE)]:
+                page = self.open(path, size, scheme)
+                page.screenshot(path=self.screens / f"{name}-{scheme}.png", full_page=True)
+                backgrounds[scheme] = page.evaluate("getComputedStyle(document.body).backgroundColor")
+        self.assertNotEqual(backgrounds["light"], backgrounds["dark"])
+
+    def test_a_phone_scrolls_down_only_and_two_fingers_zoom(self) -> None:
+        for path in self.all:
+            page = self.open(path, PHONE, touch=True)
+            self.assertLessEqual(page.evaluate("document.documentElement.scrollWidth"), PHONE[0], path.name)
+        page = self.open(self.contention, PHONE, touch=True)
+        page.locator("#plots").scroll_into_view_if_needed()
+        whole = self.shown(page)
+        box = page.locator("#plots").bounding_box()
+        y, middle = box["y"] + 60, box["x"] + box["width"] / 2
+        client = page.context.new_cdp_session(page)
+        fingers = lambda apart: [{"x": middle - apart, "y": y, "id": 0}, {"x": middle + apart, "y": y, "id": 1}]
+        client.send("Input.dispatchTouchEvent", {"type": "touchStart", "touchPoints": fingers(30)})
+        for apart in range(40, 121, 10):
+            client.send("Input.dispatchTouchEvent", {"type": "touchMove", "touchPoints": fingers(apart)})
+        client.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
+        near = self.shown(page)
+        self.assertLess(near[1] - near[0], (whole[1] - whole[0]) * 0.5)
+
+    def test_hostile_names_are_shown_and_do_nothing(self) -> None:
+        page = self.open(self.hostile)
+        for details in page.locator("details").all():
+            details.evaluate("d => { d.open = true; }")
+        page.click("#finding-1 button")
+        for canvas in page.locator("#plots canvas").all():
+            canvas.hover(position={"x": 300, "y": 15})
+        page.evaluate(DRAWN)
+        self.assertIsNone(page.evaluate("window.owned ?? null"))
+        self.assertEqual(page.locator("script").count(), 2)
+        self.assertEqual(page.locator("img, iframe, object, embed, svg, link, form").count(), 0)
+        self.assertEqual(page.locator("*[onerror], *[onload], *[onclick]").count(), 0)
+        body = page.inner_text("body")
+        for part in ["engine", "neighbour", "cuLaunchKernel", "psi"]:
+            self.assertIn(part, body)
+        self.assertGreater(body.count("<img src=x"), 20, "the names are there, as text")
+
+
+class Commands(unittest.TestCase):
+    """What the command promises about its file."""
+
+    def test_no_file_is_replaced_unasked_and_the_same_recording_gives_the_same_bytes(self) -> None:
+        with tempfile.TemporaryDirectory() as name:
+            folder = Path(name)
+            db = pages.database(folder, "kernel")
+            first = pages.page(db).read_bytes()
+            self.assertEqual(pages.page(db).read_bytes(), first)
+            self.assertLess(len(first), 5 << 20)
+            error = pages.ingeroctl("report", db, "-o", folder / "kernel.db.html", fails=1)
+            self.assertIn("--force", error)
+            (folder / "text.txt").write_text("no recording")
+            pages.ingeroctl("report", folder / "text.txt", "-o", folder / "x.html", fails=3)
+            self.assertFalse((folder / "x.html").exists())
+
+
+if __name__ == "__main__":
+    unittest.main()
