@@ -10,7 +10,7 @@ use super::{
     grid::FINEST,
     kinds, lanes,
     lanes::Budget,
-    names::Used,
+    names::{Used, shortened},
     rows,
     thread::Thread,
     waiting,
@@ -28,6 +28,8 @@ use crate::{
 const EXACT: i64 = 1 << 53;
 /// Most rows of a table.
 const MAX_ROWS: usize = 400;
+/// Most annotations.
+const MAX_ANNOTATIONS: usize = 1000;
 /// Fewest buckets of a lane, as a power of two below the finest.
 const MAX_SHIFT: u32 = 6;
 
@@ -95,6 +97,7 @@ impl Content {
         put("stacks", stacks);
         put("frames", json!(frames.0.into_list()));
         put("losses", self.losses(db)?);
+        put("annotations", self.annotations(db)?);
         put("meta", json!(rows::meta(db)?));
         put("tool_version", json!(env!("CARGO_PKG_VERSION")));
         put("headline", self.headline());
@@ -143,6 +146,19 @@ impl Content {
             }
             let (from, to) = (from.saturating_sub(from_ns), to.saturating_sub(from_ns));
             found.push(json!({"node": node, "source": source, "cause": cause, "count": count, "from": from, "to": to}));
+        })?;
+        Ok(exact(json!({"rows": found, "left_out": left_out})))
+    }
+
+    fn annotations(&self, db: &rusqlite::Connection) -> rusqlite::Result<Value> {
+        let (from_ns, mut found, mut left_out) = (self.answer.window.from_ns, Vec::new(), 0);
+        rows::annotations(db, |node, ts, dur, pid, labels| {
+            if found.len() == MAX_ANNOTATIONS {
+                left_out += 1;
+                return;
+            }
+            let words = shortened(labels);
+            found.push(json!({"node": node, "from": ts.saturating_sub(from_ns), "dur": dur, "pid": pid, "labels": words}));
         })?;
         Ok(exact(json!({"rows": found, "left_out": left_out})))
     }

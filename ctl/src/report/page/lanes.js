@@ -56,6 +56,32 @@ const findingsRow = () => {
   };
 };
 
+// What a workload, or another tool, said of a time: shown as it was said, and no finding of ours.
+const annotationsRow = () => {
+  const all = data.annotations.rows.map((a) => ({ ...a, from: Number(a.from), to: Number(a.from) + Number(a.dur) }));
+  return {
+    height: 27,
+    words: `${all.length} annotations`,
+    draw(canvas) {
+      const { ctx, width } = pen(canvas, this.height);
+      gridLines(ctx, width, 0, this.height);
+      ctx.fillStyle = colours.accent;
+      ctx.globalAlpha = 0.55;
+      for (const a of all.filter(overlaps)) {
+        const x = xOf(a.from, width);
+        ctx.fillRect(x, STRIP + 2, Math.max(xOf(a.to, width) - x, 2), 10);
+      }
+      ctx.globalAlpha = 1;
+      label(ctx, "annotations: what others said", 2, 6);
+    },
+    at(x, y, width) {
+      const moment = timeAt(x, width), slack = timeAt(x + 4, width) - moment;
+      const a = all.find((one) => one.from - slack <= moment && one.to + slack >= moment);
+      return a && ["annotation", `${duration(a.to - a.from)} from ${clock(a.from)}`, a.pid ? `process ${a.pid}` : null, a.labels];
+    },
+  };
+};
+
 const nearestPoint = (ts, moment) => {
   const after = firstAbove(ts, moment);
   if (after === 0) return 0;

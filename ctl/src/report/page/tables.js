@@ -129,7 +129,10 @@ const coverage = () => {
   const notes = [...c.damage.map((t) => `damaged: ${t}`), ...c.notes, ...c.not_probed.map((t) => `not probed: ${t}`)];
   if (notes.length) put("coverage", el("ul", { class: "advice" }, ...notes.map((text) => el("li", { text }))));
   if (!losses.length) return;
-  const at = (v) => (typeof v === "number" ? clock(v) : "before the window");
+  const at = (v) => {
+    if (typeof v === "number") return clock(v);
+    return Number(v) < 0 ? "long before" : "long after";
+  };
   put("coverage", table("Losses", [
     ...(several ? [{ title: "host", name: true, of: (r) => r.node }] : []),
     { title: "source", name: true, of: (r) => r.source },

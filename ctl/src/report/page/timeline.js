@@ -31,6 +31,7 @@ const layOut = () => {
   addRow(plots, axisRow(), "axis");
   addRow(plots, findingsRow());
   for (const curve of curves.filter((c) => c.on)) addRow(plots, curveRow(curve));
+  if (data.annotations.rows.length) addRow(plots, annotationsRow());
   for (const lane of lanes) plots.append(laneBlock(lane));
   plots.append(el("div", { class: "cursor", id: "cursor", hidden: true }));
   redraw();
@@ -119,7 +120,8 @@ const legend = () => {
   const item = (swatch, name) => el("span", {}, el("i", { class: `swatch ${swatch}`, "aria-hidden": "true" }), document.createTextNode(name));
   byId("legend").append(
     el("b", { text: "Calls" }), ...grid.calls.map((name, i) => item(`c${i}`, name)), item("mark", "first use"),
-    el("b", { text: "Off the CPU" }), ...grid.waits.map((name, i) => item(`w${i}`, name)));
+    el("b", { text: "Off the CPU" }), ...grid.waits.map((name, i) => item(`w${i}`, name)),
+    losses.length ? item("hole", "events are missing") : "");
 };
 
 // What is summed or left out, in words.
@@ -138,6 +140,7 @@ const cuts = () => {
   if (data.threads_without_lane > 0) said.push(`${count(data.threads_without_lane)} more threads have no lane here.`);
   if (!curves.some((c) => /gpu_utilization/.test(c.name))) said.push("GPU utilisation was not recorded.");
   if (!curves.some((c) => /ttft|time to first token/.test(c.title))) said.push("Time to first token was not recorded.");
+  if (data.annotations.left_out > 0) said.push(`${count(data.annotations.left_out)} further annotations are left out.`);
   if (data.counters.values_left_out > 0) said.push(`${count(data.counters.values_left_out)} values of further counters are left out.`);
   if (lanes.some((lane) => lane.preempted.length === 8)) said.push("Of each thread's preemptors the eight with the most time have colours.");
   byId("cuts").textContent = said.join(" ");

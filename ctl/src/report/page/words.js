@@ -32,7 +32,11 @@ const duration = (ns) => {
 
 const count = (n) => Math.round(Number(n)).toLocaleString("en-US");
 
-const percent = (part, whole) => (whole > 0 ? `${significant((100 * part) / whole)} %` : "");
+const percent = (part, whole) => {
+  if (!(whole > 0)) return "";
+  const share = (100 * part) / whole;
+  return share > 0 && share < 0.005 ? "< 0.01 %" : `${significant(share)} %`;
+};
 
 const number = (value) => {
   const size = Math.abs(value);
