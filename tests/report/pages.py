@@ -48,10 +48,28 @@ def page(source: Path) -> Path:
     return path
 
 
-def imported(folder: Path, name: str) -> Path:
-    """The investigation of an Ingero agent's database."""
-    path = folder / f"{name}.db"
-    ingeroctl("import", FIXTURES / "ingero" / f"{name}.db", "-o", path)
+def imported(folder: Path, *names: str) -> Path:
+    """The investigation of Ingero agents' databases."""
+    path = folder / f"{names[0]}-{len(names)}.db"
+    ingeroctl("import", *(FIXTURES / "ingero" / f"{name}.db" for name in names), "-o", path)
+    return path
+
+
+def serve(path: Path) -> Path:
+    """Adds what an inference engine says of itself: each second ten requests more, one second with slow first tokens."""
+    db = sqlite3.connect(path)
+    node, begin, end = db.execute("SELECT id, from_ns, to_ns FROM node").fetchone()
+    series = db.execute("SELECT max(id) FROM series").fetchone()[0]
+    for place, (name, per_second) in enumerate([("sum", [0, 0.5, 8.0, 0.5]), ("count", [0, 10, 10, 10])], series + 1):
+        db.execute("INSERT INTO series VALUES(?, ?, 0, ?, ?)",
+                   (place, node, f"vllm:time_to_first_token_seconds_{name}", '{"instance":"engine:8000"}'))
+        total = 0.0
+        for second, more in enumerate(per_second):
+            total += more
+            at = begin + (end - begin) * second // len(per_second)
+            db.execute("INSERT INTO sample VALUES(NULL, ?, ?, ?)", (at, place, total))
+    db.commit()
+    db.close()
     return path
 
 

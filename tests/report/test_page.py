@@ -10,7 +10,7 @@ import unittest
 from pathlib import Path
 from typing import List, Tuple
 
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import Page, TimeoutError, sync_playwright
 
 import pages
 
@@ -39,10 +39,14 @@ class Reports(unittest.TestCase):
         cls.cold = pages.page(pages.bundle(folder, "cold"))
         cls.no_cuda = pages.page(pages.imported(folder, "sample-gpu-node-01"))
         cls.sampled = pages.page(pages.imported(folder, "pytorch-dataloader-starvation"))
+        cls.cluster = pages.page(pages.imported(folder, *(f"sample-gpu-node-0{n}" for n in (1, 2, 3))))
+        served = folder / "served.db"
+        served.write_bytes(cls.contention_db.read_bytes())
+        cls.served = pages.page(pages.serve(served))
         hostile = folder / "hostile.db"
         hostile.write_bytes(cls.contention_db.read_bytes())
         cls.hostile = pages.page(pages.poison(hostile))
-        cls.all = [cls.contention, cls.starvation, cls.cold, cls.no_cuda, cls.sampled, cls.hostile]
+        cls.all = [cls.contention, cls.starvation, cls.cold, cls.no_cuda, cls.sampled, cls.cluster, cls.hostile]
         cls.screens = Path(os.environ["SCREENS"])
         cls.screens.mkdir(parents=True, exist_ok=True)
         cls.playwright = sync_playwright().start()
@@ -58,6 +62,7 @@ class Reports(unittest.TestCase):
         """Opens a page; what it says on the console or asks a network for fails the test at its end."""
         context = self.browser.new_context(
             viewport={"width": size[0], "height": size[1]}, color_scheme=scheme, has_touch=touch)
+        context.set_default_timeout(10_000)
         self.addCleanup(context.close)
         page = context.new_page()
         said: List[str] = []
@@ -67,7 +72,10 @@ class Reports(unittest.TestCase):
         asked: List[str] = []
         page.on("request", lambda request: asked.append(request.url))
         page.goto(path.as_uri())
-        page.wait_for_selector("html[data-ready]", state="attached", timeout=10_000)
+        try:
+            page.wait_for_selector("html[data-ready]", state="attached")
+        except TimeoutError as error:
+            raise AssertionError(f"{path.name} is not ready: {said}") from error
         page.evaluate(DRAWN)
         self.addCleanup(lambda: self.assertEqual(said, []))
         self.addCleanup(lambda: self.assertEqual([url for url in asked if url != path.as_uri()], []))
@@ -96,7 +104,7 @@ class Reports(unittest.TestCase):
         for path in self.all:
             page = self.open(path)
             canvases = page.locator("#plots canvas")
-            self.assertGreater(canvases.count(), 3, path)
+            self.assertGreaterEqual(canvases.count(), 3, path)
             for i in range(canvases.count()):
                 self.assertGreater(canvases.nth(i).evaluate(PAINTED), 20, f"{path.name} row {i}")
 
@@ -183,6 +191,23 @@ class Reports(unittest.TestCase):
         names = page.locator(".lane-name b").all_inner_texts()
         self.assertEqual(names, ["engine/495 tid 495", "tokenizer/520 tid 520"])
         self.assertIn("gpu_utilization_percent", page.locator("#plots canvas >> nth=2").get_attribute("aria-label"))
+
+    def test_time_to_first_token_stands_on_the_same_axis_as_the_threads(self) -> None:
+        page = self.open(self.served)
+        rows = [row.get_attribute("aria-label") for row in page.locator("#plots canvas").all()]
+        title = "time to first token, mean, seconds \u00b7 instance engine:8000"
+        self.assertIn(f"{title}: from 0.05 to 0.80", rows)
+        self.assertNotIn("Time to first token was not recorded", page.inner_text("#cuts"))
+        before = len(rows)
+        page.click("#curves-menu summary")
+        page.locator("#curves label", has_text="psi_some_total_us per second").first.click()
+        page.evaluate(DRAWN)
+        self.assertEqual(page.locator("#plots canvas").count(), before + 1)
+
+    def test_threads_of_several_hosts_are_told_apart(self) -> None:
+        page = self.open(self.cluster)
+        names = " ".join(page.locator(".lane-name b").all_inner_texts())
+        self.assertEqual([n in names for n in ("node-01", "node-02", "node-03")], [True, True, True], names)
 
     def test_what_is_summed_or_left_out_is_said(self) -> None:
         text = self.open(self.contention).inner_text("#cuts")

@@ -175,13 +175,17 @@ impl Content {
         };
         let shift = (0..MAX_SHIFT).find(|s| FINEST as usize >> s <= each.buckets).unwrap_or(MAX_SHIFT);
         let mut used = Used::of(&self.all.names);
-        let lanes: Vec<Value> = self.threads().map(|(t, why)| lanes::lane(t, why, shift, each, &mut used)).collect();
+        let lanes: Vec<Value> =
+            self.threads().map(|(t, why)| lanes::lane(t, why, shift, each, &mut used)).collect();
         let mut out = self.fixed.clone();
-        out.insert("grid".into(), json!({
-            "dur_ns": self.all.grid.dur_ns, "bucket_ns": self.all.grid.bucket_ns << shift,
-            "buckets": FINEST >> shift, "each": super::longest::EACH,
-            "calls": kinds::CALLS, "waits": kinds::WAITS,
-        }));
+        out.insert(
+            "grid".into(),
+            json!({
+                "dur_ns": self.all.grid.dur_ns, "bucket_ns": self.all.grid.bucket_ns << shift,
+                "buckets": FINEST >> shift, "each": super::longest::EACH,
+                "calls": kinds::CALLS, "waits": kinds::WAITS,
+            }),
+        );
         out.insert("threads_without_lane".into(), json!(self.all.threads.len() - lanes.len()));
         out.insert("lanes".into(), json!(lanes));
         out.insert("names".into(), json!(used.into_list()));
@@ -227,7 +231,9 @@ fn exact(value: Value) -> Value {
             _ => Value::String(n.to_string()),
         },
         Value::Array(list) => Value::Array(list.into_iter().map(exact).collect()),
-        Value::Object(map) => Value::Object(map.into_iter().map(|(key, value)| (key, exact(value))).collect()),
+        Value::Object(map) => {
+            Value::Object(map.into_iter().map(|(key, value)| (key, exact(value))).collect())
+        }
         other => other,
     }
 }

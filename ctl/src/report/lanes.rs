@@ -34,7 +34,7 @@ pub struct Budget {
 
 impl Budget {
     /// What fits a page by far, in all but strange cases.
-    pub const FULL: Self = Self { buckets: 32_768, calls: 32_768, off_cpu: 16_384, first_uses: 4096 };
+    pub const FULL: Self = Self { buckets: 65_536, calls: 32_768, off_cpu: 16_384, first_uses: 4096 };
 
     /// Half of it.
     #[must_use]
@@ -51,7 +51,8 @@ impl Budget {
 /// Threads with a lane, by importance, and why: `cuda`, `finding`, `wakes`.
 #[must_use]
 pub fn chosen(all: &Collected, findings: &[Finding]) -> Vec<(usize, &'static str)> {
-    let found = |t: &Thread| findings.iter().position(|f| f.tid == t.tid && f.pid == t.pid && f.node == t.node);
+    let found =
+        |t: &Thread| findings.iter().position(|f| f.tid == t.tid && f.pid == t.pid && f.node == t.node);
     let mut order: Vec<(usize, &Thread)> = all.threads.iter().enumerate().collect();
     let off_ns = |t: &Thread| t.stacks.values().map(|s| s.ns).fold(0, i64::saturating_add);
     order.sort_by_key(|(_, t)| {
@@ -66,7 +67,9 @@ pub fn chosen(all: &Collected, findings: &[Finding]) -> Vec<(usize, &'static str
         .take(MAX_LANES - MAX_FEEDERS)
         .collect();
     let own: BTreeSet<usize> = lanes.iter().map(|(i, _)| *i).collect();
-    lanes.extend(feeders(all, &lanes).into_iter().filter(|i| !own.contains(i)).take(MAX_FEEDERS).map(|i| (i, "wakes")));
+    lanes.extend(
+        feeders(all, &lanes).into_iter().filter(|i| !own.contains(i)).take(MAX_FEEDERS).map(|i| (i, "wakes")),
+    );
     lanes
 }
 
@@ -79,7 +82,8 @@ fn feeders(all: &Collected, lanes: &[(usize, &'static str)]) -> Vec<usize> {
     }
     let mut wakers: Vec<(i64, u32)> = woken.into_iter().map(|(place, ns)| (ns, place)).collect();
     wakers.sort_by_key(|(ns, place)| (Reverse(*ns), *place));
-    let is = |t: &Thread, (node, pid, tid): &(String, u32, u32)| (&t.node, t.pid, t.tid) == (node, *pid, *tid);
+    let is =
+        |t: &Thread, (node, pid, tid): &(String, u32, u32)| (&t.node, t.pid, t.tid) == (node, *pid, *tid);
     let thread = |place: &u32| all.peers.get(place).and_then(|p| all.threads.iter().position(|t| is(t, p)));
     wakers.iter().filter_map(|(_, place)| thread(place)).collect()
 }

@@ -1,21 +1,15 @@
 //! Names, each written once and no longer than a page can show.
 
-use foldhash::{HashMap, HashMapExt};
+use foldhash::HashMap;
 
 /// Characters of a name that are shown; the middle of a longer one is left out.
 const MAX_CHARS: usize = 240;
 
 /// A list of names in the order in which they were met.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Names {
     list: Vec<String>,
     places: HashMap<String, u32>,
-}
-
-impl Default for Names {
-    fn default() -> Self {
-        Self { list: Vec::new(), places: HashMap::new() }
-    }
 }
 
 impl Names {
@@ -56,9 +50,9 @@ pub fn shortened(name: &str) -> String {
 }
 
 /// The names that a page uses, with places of their own.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Used<'a> {
-    all: Option<&'a Names>,
+    all: &'a Names,
     names: Names,
 }
 
@@ -66,13 +60,12 @@ impl<'a> Used<'a> {
     /// None yet.
     #[must_use]
     pub fn of(all: &'a Names) -> Self {
-        Self { all: Some(all), names: Names::default() }
+        Self { all, names: Names::default() }
     }
 
     /// The place, among those used, of the name at `place` of all names.
     pub fn place(&mut self, place: u32) -> i64 {
-        let name = self.all.map_or("", |all| all.name(place));
-        i64::from(self.names.place(name))
+        i64::from(self.names.place(self.all.name(place)))
     }
 
     /// The list.

@@ -135,7 +135,8 @@ pub fn calls(db: &Connection, mut call: impl FnMut(CallRow<'_>)) -> Result<()> {
 /// # Errors
 /// As SQLite does.
 pub fn off_cpu(db: &Connection, mut interval: impl FnMut(OffCpuRow<'_>)) -> Result<()> {
-    let sql = "SELECT node, pid, tid, comm, ts_ns, dur_ns, state, runqueue_ns, waker_pid, waker_tid, waker_comm,
+    let sql =
+        "SELECT node, pid, tid, comm, ts_ns, dur_ns, state, runqueue_ns, waker_pid, waker_tid, waker_comm,
                preemptor_pid, preemptor_tid, preemptor_comm, kernel_stack_id FROM off_cpu ORDER BY id";
     each(db, sql, |r| {
         let node = text(r, 0);
@@ -164,7 +165,8 @@ pub fn samples(db: &Connection, mut sample: impl FnMut(SampleRow<'_>)) -> Result
     let sql = "SELECT node, ts_ns, name, labels, value FROM samples ORDER BY node, name, labels, ts_ns";
     each(db, sql, |r| {
         let value = r.get::<_, f64>(4).unwrap_or(f64::NAN);
-        let row = SampleRow { node: text(r, 0), ts_ns: int(r, 1), name: text(r, 2), labels: text(r, 3), value };
+        let row =
+            SampleRow { node: text(r, 0), ts_ns: int(r, 1), name: text(r, 2), labels: text(r, 3), value };
         if value.is_finite() {
             sample(row);
         }

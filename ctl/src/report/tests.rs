@@ -12,17 +12,26 @@ use crate::{
     cli::Cli,
     error::{Error, Outcome},
     investigate::investigate,
-    model::{Call, FirstUse, Frame, Loss, NONE, OffCpu, Sample, Series, Stack, Task, Trace},
+    model::{Call, FirstUse, Frame, Loss, NONE, OffCpu, Process, Sample, Series, Stack, Task, Trace},
     progress::Progress,
     sqlite,
 };
 
 const MS: i64 = 1_000_000;
 const BEGIN: i64 = 1_700_000_000_000_000_000;
-const HOSTILE: &str = "</script><script>window.owned=1</script><img src=x onerror=owned()>{{script}}&lt;\u{2028}\"'";
+const HOSTILE: &str =
+    "</script><script>window.owned=1</script><img src=x onerror=owned()>{{script}}&lt;\u{2028}\"'";
 
 fn launch(at: i64, dur_ns: i64, task: u32) -> Call {
-    Call { ts_ns: BEGIN + at, dur_ns, task, op: ops::CU_LAUNCH_KERNEL, kernel: NONE, stack: NONE, ..Call::default() }
+    Call {
+        ts_ns: BEGIN + at,
+        dur_ns,
+        task,
+        op: ops::CU_LAUNCH_KERNEL,
+        kernel: NONE,
+        stack: NONE,
+        ..Call::default()
+    }
 }
 
 fn preempted(at: i64, dur_ns: i64, preemptor: u32) -> OffCpu {
@@ -40,6 +49,7 @@ fn incident(seconds: i64, name: &str) -> Trace {
             Task { pid: 100, tid: 100, comm: name.into() },
             Task { pid: 500, tid: 500, comm: format!("stress{name}") },
         ],
+        processes: vec![Process { pid: 100, start_ns: BEGIN, comm: name.into(), ..Process::default() }],
         kernels: vec![name.into()],
         stacks: vec![Stack {
             kind: "kernel".into(),
@@ -63,10 +73,12 @@ fn incident(seconds: i64, name: &str) -> Trace {
         trace.calls.push(Call { kernel: 0, first_use, ..launch(at, dur, 0) });
         at += dur + MS;
     }
-    trace.samples = (0..seconds).map(|s| Sample { ts_ns: BEGIN + s * 1000 * MS, series: 0, value: s as f64 }).collect();
+    trace.samples =
+        (0..seconds).map(|s| Sample { ts_ns: BEGIN + s * 1000 * MS, series: 0, value: s as f64 }).collect();
     trace.facts.notes = vec![name.into()];
     trace.facts.triggers = vec![name.into()];
-    trace.losses = vec![Loss { from_ns: BEGIN + MS, to_ns: BEGIN + 2 * MS, count: 3, cause: 1, cpu: 0, source: 2 }];
+    trace.losses =
+        vec![Loss { from_ns: BEGIN + MS, to_ns: BEGIN + 2 * MS, count: 3, cause: 1, cpu: 0, source: 2 }];
     trace
 }
 
@@ -111,7 +123,11 @@ fn the_answer_is_that_of_explain_and_every_call_is_counted() {
     assert_eq!(data["headline"]["cause"], "cpu_contention");
     let lane = &data["lanes"][0];
     assert_eq!(lane["calls"]["seen"], traces[0].calls.len());
-    assert_eq!(lane["calls"]["ts"].as_array().unwrap().len(), traces[0].calls.len(), "few enough to draw each");
+    assert_eq!(
+        lane["calls"]["ts"].as_array().unwrap().len(),
+        traces[0].calls.len(),
+        "few enough to draw each"
+    );
     assert_eq!(lane["off_cpu"]["seen"], 40);
     assert_eq!(lane["first_uses"]["seen"], 1);
     assert_eq!(data["preemptors"]["rows"][0]["by"], "stressengine/500");
@@ -125,6 +141,7 @@ fn hostile_names_are_data_everywhere() {
     let html = page_of(&[incident(10, HOSTILE)]).html;
     assert_eq!(html.matches("<script").count(), 2, "the data and the page's own");
     assert_eq!(html.matches("</script").count(), 2);
+    assert_eq!(html.matches("\"use strict\"").count(), 1, "a name is no place of the template");
     assert!(!html.contains("<img"));
     assert!(!html.contains("window.owned=1</"));
     let data = data(&html);
@@ -164,7 +181,9 @@ fn many_threads_with_long_names_make_a_page_of_bounded_size_that_says_what_it_le
         for i in 0..2000 {
             let kernel = trace.kernels.len() as u32;
             trace.kernels.push(format!("kernel_{thread}_{i}_{}", "x".repeat(200)));
-            trace.calls.push(Call { kernel, ..launch(i * 5 * MS + i64::from(thread), 4_000 + i % 97 * 1000, task) });
+            trace
+                .calls
+                .push(Call { kernel, ..launch(i * 5 * MS + i64::from(thread), 4_000 + i % 97 * 1000, task) });
         }
     }
     trace.sort();

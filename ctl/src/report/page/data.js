@@ -86,7 +86,7 @@ const threadName = (t) => `${several ? `${t.node}: ` : ""}${t.comm || "?"}/${t.p
 const losses = data.losses.rows;
 
 // What grows without end is shown as growth in a second.
-const grows = (name) => /(_total|_sum|_count|_us_total)$/.test(name);
+const grows = (name) => /(_total|_total_us|_sum|_count)$/.test(name);
 
 const growth = (curve) => {
   const ts = [], v = [];

@@ -58,10 +58,14 @@ const inside = (ctx, text, x, y, room) => {
 };
 
 const STEPS = [1, 2, 5];
+// Beyond ten seconds, steps that a clock has.
+const LONG_STEPS = [15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 21600, 43200, 86400].map((s) => s * 1e9);
 
 // Length of a step of the axis so that labels have room.
 const stepFor = (width) => {
   const least = ((view.to - view.from) / Math.max(width, 1)) * 118;
+  const long = LONG_STEPS.find((step) => step >= least);
+  if (least > 10e9 && long) return long;
   let power = 10 ** Math.floor(Math.log10(Math.max(least, 1)));
   for (;;) {
     const step = STEPS.find((s) => s * power >= least);

@@ -228,8 +228,7 @@ const callsRow = (lane) => ({
     const top = STRIP, height = this.height - top - 1;
     gridLines(ctx, width, 0, this.height);
     holes(ctx, width, this.height, lane.node);
-    const bucket = (grid.bucket_ns / (view.to - view.from)) * width;
-    const near = bucket > 1.5;
+    const near = isNear(width);
     ctx.globalAlpha = near ? 0.22 : 1;
     stacked(ctx, width, top, height, lane.inCalls, colours.calls, [0, 1, 2, 3, 5, 4]);
     ctx.globalAlpha = 1;
@@ -270,10 +269,13 @@ const offWords = (list, i) => {
   ];
 };
 
+// Whether a bucket is wider than what single things need: then sums are only the background.
+const isNear = (width) => (grid.bucket_ns / (view.to - view.from)) * width > 1.5;
+
 // Whether every interval is there and near enough to be drawn by itself, without the sums.
 const drawnAlone = (lane, width) => {
   const [first, last] = touching(lane.offCpu, view.from, view.to);
-  return lane.offCpu.all && last - first <= SINGLE && (grid.bucket_ns / (view.to - view.from)) * width > 1.5;
+  return lane.offCpu.all && last - first <= SINGLE && isNear(width);
 };
 
 const offRow = (lane) => ({
@@ -285,7 +287,9 @@ const offRow = (lane) => ({
     gridLines(ctx, width, 0, this.height);
     holes(ctx, width, this.height, lane.node);
     const alone = drawnAlone(lane, width);
+    ctx.globalAlpha = isNear(width) ? 0.35 : 1;
     if (!alone) stacked(ctx, width, top, height, lane.waits, colours.waits, [0, 1, 2, 3, 4, 6, 7, 5]);
+    ctx.globalAlpha = 1;
     singles(ctx, width, lane.offCpu, (i, x, wide) => {
       if (wide < 3 && !alone) return;
       const list = lane.offCpu, runnable = list.wait[i] === 0 ? 0 : list.runqueue[i];
@@ -313,10 +317,12 @@ const preemptorRow = (lane) => ({
     gridLines(ctx, width, 0, this.height);
     const order = lane.preempted.map((_, i) => i), paints = order.map((i) => colours.others[i % 8]);
     const list = lane.offCpu, alone = drawnAlone(lane, width), height = this.height - STRIP - 1;
+    ctx.globalAlpha = isNear(width) ? 0.35 : 1;
     if (!alone) stacked(ctx, width, STRIP, height, lane.preempted.map((p) => p.sum), paints, order);
+    ctx.globalAlpha = 1;
     singles(ctx, width, list, (i, x, wide) => {
       if (!list.preemptor[i]) return;
-      if (alone) {
+      if (alone || isNear(width)) {
         const who = lane.preempted.findIndex((p) => p.by === list.preemptor[i] - 1);
         const waited = list.wait[i] === 0 ? wide : Math.min((list.runqueue[i] / (view.to - view.from)) * width, wide);
         ctx.fillStyle = who < 0 ? colours.muted : paints[who];
