@@ -191,11 +191,15 @@ pub fn losses(db: &Connection, mut loss: impl FnMut(&str, &str, &str, i64, i64, 
     each(db, sql, |r| loss(&text(r, 0), &text(r, 1), &text(r, 2), int(r, 3), int(r, 4), int(r, 5)))
 }
 
-/// Annotations: machine, begin (Unix ns), duration, process (0 for none) and labels (JSON).
+/// Annotations: machine, begin (Unix ns), duration, process (0 for none) and labels (JSON); none if the database was
+/// made by a version that kept none.
 ///
 /// # Errors
 /// As SQLite does.
 pub fn annotations(db: &Connection, mut said: impl FnMut(&str, i64, i64, u32, &str)) -> Result<()> {
+    if !has(db, "annotations")? {
+        return Ok(());
+    }
     let sql = "SELECT node, ts_ns, dur_ns, pid, labels FROM annotations ORDER BY ts_ns, dur_ns, labels";
     each(db, sql, |r| said(&text(r, 0), int(r, 1), int(r, 2).max(0), id(r, 3), &text(r, 4)))
 }

@@ -157,7 +157,11 @@ const startTimeline = () => {
   plots.addEventListener("wheel", wheel(plots), { passive: false });
   plots.addEventListener("pointermove", tell(plots));
   plots.addEventListener("pointerdown", tell(plots));
-  plots.addEventListener("pointerleave", () => { byId("tip").hidden = true; byId("cursor").hidden = true; });
+  const hush = () => { byId("tip").hidden = true; byId("cursor").hidden = true; };
+  // What a finger asked for stays to be read until something else is touched.
+  plots.addEventListener("pointerleave", (event) => { if (event.pointerType === "mouse") hush(); });
+  document.addEventListener("pointerdown", (event) => { if (!plots.contains(event.target)) hush(); });
+  window.addEventListener("scroll", hush, { passive: true });
   pointers(plots);
   plots.addEventListener("dblclick", (event) => zoom(0.25, timeAt(xIn(plots, event), plots.clientWidth)));
   byId("timeline").addEventListener("keydown", (event) => {
