@@ -99,14 +99,28 @@ const holes = (ctx, width, height, node) => {
   ctx.globalAlpha = 1;
 };
 
-// Shares of time by kind, one above the other, a column for each pixel.
-const stacked = (ctx, width, top, height, kinds, paints, order) => {
-  const span = (view.to - view.from) / width;
+// Shares of time, a number for each pixel. Weighted with their neighbours, or what comes and goes about as often
+// as pixels do would draw patterns that are not there; not where a pixel is finer than what is known.
+const shareOf = (sum, width) => {
+  const span = (view.to - view.from) / width, out = new Float64Array(width);
+  const smooth = span > grid.bucket_ns;
+  let before = between(sum, view.from - span, view.from) / span, here = between(sum, view.from, view.from + span) / span;
   for (let x = 0; x < width; x += 1) {
-    const from = view.from + x * span;
+    const from = view.from + (x + 1) * span, after = between(sum, from, from + span) / span;
+    out[x] = smooth ? (before + 2 * here + after) / 4 : here;
+    before = here;
+    here = after;
+  }
+  return out;
+};
+
+// Shares of time by kind, one above the other.
+const stacked = (ctx, width, top, height, kinds, paints, order) => {
+  const whole = Math.ceil(width), shares = kinds.map((sum) => (isEmpty(sum) ? null : shareOf(sum, whole)));
+  for (let x = 0; x < whole; x += 1) {
     let y = top + height;
     for (const kind of order) {
-      const share = Math.min(1, between(kinds[kind], from, from + span) / span);
+      const share = shares[kind] ? Math.min(1, shares[kind][x]) : 0;
       if (share <= 0) continue;
       const tall = Math.max(share * height, 0.75);
       ctx.fillStyle = paints[kind];
