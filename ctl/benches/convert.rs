@@ -97,5 +97,9 @@ fn main() {
             &[&perfetto[..], &["-o".as_ref(), trace.as_os_str(), "--force".as_ref()]].concat(),
         );
         println!("  trace of {:.2} bytes/event", size(&trace));
+        let html = folder.path().join("bench.html");
+        let args = ["report".as_ref(), db.as_os_str(), "-o".as_ref(), html.as_os_str(), "--force".as_ref()];
+        measure("report database", events, &args);
+        println!("  page of {:.2} MiB", size(&html) * events as f64 / f64::from(1 << 20));
     }
 }
