@@ -197,6 +197,32 @@ class Reports(unittest.TestCase):
             told.add(page.inner_text("#tip").split("\n")[0])
         self.assertIn("off the CPU: runnable", told)
 
+    def test_the_sums_are_those_of_the_database(self) -> None:
+        page = self.open(self.contention)
+        launches = page.locator("canvas[aria-label*='launches a second']")
+        launches.scroll_into_view_if_needed()
+        box = launches.bounding_box()
+        rates = []
+        for step in range(2, 30):
+            page.mouse.move(box["x"] + box["width"] * step / 100, box["y"] + 25)
+            rates.append(int(page.inner_text("#tip b").split(" ")[0].replace(",", "")))
+        # `explain` says how many launches a second there were before the incident.
+        usual = next(line for line in pages.ingeroctl("explain", self.contention_db).splitlines() if "/s before" in line)
+        expected = int(usual.split()[1].split("/")[0].replace(",", ""))
+        self.assertAlmostEqual(sum(rates) / len(rates), expected, delta=expected * 0.15)
+
+    def test_a_function_of_the_flame_graph_can_be_picked(self) -> None:
+        page = self.open(self.starvation)
+        flame = page.locator(".flame button")
+        names = flame.all_inner_texts()
+        self.assertIn("anon_pipe_read", names)
+        self.assertIn("(no kernel stack recorded)", names)
+        page.locator(".flame button", has_text="anon_pipe_read").focus()
+        page.keyboard.press("Enter")
+        self.assertNotIn("(no kernel stack recorded)", flame.all_inner_texts())
+        page.locator(".flame button", has_text="all").first.click()
+        self.assertEqual(flame.all_inner_texts(), names)
+
     def test_a_starved_thread_is_shown_with_the_one_that_feeds_it(self) -> None:
         page = self.open(self.starvation)
         names = page.locator(".lane-name b").all_inner_texts()

@@ -33,7 +33,7 @@ const drawFlame = (box, root, focus, choose) => {
   const above = [];
   for (let node = focus.parent; node; node = node.parent) above.unshift(node);
   const buttons = [];
-  const place = (node, left, width, depth) => {
+  const place = (node, left, width, depth, alone = false) => {
     if (width < 0.004) return;
     const words = `${node.name}: ${duration(node.ns)}, ${percent(node.ns, root.ns)}, ${count(node.times)} times`;
     const button = el("button", { type: "button", text: node.name, title: words, "aria-label": words });
@@ -42,6 +42,7 @@ const drawFlame = (box, root, focus, choose) => {
     button.style.top = `${depth * LINE}px`;
     button.addEventListener("click", () => choose(node));
     buttons.push(button);
+    if (alone) return;
     let at = left;
     const children = [...node.children.values()].sort((a, b) => b.ns - a.ns || (a.name < b.name ? -1 : 1));
     for (const child of children) {
@@ -50,7 +51,7 @@ const drawFlame = (box, root, focus, choose) => {
       at += share;
     }
   };
-  above.forEach((node, depth) => place({ ...node, children: new Map() }, 0, 1, depth));
+  above.forEach((node, depth) => place(node, 0, 1, depth, true));
   place(focus, 0, 1, above.length);
   box.replaceChildren(...buttons);
   box.style.height = `${height * LINE}px`;
