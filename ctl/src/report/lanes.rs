@@ -120,7 +120,7 @@ fn written_calls(calls: &Longest<Call>, used: &mut Used<'_>) -> Value {
     let mut before = 0;
     json!({
         "seen": calls.seen(), "stretch_ns": calls.stretch_ns(),
-        "ts": column(&mut |c| { let gap = c.ts_ns - before; before = c.ts_ns; gap }),
+        "ts": column(&mut |c| { let gap = c.ts_ns.saturating_sub(before); before = c.ts_ns; gap }),
         "dur": column(&mut |c| c.dur_ns), "kind": column(&mut |c| c.kind as i64),
         "op": column(&mut |c| used.place(c.op)),
         "kernel": column(&mut |c| c.kernel.map_or(0, |kernel| used.place(kernel) + 1)),
@@ -135,7 +135,7 @@ fn written_off_cpu(off_cpu: &Longest<OffCpu>, used: &mut Used<'_>) -> Value {
     let mut before = 0;
     json!({
         "seen": off_cpu.seen(), "stretch_ns": off_cpu.stretch_ns(),
-        "ts": column(&mut |o| { let gap = o.ts_ns - before; before = o.ts_ns; gap }),
+        "ts": column(&mut |o| { let gap = o.ts_ns.saturating_sub(before); before = o.ts_ns; gap }),
         "dur": column(&mut |o| o.dur_ns), "runqueue": column(&mut |o| o.runqueue_ns),
         "wait": column(&mut |o| o.wait as i64),
         "waker": column(&mut |o| o.waker.map_or(0, |w| used.place(w) + 1)),

@@ -59,7 +59,9 @@ impl<T: Timed> Longest<T> {
     }
 
     fn keep_longest(&mut self, stretch: i64) {
-        let stretch_of = |t: &T| t.ts_ns().div_euclid(stretch);
+        let window_ns = self.window_ns;
+        // What lies outside the window counts to its ends, so that there are never more stretches than fit it.
+        let stretch_of = |t: &T| t.ts_ns().clamp(0, window_ns) / stretch;
         self.held.sort_by_key(|t| (stretch_of(t), Reverse(t.dur_ns()), t.ts_ns()));
         let (mut last, mut kept) = (None, 0);
         self.held.retain(|t| {
@@ -112,6 +114,15 @@ mod tests {
         (0..100).for_each(|i| list.push(Thing(i * 10, 5)));
         list.thin(100);
         assert_eq!((list.kept().len(), list.seen(), list.stretch_ns()), (100, 100, 0));
+    }
+
+    #[test]
+    fn things_far_outside_the_window_cannot_fill_the_list() {
+        let mut list = Longest::new(1000);
+        (0..200_000).for_each(|i| list.push(Thing(i * 1_000_000_000, i)));
+        list.thin(100);
+        assert!(list.kept().len() <= 100, "{}", list.kept().len());
+        assert_eq!(list.kept().last(), Some(&Thing(199_999 * 1_000_000_000, 199_999)));
     }
 
     #[test]
