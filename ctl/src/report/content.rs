@@ -10,7 +10,7 @@ use super::{
     grid::FINEST,
     kinds, lanes,
     lanes::Budget,
-    names::{Used, shortened},
+    names::{Used, shortened, shortened_to},
     rows,
     thread::Thread,
     waiting,
@@ -28,6 +28,12 @@ use crate::{
 const EXACT: i64 = 1 << 53;
 /// Most rows of a table.
 const MAX_ROWS: usize = 400;
+/// Most findings: each comes with all its evidence.
+const MAX_FINDINGS: usize = 100;
+/// Most notes of a kind.
+const MAX_NOTES: usize = 100;
+/// Characters of a note, or of what the database says about itself.
+const MAX_TEXT: usize = 2000;
 /// Most annotations.
 const MAX_ANNOTATIONS: usize = 1000;
 /// Fewest buckets of a lane, as a power of two below the finest.
@@ -98,12 +104,14 @@ impl Content {
         put("frames", json!(frames.0.into_list()));
         put("losses", self.losses(db)?);
         put("annotations", self.annotations(db)?);
-        put("meta", json!(rows::meta(db)?));
+        let meta = rows::meta(db)?;
+        put("meta", meta.iter().map(|(key, value)| json!([key, shortened_to(MAX_TEXT, value)])).collect());
         put("tool_version", json!(env!("CARGO_PKG_VERSION")));
         put("headline", self.headline());
         put("window", exact(json!(self.answer.window)));
-        put("coverage", exact(json!(self.answer.coverage)));
+        put("coverage", self.coverage());
         put("findings", self.findings());
+        put("findings_left_out", json!(self.answer.findings.len().saturating_sub(MAX_FINDINGS)));
         put("ops", rows_of(&self.stats.ops));
         put("threads", rows_of(&self.stats.threads));
         Ok(out)
@@ -134,7 +142,20 @@ impl Content {
             }
             exact(finding)
         };
-        self.answer.findings.iter().take(MAX_ROWS).map(written).collect()
+        self.answer.findings.iter().take(MAX_FINDINGS).map(written).collect()
+    }
+
+    fn coverage(&self) -> Value {
+        let mut coverage = self.answer.coverage.clone();
+        for notes in [&mut coverage.damage, &mut coverage.notes, &mut coverage.not_probed] {
+            let more = notes.len().saturating_sub(MAX_NOTES);
+            notes.truncate(MAX_NOTES);
+            notes.iter_mut().for_each(|note| *note = shortened_to(MAX_TEXT, note));
+            if more > 0 {
+                notes.push(format!("and {more} more, which the database has"));
+            }
+        }
+        exact(json!(coverage))
     }
 
     fn losses(&self, db: &rusqlite::Connection) -> rusqlite::Result<Value> {

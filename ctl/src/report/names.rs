@@ -40,12 +40,18 @@ impl Names {
 /// A name without its middle if it is too long.
 #[must_use]
 pub fn shortened(name: &str) -> String {
-    let chars = name.chars().count();
-    if chars <= MAX_CHARS {
-        return name.to_owned();
+    shortened_to(MAX_CHARS, name)
+}
+
+/// A text without its middle if it has more than `most` characters.
+#[must_use]
+pub fn shortened_to(most: usize, text: &str) -> String {
+    let chars = text.chars().count();
+    if chars <= most {
+        return text.to_owned();
     }
-    let begin: String = name.chars().take(MAX_CHARS / 2).collect();
-    let end: String = name.chars().skip(chars - MAX_CHARS / 2 + 1).collect();
+    let begin: String = text.chars().take(most / 2).collect();
+    let end: String = text.chars().skip(chars - most / 2 + 1).collect();
     format!("{begin}…{end}")
 }
 

@@ -186,6 +186,7 @@ fn many_threads_with_long_names_make_a_page_of_bounded_size_that_says_what_it_le
                 .push(Call { kernel, ..launch(i * 5 * MS + i64::from(thread), 4_000 + i % 97 * 1000, task) });
         }
     }
+    trace.facts.notes = (0..10_000).map(|n| format!("note {n} {}", "y".repeat(3000))).collect();
     trace.sort();
     let folder = TempDir::new().unwrap();
     let db = database(&folder, &[trace]);

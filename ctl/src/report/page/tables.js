@@ -82,7 +82,7 @@ const findingCard = (f) => {
 const findings = () => {
   const above = data.findings.filter((f) => f.severity !== "LOW"), low = data.findings.filter((f) => f.severity === "LOW");
   if (!data.findings.length) put("findings", empty("None: no call and no gap was held up beyond what is usual here."));
-  put("findings", ...above.map(findingCard));
+  put("findings", ...above.map(findingCard), leftOut(data.findings_left_out));
   if (!low.length) return;
   const list = el("details", { open: above.length === 0 }, el("summary", { text: `${low.length} of LOW severity` }), ...low.map(findingCard));
   put("findings", list);
