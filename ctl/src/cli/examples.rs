@@ -5,7 +5,7 @@ use clap::{Command, CommandFactory};
 use super::Cli;
 
 /// By command: lines to type, each with what it is for.
-const EXAMPLES: [(&str, &[(&str, &str)]); 20] = [
+const EXAMPLES: [(&str, &[(&str, &str)]); 21] = [
     ("check", &[("ingeroctl check", "before the first start, and when something is not recorded")]),
     (
         "status",
@@ -74,6 +74,10 @@ const EXAMPLES: [(&str, &[(&str, &str)]); 20] = [
             "ingeroctl export slow.ingero --format perfetto -o slow.pftrace",
             "open it at ui.perfetto.dev; nothing is uploaded there",
         )],
+    ),
+    (
+        "report",
+        &[("ingeroctl report slow.ingero -o slow.html", "one file with a timeline, for whoever opens it")],
     ),
     (
         "query",

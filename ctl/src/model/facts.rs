@@ -1,6 +1,7 @@
 //! Where a window comes from and how complete it is.
 
 use ingero_format::container::Placement;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// What the bundle says about itself, and what reading it found.
@@ -53,7 +54,7 @@ pub struct Facts {
 }
 
 /// Both clocks of a machine at a bundle's trigger.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Clocks {
     /// The snapshot's id.
     pub snapshot: String,

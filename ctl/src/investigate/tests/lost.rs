@@ -5,7 +5,7 @@ use ingero_format::ops::{self, LossCause, Source};
 use super::story::*;
 use crate::{
     investigate::{Finding, Known, annotate, finding::Severity, investigate},
-    model::{HostEvent, Loss, NONE, Trace},
+    model::{Call, HostEvent, Loss, NONE, OffCpu, Trace},
 };
 
 /// Numbers that look random; the same seed gives the same.
@@ -47,8 +47,10 @@ fn thin<T: Clone>(
 fn thinned(whole: &Trace, per_mille: u64, seed: u64) -> Vec<Finding> {
     let (mut trace, mut draw) = (whole.clone(), Draw(seed));
     let window = (trace.from_ns, trace.to_ns);
-    let mut losses = thin(&mut trace.calls, |c| c.end_ns(), Source::Cuda, (&mut draw, per_mille), window);
-    losses.extend(thin(&mut trace.off_cpu, |o| o.end_ns(), Source::Sched, (&mut draw, per_mille), window));
+    let (mut calls, mut off_cpu) = (trace.calls.to_vec(), trace.off_cpu.to_vec());
+    let mut losses = thin(&mut calls, Call::end_ns, Source::Cuda, (&mut draw, per_mille), window);
+    losses.extend(thin(&mut off_cpu, OffCpu::end_ns, Source::Sched, (&mut draw, per_mille), window));
+    (trace.calls, trace.off_cpu) = (calls.into(), off_cpu.into());
     let end = |h: &HostEvent| h.ts_ns + h.dur_ns;
     losses.extend(thin(&mut trace.host_events, end, Source::Host, (&mut draw, per_mille), window));
     trace.losses = losses;
