@@ -26,13 +26,12 @@ const grow = (rows) => {
 };
 
 const LINE = 22;
-const deepest = (node) => 1 + Math.max(0, ...[...node.children.values()].map(deepest));
 
 const drawFlame = (box, root, focus, choose) => {
-  const height = deepest(root);
   const above = [];
   for (let node = focus.parent; node; node = node.parent) above.unshift(node);
   const buttons = [];
+  let lines = 1;
   const place = (node, left, width, depth, alone = false) => {
     if (width < 0.004) return;
     const words = `${node.name}: ${duration(node.ns)}, ${percent(node.ns, root.ns)}, ${count(node.times)} times`;
@@ -42,6 +41,7 @@ const drawFlame = (box, root, focus, choose) => {
     button.style.top = `${depth * LINE}px`;
     button.addEventListener("click", () => choose(node));
     buttons.push(button);
+    lines = Math.max(lines, depth + 1);
     if (alone) return;
     let at = left;
     const children = [...node.children.values()].sort((a, b) => b.ns - a.ns || (a.name < b.name ? -1 : 1));
@@ -54,7 +54,7 @@ const drawFlame = (box, root, focus, choose) => {
   above.forEach((node, depth) => place(node, 0, 1, depth, true));
   place(focus, 0, 1, above.length);
   box.replaceChildren(...buttons);
-  box.style.height = `${height * LINE}px`;
+  box.style.height = `${lines * LINE}px`;
 };
 
 const stackTable = (lane, rest) => {
