@@ -1,5 +1,5 @@
 //! Recordings of a real serving loop on an H100, one incident each (`tests/gpu/serving.py`): what is found in them.
-#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a failed step is a failed test")]
+#![expect(clippy::unwrap_used, reason = "a failed step is a failed test")]
 
 use std::{fs, path::Path, process::Command};
 
