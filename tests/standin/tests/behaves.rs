@@ -203,7 +203,7 @@ fn engine_steps_and_pays_for_each_first_use_once() {
 
         let uses = first_uses(&log);
         let cold: Vec<&FirstUse> = uses.iter().filter(|u| u.name.starts_with("cold_kernel_")).collect();
-        assert_eq!((uses.len(), cold.len()), (6 + 10, 10));
+        assert_eq!((uses.len(), cold.len()), (7 + 10, 10));
         for (i, one) in cold.iter().enumerate() {
             assert_eq!(one.name, format!("cold_kernel_{i:03}@5:3000"));
             assert!(one.duration >= 3_000_000);
