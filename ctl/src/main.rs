@@ -32,6 +32,7 @@ mod investigate;
 mod load;
 mod mcp;
 mod model;
+mod output;
 mod progress;
 mod quantile;
 mod recording;

@@ -6,8 +6,9 @@ use ingero_format::units::{show_bytes, show_count};
 
 use crate::{
     error::{Error, Outcome},
-    export::{Output, perfetto},
+    export::perfetto,
     load::{self, Kind},
+    output::Output,
     progress::Progress,
 };
 

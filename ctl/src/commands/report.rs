@@ -7,6 +7,7 @@ use ingero_format::units::show_bytes;
 use crate::{
     error::{Error, Outcome},
     load::{self, Kind},
+    output::Output,
     progress::Progress,
     report,
     table::printable,
@@ -32,9 +33,7 @@ pub struct Args {
 /// If the recording cannot be read or the page not be written; there is then no page.
 pub fn run(args: &Args, out: &mut dyn Write) -> Result<Outcome, Error> {
     super::convert::distinct(std::slice::from_ref(&args.path), &args.output)?;
-    if !args.force && std::fs::symlink_metadata(&args.output).is_ok() {
-        return Err(Error::Exists { path: args.output.display().to_string() });
-    }
+    let mut page = Output::create(&args.output, args.force)?;
     let progress = Progress::on_terminal();
     let made = if load::kind_of(&args.path)? == Kind::Database {
         report::report(&args.path, &progress)?
@@ -44,7 +43,8 @@ pub fn run(args: &Args, out: &mut dyn Write) -> Result<Outcome, Error> {
         super::convert::convert(std::slice::from_ref(&args.path), &db, false, &progress)?;
         report::report(&db, &progress)?
     };
-    report::write(&args.output, args.force, &made.html)?;
+    page.write_all(made.html.as_bytes()).map_err(Error::writing(&args.output))?;
+    page.finish(&args.output, args.force)?;
     drop(progress);
     let bytes = show_bytes(made.html.len() as u64);
     writeln!(out, "{}: {bytes}; open it in any browser", args.output.display())?;

@@ -28,11 +28,7 @@ mod tests;
 mod thread;
 mod waiting;
 
-use std::{
-    fs,
-    io::{self, Write},
-    path::Path,
-};
+use std::path::Path;
 
 use content::Content;
 use lanes::Budget;
@@ -75,38 +71,4 @@ fn within(max_bytes: usize, db: &Path, progress: &Progress) -> Result<Report, Er
         html = page::page(&content.title(), &content.json(budget));
     }
     Ok(Report { html, complete: content.complete(), sentence: content.sentence() })
-}
-
-/// Writes a file that appears under its name complete or not at all.
-///
-/// # Errors
-/// [`Error::Exists`] without `force`, or what the system says.
-pub fn write(path: &Path, force: bool, text: &str) -> Result<(), Error> {
-    let exists = || Error::Exists { path: path.display().to_string() };
-    if !force && fs::symlink_metadata(path).is_ok() {
-        return Err(exists());
-    }
-    if path.file_name().is_none() {
-        return Err(Error::Usage(format!("{}: is no file name; give one with -o", path.display())));
-    }
-    let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let writing = Error::writing(path);
-    let mut file = tempfile::Builder::new()
-        .prefix(".report-")
-        .permissions(permissions())
-        .tempfile_in(folder)
-        .map_err(&writing)?;
-    file.write_all(text.as_bytes()).and_then(|()| file.as_file().sync_all()).map_err(&writing)?;
-    let named = if force { file.persist(path) } else { file.persist_noclobber(path) };
-    match named {
-        Ok(_) => Ok(()),
-        Err(e) if e.error.kind() == io::ErrorKind::AlreadyExists => Err(exists()),
-        Err(e) => Err(writing(e.error)),
-    }
-}
-
-/// As a file gets them that is made in the usual way; the umask takes its part.
-fn permissions() -> fs::Permissions {
-    use std::os::unix::fs::PermissionsExt;
-    fs::Permissions::from_mode(0o666)
 }
