@@ -2,10 +2,7 @@
 
 use aya_ebpf::{
     EbpfContext,
-    helpers::{
-        bpf_get_current_pid_tgid,
-        generated::{bpf_get_attach_cookie, bpf_get_stackid, bpf_ktime_get_boot_ns},
-    },
+    helpers::generated::{bpf_get_attach_cookie, bpf_get_stackid, bpf_ktime_get_boot_ns},
     programs::{ProbeContext, RetProbeContext},
 };
 use ingero_ebpf_abi::{
@@ -15,7 +12,7 @@ use ingero_ebpf_abi::{
 
 use crate::{
     arguments::{read_u64, stack_pointer, value},
-    emit, globals, maps, names,
+    emit, globals, ids, maps, names,
 };
 
 /// Entry probe of a pair.
@@ -69,8 +66,7 @@ pub fn mark(ctx: &ProbeContext) {
 // calls. While one kind of probe is replaced by the other both fire, and the lane's mode says which counts.
 #[inline(always)]
 fn begin(ctx: &ProbeContext, from: Mode, to: Mode) -> Option<(u32, Cookie, &'static mut ThreadState)> {
-    let id = bpf_get_current_pid_tgid();
-    let (pid, tid) = ((id >> 32) as u32, id as u32);
+    let (pid, tid) = ids::current();
     if pid == maps::recorder() {
         return None;
     }
@@ -131,8 +127,7 @@ fn first_call(pid: u32, tid: u32, cookie: Cookie) -> Option<&'static mut ThreadS
 #[inline(always)]
 pub fn leave(ctx: &RetProbeContext) {
     let end_ns = unsafe { bpf_ktime_get_boot_ns() };
-    let id = bpf_get_current_pid_tgid();
-    let (pid, tid) = ((id >> 32) as u32, id as u32);
+    let (pid, tid) = ids::current();
     let Some(state) = maps::thread(tid) else { return };
     let cookie = unsafe { bpf_get_attach_cookie(ctx.as_ptr()) };
     let Some(depth) = matching(state, cookie, stack_pointer(ctx.as_ptr())) else {

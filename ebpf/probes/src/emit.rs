@@ -57,7 +57,8 @@ pub fn miss(source: Source) {
 #[inline(always)]
 pub fn count_stack(skipped: bool) {
     if let Some(counters) = counters() {
-        let counter = if skipped { &raw const counters.stacks_skipped } else { &raw const counters.stacks_lost };
+        let counter =
+            if skipped { &raw const counters.stacks_skipped } else { &raw const counters.stacks_lost };
         add(counter, 1);
     }
 }

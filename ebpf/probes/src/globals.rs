@@ -21,6 +21,18 @@ globals! {
     TASK_PID_OFFSET, task_pid_offset: u32 = 0;
     /// Byte offset of `task_struct.tgid` (the process id).
     TASK_TGID_OFFSET, task_tgid_offset: u32 = 0;
+    /// Inode of the PID namespace whose ids are told; 0 if it is the kernel's first one.
+    PID_NAMESPACE, pid_namespace: u32 = 0;
+    /// Byte offset of `task_struct.thread_pid`, used in other namespaces only, as the next four are.
+    TASK_THREAD_PID_OFFSET, task_thread_pid_offset: u32 = 0;
+    /// Byte offset of `task_struct.group_leader`.
+    TASK_LEADER_OFFSET, task_leader_offset: u32 = 0;
+    /// Byte offset of `pid.level`.
+    PID_LEVEL_OFFSET, pid_level_offset: u32 = 0;
+    /// Byte offset of `pid.numbers`.
+    PID_NUMBERS_OFFSET, pid_numbers_offset: u32 = 0;
+    /// Byte offset of `pid_namespace.ns.inum`.
+    NAMESPACE_INODE_OFFSET, namespace_inode_offset: u32 = 0;
     /// Byte offset of `task_struct.comm`.
     TASK_COMM_OFFSET, task_comm_offset: u32 = 0;
     /// Byte offset of `task_struct.__state` (`state` before 5.14).

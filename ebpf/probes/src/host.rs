@@ -1,15 +1,12 @@
 //! Memory, disks, signals and the network, as far as they touch recorded threads.
 
-use aya_ebpf::{
-    helpers::{bpf_get_current_pid_tgid, generated::bpf_ktime_get_boot_ns},
-    programs::RawTracePointContext,
-};
+use aya_ebpf::{helpers::generated::bpf_ktime_get_boot_ns, programs::RawTracePointContext};
 use ingero_ebpf_abi::{Event, PeerRecord, RecordKind, Request, Source, ThreadState, host_op};
 
 use crate::{
     calls::zero,
-    emit, globals, maps,
-    sched::{current, read_kernel, task, task_tid},
+    emit, globals, ids, maps,
+    sched::{current, read_kernel, task},
 };
 
 /// Page allocations and faults are told at most this often for each thread, ns.
@@ -53,7 +50,7 @@ fn now() -> u64 {
 /// The running thread, if it is recorded.
 #[inline(always)]
 fn recorded() -> Option<(u32, &'static mut ThreadState)> {
-    let tid = bpf_get_current_pid_tgid() as u32;
+    let tid = ids::current_tid();
     Some((tid, maps::thread(tid)?))
 }
 
@@ -69,7 +66,7 @@ fn event(event: Event) {
 pub fn signal(ctx: &RawTracePointContext) {
     let number: u64 = ctx.arg(0);
     let target: u64 = ctx.arg(2);
-    if number > 31 || SIGNALS >> number & 1 == 0 || maps::thread(task_tid(target)).is_none() {
+    if number > 31 || SIGNALS >> number & 1 == 0 || maps::thread(ids::tid(target)).is_none() {
         return;
     }
     let (target, peer, end_ns) = (task(target), current(), now());
@@ -191,8 +188,7 @@ pub fn block_issue(ctx: &RawTracePointContext) {
     let request: u64 = ctx.arg(0);
     let part: u64 = read_kernel(request + u64::from(globals::request_part_offset()));
     let flags: u32 = read_kernel(request + u64::from(globals::request_flags_offset()));
-    let device =
-        if part == 0 { 0 } else { read_kernel(part + u64::from(globals::part_device_offset())) };
+    let device = if part == 0 { 0 } else { read_kernel(part + u64::from(globals::part_device_offset())) };
     let value = Request {
         start_ns: now(),
         pid: state.pid,

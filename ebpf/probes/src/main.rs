@@ -23,6 +23,7 @@ mod calls;
 mod emit;
 mod globals;
 mod host;
+mod ids;
 mod maps;
 mod names;
 mod process;

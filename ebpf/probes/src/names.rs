@@ -2,15 +2,12 @@
 
 use aya_ebpf::{
     EbpfContext,
-    helpers::{
-        bpf_get_current_pid_tgid,
-        generated::{bpf_get_attach_cookie, bpf_ktime_get_boot_ns, bpf_probe_read_user_str},
-    },
+    helpers::generated::{bpf_get_attach_cookie, bpf_ktime_get_boot_ns, bpf_probe_read_user_str},
     programs::ProbeContext,
 };
 use ingero_ebpf_abi::{Cookie, Event, Lane, RecordKind, TEXT_LEN, ThreadState};
 
-use crate::{arguments::value, calls::zero, emit, maps};
+use crate::{arguments::value, calls::zero, emit, ids, maps};
 
 /// `cudaLaunchKernel`, `cudaLaunchKernelExC`, `cudaLaunchCooperativeKernel` in the table of operations.
 macro_rules! runtime_launches {
@@ -65,8 +62,7 @@ fn long<const N: usize>(event: &Event, from: u64) -> bool {
 /// kernel when a library with CUDA code is loaded.
 #[inline(always)]
 pub fn register(ctx: &ProbeContext) {
-    let id = bpf_get_current_pid_tgid();
-    let (pid, tid) = ((id >> 32) as u32, id as u32);
+    let (pid, tid) = ids::current();
     if pid == maps::recorder() {
         return;
     }
@@ -84,7 +80,7 @@ pub fn register(ctx: &ProbeContext) {
 /// Entry of a runtime launch: the next launch that this thread makes at the driver is of this host function.
 #[inline(always)]
 pub fn runtime_launch(ctx: &ProbeContext) {
-    let Some(state) = maps::thread(bpf_get_current_pid_tgid() as u32) else { return };
+    let Some(state) = maps::thread(ids::current_tid()) else { return };
     let cookie = Cookie(unsafe { bpf_get_attach_cookie(ctx.as_ptr()) });
     state.host_function = value(ctx, cookie.arg0(), 0);
 }

@@ -1,22 +1,20 @@
 //! Process life: who joins, who leaves, and what threads are called.
 
 use aya_ebpf::{
-    helpers::{
-        bpf_get_current_pid_tgid, bpf_probe_read_kernel_str_bytes, generated::bpf_ktime_get_boot_ns,
-    },
+    helpers::{bpf_probe_read_kernel_str_bytes, generated::bpf_ktime_get_boot_ns},
     programs::RawTracePointContext,
 };
 use ingero_ebpf_abi::{
     COMM_LEN, Event, NameRecord, NoticeKind, ProcessRole, RecordKind, Source, TaskId, process_op,
 };
 
-use crate::{calls, calls::zero, emit, globals, host, maps, sched};
+use crate::{calls, calls::zero, emit, globals, host, ids, maps, sched};
 
 /// `sched_process_fork(task *parent, task *child)`. Threads of a recorded process are recorded from
 /// birth; a forked process inherits the mapped library, so it is too.
 #[inline(always)]
 pub fn fork(ctx: &RawTracePointContext) {
-    let parent_pid = (bpf_get_current_pid_tgid() >> 32) as u32;
+    let (parent_pid, _) = ids::current();
     let Some(role) = maps::role(parent_pid) else { return };
     let child = sched::task(ctx.arg(1));
     if child.pid != parent_pid {
@@ -53,8 +51,7 @@ pub fn exec(ctx: &RawTracePointContext) {
 /// `sched_process_exit(task *p, ...)`; `current` is the thread that ends.
 #[inline(always)]
 pub fn exit(ctx: &RawTracePointContext) {
-    let id = bpf_get_current_pid_tgid();
-    let (pid, tid) = ((id >> 32) as u32, id as u32);
+    let (pid, tid) = ids::current();
     if let Some(state) = maps::thread(tid) {
         let now = unsafe { bpf_ktime_get_boot_ns() };
         calls::close_open(state, tid, now);
@@ -81,7 +78,7 @@ fn threads_left(task: u64) -> u32 {
 #[inline(always)]
 pub fn rename(ctx: &RawTracePointContext) {
     let task: u64 = ctx.arg(0);
-    let tid = sched::task_tid(task);
+    let tid = ids::tid(task);
     if maps::thread(tid).is_none() {
         return;
     }
@@ -96,8 +93,7 @@ pub fn rename(ctx: &RawTracePointContext) {
 fn process_event(op: u16, pid: u32, tid: u32, arg0: u64, arg1: u64) {
     let end_ns = unsafe { bpf_ktime_get_boot_ns() };
     emit::event(Source::Process, |slot: *mut Event, origin| unsafe {
-        *slot =
-            Event { end_ns, pid, tid, arg0, arg1, origin, op, tail: RecordKind::Plain as u32, ..zero() };
+        *slot = Event { end_ns, pid, tid, arg0, arg1, origin, op, tail: RecordKind::Plain as u32, ..zero() };
     });
 }
 

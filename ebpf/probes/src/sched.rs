@@ -3,7 +3,7 @@
 use aya_ebpf::{
     EbpfContext,
     helpers::{
-        bpf_get_current_comm, bpf_get_current_pid_tgid, bpf_get_smp_processor_id, bpf_probe_read_kernel,
+        bpf_get_current_comm, bpf_get_smp_processor_id, bpf_probe_read_kernel,
         generated::{bpf_get_stackid, bpf_ktime_get_boot_ns},
     },
     programs::RawTracePointContext,
@@ -12,15 +12,15 @@ use ingero_ebpf_abi::{
     COMM_LEN, Event, OffCpuRecord, RecordKind, Source, TaskId, ThreadState, flags, process_op,
 };
 
-use crate::{emit, globals, host, maps};
+use crate::{emit, globals, host, ids, maps};
 
 /// `sched_switch(bool preempt, task *prev, task *next[, unsigned int prev_state])`,
 /// include/trace/events/sched.h. `current` is still prev.
 #[inline(always)]
 pub fn switch(ctx: &RawTracePointContext) {
-    let prev_tid = bpf_get_current_pid_tgid() as u32;
+    let prev_tid = ids::current_tid();
     let next: u64 = ctx.arg(2);
-    let next_tid = task_tid(next);
+    let next_tid = ids::tid(next);
     let out = if prev_tid == 0 { None } else { maps::thread(prev_tid) };
     let back = if next_tid == 0 { None } else { maps::thread(next_tid) };
     if out.is_none() && back.is_none() {
@@ -134,7 +134,7 @@ fn switch_in(state: &mut ThreadState, tid: u32, prev_tid: u32, now: u64) {
 /// `sched_wakeup` may run on the target's CPU instead, where `current` is a bystander.
 #[inline(always)]
 pub fn waking(ctx: &RawTracePointContext) {
-    let tid = task_tid(ctx.arg(0));
+    let tid = ids::tid(ctx.arg(0));
     let Some(state) = maps::thread(tid) else { return };
     if state.out_ns == 0 || state.wake_ns != 0 {
         return;
@@ -146,22 +146,16 @@ pub fn waking(ctx: &RawTracePointContext) {
 /// The running task.
 #[inline(always)]
 pub fn current() -> TaskId {
-    let id = bpf_get_current_pid_tgid();
-    TaskId { pid: (id >> 32) as u32, tid: id as u32, comm: bpf_get_current_comm().unwrap_or([0; COMM_LEN]) }
-}
-
-/// Thread id of a `task_struct`.
-#[inline(always)]
-pub fn task_tid(task: u64) -> u32 {
-    read_kernel(task + u64::from(globals::task_pid_offset()))
+    let (pid, tid) = ids::current();
+    TaskId { pid, tid, comm: bpf_get_current_comm().unwrap_or([0; COMM_LEN]) }
 }
 
 /// Identity of a `task_struct`.
 #[inline(always)]
 pub fn task(task: u64) -> TaskId {
     TaskId {
-        pid: read_kernel(task + u64::from(globals::task_tgid_offset())),
-        tid: task_tid(task),
+        pid: ids::pid(task),
+        tid: ids::tid(task),
         comm: read_kernel(task + u64::from(globals::task_comm_offset())),
     }
 }
@@ -193,4 +187,3 @@ impl Zero for u64 {
 impl Zero for [u8; COMM_LEN] {
     const ZERO: Self = [0; COMM_LEN];
 }
-

@@ -9,7 +9,8 @@ use aya::{
 use ingero_ebpf_abi::{CpuCounters, ThreadState};
 
 use super::{
-    HostOffsets, Kept, MultiPrograms, Placer, TaskOffsets, Tenure, host_offsets, kept::MAPS, task_offsets,
+    HostOffsets, Kept, MultiPrograms, Placer, TaskOffsets, Tenure, host_offsets, kept::MAPS,
+    namespace::namespace, task_offsets,
 };
 use crate::{
     Error, Result,
@@ -148,6 +149,7 @@ fn load_object(
     let wake = u64::from(buffer / 4);
     let (stacks, has_state) = (u32::from(options.kernel_stacks), u32::from(offsets.switch_has_state));
     let user_stacks = options.user_stacks as u32;
+    let (pid_namespace, ids) = namespace(offsets.namespace)?.unwrap_or_default();
     let [flags, bytes, part, device] = host.request.unwrap_or_default();
     let [peer, peer_port, port, family] = host.sock.unwrap_or_default();
     let mut loader = EbpfLoader::new();
@@ -160,6 +162,12 @@ fn load_object(
     loader
         .override_global("TASK_PID_OFFSET", &offsets.pid, true)
         .override_global("TASK_TGID_OFFSET", &offsets.tgid, true)
+        .override_global("PID_NAMESPACE", &pid_namespace, true)
+        .override_global("TASK_THREAD_PID_OFFSET", &ids.thread_pid, true)
+        .override_global("TASK_LEADER_OFFSET", &ids.leader, true)
+        .override_global("PID_LEVEL_OFFSET", &ids.level, true)
+        .override_global("PID_NUMBERS_OFFSET", &ids.numbers, true)
+        .override_global("NAMESPACE_INODE_OFFSET", &ids.inode, true)
         .override_global("TASK_COMM_OFFSET", &offsets.comm, true)
         .override_global("TASK_STATE_OFFSET", &offsets.state, true)
         .override_global("TASK_EXIT_CODE_OFFSET", &offsets.exit_code, true)

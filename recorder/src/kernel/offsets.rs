@@ -9,6 +9,8 @@ pub struct TaskOffsets {
     pub pid: u32,
     /// `tgid`.
     pub tgid: u32,
+    /// Where ids of other PID namespaces than the first are found; `None` if this kernel does not say.
+    pub namespace: Option<NamespaceOffsets>,
     /// `comm`.
     pub comm: u32,
     /// `__state`, or `state` before 5.14.
@@ -23,6 +25,31 @@ pub struct TaskOffsets {
     pub switch_has_state: bool,
 }
 
+/// Byte offsets on the way from a task to its ids in each PID namespace (include/linux/pid.h).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct NamespaceOffsets {
+    /// `task_struct.thread_pid`.
+    pub thread_pid: u32,
+    /// `task_struct.group_leader`.
+    pub leader: u32,
+    /// `pid.level`.
+    pub level: u32,
+    /// `pid.numbers`.
+    pub numbers: u32,
+    /// `pid_namespace.ns.inum`.
+    pub inode: u32,
+}
+
+fn namespace(btf: &Btf) -> Result<NamespaceOffsets, BtfError> {
+    Ok(NamespaceOffsets {
+        thread_pid: btf.field_offset("task_struct", "thread_pid")?,
+        leader: btf.field_offset("task_struct", "group_leader")?,
+        level: btf.field_offset("pid", "level")?,
+        numbers: btf.field_offset("pid", "numbers")?,
+        inode: btf.field_offset("pid_namespace", "ns")? + btf.field_offset("ns_common", "inum")?,
+    })
+}
+
 /// Finds them in type information.
 ///
 /// # Errors
@@ -33,6 +60,7 @@ pub fn task_offsets(btf: &[u8]) -> Result<TaskOffsets, BtfError> {
     Ok(TaskOffsets {
         pid: field("pid")?,
         tgid: field("tgid")?,
+        namespace: namespace(&btf).ok(),
         comm: field("comm")?,
         state: field("__state").or_else(|_| field("state"))?,
         exit_code: field("exit_code")?,

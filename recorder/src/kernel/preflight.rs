@@ -28,7 +28,7 @@ const CAP_SYSLOG: u32 = 34;
 /// Asks everything.
 #[must_use]
 pub fn preflight() -> Vec<Check> {
-    vec![kernel(), root(), capability(), btf(), uprobes(), kernel_symbols()]
+    vec![kernel(), root(), capability(), btf(), uprobes(), processes(), kernel_symbols()]
 }
 
 /// Oldest kernel with everything that is needed: attach cookies of uprobes came last, in 5.15.
@@ -99,6 +99,19 @@ fn uprobes() -> Check {
         ok,
         required: true,
         remedy: "use a kernel built with CONFIG_UPROBE_EVENTS=y, and mount sysfs at /sys",
+    }
+}
+
+fn processes() -> Check {
+    let part = super::sees_part_of_the_host();
+    let whose = if part { "processes of one PID namespace are seen" } else { "all processes are seen" };
+    Check {
+        name: "processes",
+        found: whose.into(),
+        ok: !part,
+        required: false,
+        remedy: "to record the whole host, run in its PID namespace (containers: hostPID, --pid=host); who wakes or \
+                 preempts a thread from outside stays without a name",
     }
 }
 
