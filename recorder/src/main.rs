@@ -46,9 +46,15 @@ fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(e) => {
             journal::error(&e.to_string());
-            ExitCode::from(1)
+            ExitCode::from(code(&e))
         }
     }
+}
+
+// A service manager must know when starting again is of no use: `EX_CONFIG` of sysexits.h, which systemd names.
+fn code(e: &Error) -> u8 {
+    let of_no_use = matches!(e, Error::Config(_) | Error::Kernel { .. });
+    if of_no_use && std::env::var_os("NOTIFY_SOCKET").is_some() { 78 } else { 1 }
 }
 
 fn start(cli: Cli) -> Result<()> {

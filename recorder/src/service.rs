@@ -6,6 +6,7 @@ mod memory;
 mod running;
 mod signals;
 mod start;
+mod told;
 
 pub use handover::release;
 pub use host_check::host_report;

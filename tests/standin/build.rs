@@ -34,8 +34,8 @@ const X86: &[&str] = &["-fcf-protection=none"];
 /// set up, other instructions scheduled between, and merged equal functions.
 const GCC: &[&str] = &["-fno-shrink-wrap", "-fno-schedule-insns2", "-fno-ipa-icf"];
 
-/// The same for Clang.
-const CLANG: &[&str] = &["-mllvm", "-enable-shrink-wrap=false"];
+/// The same for Clang. In one word: a wrapper that crosses to old C libraries takes the second for the linker's.
+const CLANG: &[&str] = &["-mllvm=-enable-shrink-wrap=false"];
 
 struct Product {
     name: &'static str,

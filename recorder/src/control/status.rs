@@ -90,28 +90,38 @@ impl StatusSource {
         now.1.saturating_sub(first.1) as f64 * 100.0 / wall as f64
     }
 
+    /// Boottime of the oldest and of the newest event held, ns.
+    #[must_use]
+    pub fn span(&self) -> (u64, u64) {
+        let newest = self.progress.newest_ns.load(Relaxed);
+        let oldest = self.table.oldest_ns();
+        (oldest.map_or(newest, |oldest| oldest.min(newest)), newest)
+    }
+
+    /// `waiting` for a process that uses CUDA, `recording`, or `degraded`: recording, but less than was asked for.
+    #[must_use]
+    pub fn state(&self) -> &'static str {
+        match (self.warnings.is_empty(), self.registry.processes().is_empty()) {
+            (false, _) => "degraded",
+            (true, true) => "waiting",
+            (true, false) => "recording",
+        }
+    }
+
     /// The status now.
     #[must_use]
     pub fn status(&self) -> Status {
         let anchor = clock::anchor();
         let config = self.config.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let processes = self.processes();
-        let newest = self.progress.newest_ns.load(Relaxed);
+        let (oldest, newest) = self.span();
         let segments = self.table.lock();
-        let oldest_ns =
-            segments.list.iter().map(|s| s.first_ns).filter(|ns| *ns > 0).min().unwrap_or(u64::MAX);
         let (count, evicted, written) =
             (segments.list.len() as u64, segments.evicted_events, segments.written);
         drop(segments);
-        let oldest = if oldest_ns == u64::MAX { newest } else { oldest_ns.min(newest) };
-        let state = match (self.warnings.is_empty(), processes.is_empty()) {
-            (false, _) => "degraded",
-            (true, true) => "waiting",
-            (true, false) => "recording",
-        };
         let real = |ns: u64| if ns == 0 { 0 } else { clock::to_real(&anchor, ns) };
         Status {
-            state: state.into(),
+            state: self.state().into(),
             version: env!("CARGO_PKG_VERSION").into(),
             pid: std::process::id(),
             seconds_held: newest.saturating_sub(oldest) as f64 / 1e9,
@@ -132,7 +142,9 @@ impl StatusSource {
         }
     }
 
-    fn warnings(&self) -> Vec<String> {
+    /// What is wrong, in sentences; the gravest first.
+    #[must_use]
+    pub fn warnings(&self) -> Vec<String> {
         let lost = self.progress.stacks_lost.load(Relaxed);
         let stacks = (lost > 0).then(|| {
             format!("{lost} kernel stacks could not be stored; what blocked there shows as unknown")

@@ -144,7 +144,11 @@ impl Freezer {
                 Ok(snapshot) => {
                     counts.taken += 1;
                     counts.coalesced += (joined.len() as u64 + unlisted).saturating_sub(1);
-                    journal::warning(&format!("snapshot {} taken: {}", snapshot.id, snapshot.reason));
+                    journal::fields(
+                        journal::WARNING,
+                        &format!("snapshot {} taken: {}", snapshot.id, snapshot.reason),
+                        &[("INGERO_SNAPSHOT", &snapshot.id), ("INGERO_REASON", &snapshot.reason)],
+                    );
                 }
                 Err(e) => {
                     counts.failed += 1;

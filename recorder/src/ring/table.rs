@@ -5,7 +5,7 @@ use std::{
     path::PathBuf,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicUsize, Ordering},
+        atomic::{AtomicU64, Ordering},
     },
 };
 
@@ -71,23 +71,19 @@ pub struct Segments {
 /// Shared handle on the table. Holding its lock keeps every segment where it is: the sealer neither
 /// appends, rolls nor evicts meanwhile. Never held by the drain.
 #[derive(Clone, Default)]
-pub struct SegmentTable(Arc<Mutex<Segments>>, Arc<AtomicUsize>);
+pub struct SegmentTable(Arc<Mutex<Segments>>, Arc<AtomicU64>);
 
 impl SegmentTable {
-    /// Number of segments, without waiting: the last known while the table is in use. For the loop that feeds
-    /// the watchdog, which no slow disk may hold up.
+    /// Boottime of the oldest event held, ns; `None` if there is none. Without waiting: the last known while the
+    /// table is in use. For the loop that feeds the watchdog, which no slow disk may hold up.
     #[must_use]
-    pub fn len(&self) -> usize {
+    pub fn oldest_ns(&self) -> Option<u64> {
         if let Ok(segments) = self.0.try_lock() {
-            self.1.store(segments.list.len(), Ordering::Relaxed);
+            // A segment without events has not begun.
+            let begun = segments.list.iter().map(|s| s.first_ns).filter(|ns| !matches!(*ns, 0 | u64::MAX));
+            self.1.store(begun.min().unwrap_or(0), Ordering::Relaxed);
         }
-        self.1.load(Ordering::Relaxed)
-    }
-
-    /// True if there is no segment.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
+        Some(self.1.load(Ordering::Relaxed)).filter(|ns| *ns > 0)
     }
 
     /// Notes that a segment could not be synced: after that the kernel may have dropped what it held of it, so

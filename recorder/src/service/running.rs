@@ -16,7 +16,7 @@ use std::{
 use ingero_format::units::show_count;
 use sd_notify::NotifyState;
 
-use super::{handover, signals::Signals};
+use super::{handover, signals::Signals, told};
 use crate::{
     Error, Result, attach::Prober, control::Answers, drain::Progress, journal, kernel::Kept,
     limits::SERVICE_INTERVAL,
@@ -82,7 +82,7 @@ impl Running {
     pub(super) fn mind(&self, signals: &Signals) {
         let watchdog = sd_notify::watchdog_enabled();
         let (mut turns, mut pinged, mut told) = (0, Instant::now(), Instant::now());
-        let mut expired = Instant::now();
+        let (mut expired, mut journal) = (Instant::now(), told::Told::default());
         while !signals.stop() {
             signals.wait(SERVICE_INTERVAL);
             if signals.take_snapshot() {
@@ -105,19 +105,14 @@ impl Running {
             if told.elapsed() >= Duration::from_secs(1) {
                 self.answers.source.sample_cpu();
                 told = Instant::now();
-                let _ = sd_notify::notify(&[NotifyState::Status(&self.line())]);
+                let _ = sd_notify::notify(&[NotifyState::Status(&told::line(&self.answers.source))]);
+                journal.losses(&self.progress.lost());
             }
             if expired.elapsed() >= EXPIRE_INTERVAL {
                 expired = Instant::now();
                 self.answers.source.expire_snapshots();
             }
         }
-    }
-
-    fn line(&self) -> String {
-        let (stored, lost) = (self.progress.stored.load(Relaxed), self.progress.lost_total());
-        let segments = self.answers.source.table.len();
-        format!("{} events stored, {} lost, {segments} segments", show_count(stored), show_count(lost))
     }
 
     /// Stops everything in order; nothing that reached the recorder is lost. If it is to be started again at once,

@@ -2,6 +2,7 @@
 // Lazy loading: the first launch of a function pays for loading it.
 #define _GNU_SOURCE
 #include <stdio.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "gpu.h"
@@ -20,7 +21,7 @@ static void log_first_use(const struct CUfunc_st *f, uint64_t start, uint64_t en
 		return;
 	int n = snprintf(line, sizeof(line), "first_use %llu %llu %d %.400s\n",
 			 (unsigned long long)start, (unsigned long long)(end - start),
-			 (int)gettid(), f->name);
+			 (int)syscall(SYS_gettid), f->name);
 	if (n > 0 && write(fd, line, (size_t)n) != n)
 		fprintf(stderr, "standin: the first-use log is incomplete\n");
 }

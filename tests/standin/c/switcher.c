@@ -7,6 +7,7 @@
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "clock.h"
@@ -106,7 +107,7 @@ int main(int argc, char **argv)
 	pin_to(cpu);
 
 	char path[64];
-	snprintf(path, sizeof(path), "/proc/self/task/%d/schedstat", (int)gettid());
+	snprintf(path, sizeof(path), "/proc/self/task/%d/schedstat", (int)syscall(SYS_gettid));
 	int fd = open(path, O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
 		die("this kernel keeps no schedstat");

@@ -1,0 +1,63 @@
+//! What the service manager and the journal are told while the recorder runs.
+
+use std::{
+    collections::BTreeMap,
+    time::{Duration, Instant},
+};
+
+use ingero_format::units::{show_count, show_ns};
+
+use crate::{control::StatusSource, drain::LossKey, journal};
+
+/// Losses go on for as long as something is wrong: the journal hears of each kind once in this time.
+const LOSSES_EVERY: Duration = Duration::from_secs(60);
+
+/// Losses that the journal knows of.
+#[derive(Default)]
+pub(super) struct Told {
+    losses: BTreeMap<LossKey, (u64, Option<Instant>)>,
+}
+
+impl Told {
+    /// Tells the journal of losses that it does not know of.
+    pub(super) fn losses(&mut self, lost: &BTreeMap<LossKey, u64>) {
+        for ((source, cause), count) in lost {
+            let (known, at) = self.losses.entry((*source, *cause)).or_default();
+            if count <= known || at.is_some_and(|at| at.elapsed() < LOSSES_EVERY) {
+                continue;
+            }
+            let (more, count_text) = (count - *known, count.to_string());
+            (*known, *at) = (*count, Some(Instant::now()));
+            journal::fields(
+                journal::WARNING,
+                &format!("{} {} events lost: {}", show_count(more), source.name(), cause.name()),
+                &[
+                    ("INGERO_LOSS_SOURCE", source.name()),
+                    ("INGERO_LOSS_CAUSE", cause.name()),
+                    ("INGERO_LOSS_COUNT", &count_text),
+                ],
+            );
+        }
+    }
+}
+
+/// The line that `systemctl status` shows: how much past is held, what is lost, and what is wrong.
+pub(super) fn line(source: &StatusSource) -> String {
+    let (oldest, newest) = source.span();
+    let progress = &source.progress;
+    let lost = progress.lost_total();
+    let warnings = source.warnings();
+    let state = source.state();
+    let mut line = format!("{state}: {} of past held, ", show_ns(newest.saturating_sub(oldest)));
+    line += &match lost {
+        0 => "nothing lost".to_owned(),
+        lost => format!("{} events lost", show_count(lost)),
+    };
+    if let Some(first) = warnings.first() {
+        line += &format!("; {first}");
+        if warnings.len() > 1 {
+            line += &format!(" (and {} more: ingeroctl status)", warnings.len() - 1);
+        }
+    }
+    line
+}
