@@ -106,23 +106,32 @@ pub struct Bytes(pub u64);
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Nanos(pub u64);
 
-fn text<'de, D: Deserializer<'de>, T, E: fmt::Display>(
-    deserializer: D,
-    parse: impl Fn(&str) -> std::result::Result<T, E>,
-) -> std::result::Result<T, D::Error> {
-    let text = String::deserialize(deserializer)?;
-    parse(&text).map_err(de::Error::custom)
+// A text with a meaning: what a value of another type is told, and how the text is read.
+struct Meaning<F>(&'static str, F);
+
+impl<T, E: fmt::Display, F: Fn(&str) -> std::result::Result<T, E>> de::Visitor<'_> for Meaning<F> {
+    type Value = T;
+
+    fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        f.write_str(self.0)
+    }
+
+    fn visit_str<Fault: de::Error>(self, text: &str) -> std::result::Result<T, Fault> {
+        (self.1)(text).map_err(Fault::custom)
+    }
 }
 
 impl<'de> Deserialize<'de> for Bytes {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Self, D::Error> {
-        text(deserializer, |t| parse_size_bytes(t).map(Self))
+        let size = "a size with its unit, like \"4GiB\"";
+        deserializer.deserialize_str(Meaning(size, |t: &str| parse_size_bytes(t).map(Self)))
     }
 }
 
 impl<'de> Deserialize<'de> for Nanos {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Self, D::Error> {
-        text(deserializer, |t| parse_time_ns(t).map(Self))
+        let time = "a time with its unit, like \"60s\"";
+        deserializer.deserialize_str(Meaning(time, |t: &str| parse_time_ns(t).map(Self)))
     }
 }
 

@@ -142,7 +142,7 @@ impl StatusSource {
         }
     }
 
-    /// What is wrong, in sentences; the gravest first.
+    /// What is wrong, in sentences.
     #[must_use]
     pub fn warnings(&self) -> Vec<String> {
         let lost = self.progress.stacks_lost.load(Relaxed);
@@ -152,13 +152,14 @@ impl StatusSource {
         let names = self.progress.names_lost.load(Relaxed);
         let names =
             (names > 0).then(|| format!("{names} names of kernels were lost; their kernels stay unnamed"));
-        self.warnings
-            .iter()
-            .cloned()
+        // What somebody has just done wrong comes first: they look at it now.
+        let reload = self.reload_error.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        reload
+            .into_iter()
+            .chain(self.warnings.iter().cloned())
             .chain(stacks)
             .chain(names)
             .chain(self.triggers.warnings())
-            .chain(self.reload_error.lock().unwrap_or_else(PoisonError::into_inner).clone())
             .chain(self.budget.get().1)
             .collect()
     }

@@ -11,6 +11,8 @@ use crate::{control::StatusSource, drain::LossKey, journal};
 
 /// Losses go on for as long as something is wrong: the journal hears of each kind once in this time.
 const LOSSES_EVERY: Duration = Duration::from_secs(60);
+/// The service manager keeps longer status lines, but nobody reads them.
+const LINE_BYTES: usize = 800;
 
 /// Losses that the journal knows of.
 #[derive(Default)]
@@ -53,11 +55,12 @@ pub(super) fn line(source: &StatusSource) -> String {
         0 => "nothing lost".to_owned(),
         lost => format!("{} events lost", show_count(lost)),
     };
-    if let Some(first) = warnings.first() {
-        line += &format!("; {first}");
-        if warnings.len() > 1 {
-            line += &format!(" (and {} more: ingeroctl status)", warnings.len() - 1);
+    for (told, warning) in warnings.iter().enumerate() {
+        if line.len() + warning.len() > LINE_BYTES {
+            line += &format!("; {} warnings more: ingeroctl status", warnings.len() - told);
+            break;
         }
+        line += &format!("; {warning}");
     }
     line
 }

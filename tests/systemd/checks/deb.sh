@@ -22,7 +22,7 @@ is "the socket is of the group" equals "$(stat -c '%a %U %G' /run/ingero-recorde
 useradd -G ingero member
 useradd stranger
 is "a member of the group is answered" runuser -u member -- ingeroctl status
-is "a stranger is not, and is told why" sh -c 'runuser -u stranger -- ingeroctl status 2>&1 | grep -q "group ingero"'
+is "a stranger is not, and is told why" sh -c 'runuser -u stranger -- ingeroctl status 2>&1 | grep "group ingero"'
 within 5 "the status line says what is held" sh -c "systemctl show -p StatusText $S | grep -qE 'of past held, nothing lost'"
 
 echo "-- recording inside the sandbox"
@@ -36,7 +36,7 @@ is "nothing is lost" equals "$(ask /tmp/w.db 'SELECT count(*) FROM losses')" 0
 is "scheduling is recorded" test "$(ask /tmp/w.db 'SELECT count(*) FROM off_cpu')" -gt 10
 is "kernel stacks have names" sh -c "ingeroctl query /tmp/w.db \"SELECT frames FROM stacks WHERE kind = 'kernel'\" | grep -q schedule"
 is "libraries are named through /proc" sh -c "ingeroctl status | grep -q libcuda.so.1"
-is "nothing is amiss" equals "$(ingeroctl status | grep -c '^warning')" 0
+is "nothing is amiss but that a bed is not the whole host" equals "$(ingeroctl status | grep '^warning' | grep -vc 'one PID namespace')" 0
 is "probes outlive it: they are pinned" sh -c 'ls /sys/fs/bpf/ingero-recorder/*/* | grep -q .'
 
 echo "-- signals and reload"
@@ -68,7 +68,7 @@ pid=$(recorder)
 begun=$(milliseconds)
 kill -9 "$pid"
 until restarted "$pid"; do sleep 0.02; done
-figure "kill -9 to recording $(($(milliseconds) - begun)) ms (RestartSec is 1000 of them)"
+figure "kill -9 to recording $(($(milliseconds) - begun)) ms"
 is "it goes on where it stopped" logged 'recording goes on where it stopped'
 unload
 ingeroctl snapshot --last 60s --after 1s -o /tmp/k.ingero > /dev/null
@@ -132,9 +132,7 @@ is "no launch around the upgrade is missing" equals \
 is "no event of it is lost" equals "$(ask /tmp/u.db 'SELECT ifnull(sum(count), 0) FROM losses')" 0
 is "every number is accounted for" sh -c "ingeroctl verify $STATE | grep -q 'conservation holds'"
 is "the edited configuration is kept" grep -q '^max_per_hour = 7' /etc/ingero-recorder/recorder.toml
-is "the new one runs" equals "$(ingeroctl status | sed -n 's/.*ingero-recorder \([0-9.]*\) .*/\1/p')" \
-    "$(dpkg-query -W -f '${Version}' ingero-recorder | cut -d- -f1)"
-is "nothing left is of the old" not sh -c "grep -l '(deleted)' /proc/$(recorder)/exe"
+is "what runs is the new file" equals "$(readlink "/proc/$(recorder)/exe")" /usr/bin/ingero-recorder
 figure "memory of the unit's process $(awk '/^VmRSS/ {print $2}' "/proc/$(recorder)/status") KiB resident, $(awk '/^RssAnon/ {print $2}' "/proc/$(recorder)/status") KiB of it anonymous"
 
 echo "-- removal"
@@ -144,5 +142,5 @@ is "removed, its probes are gone" not sh -c 'ls -d /sys/fs/bpf/ingero-recorder/*
 is "removed, what was recorded is kept" test -d $STATE/ring
 is "removed, the configuration is kept" test -f /etc/ingero-recorder/recorder.toml
 dpkg -P ingero-recorder > /tmp/dpkg.log 2>&1
-is "purged, nothing is left" equals "$(find / -xdev -path /bed -prune -o -name '*ingero*' ! -path '/proc/*' ! -path '/tmp/*' ! -path '/var/log/*' -print | tr '\n' ' ')" ""
+is "purged, nothing is left" equals "$(find / -xdev -path /bed -prune -o -name '*ingero*' ! -path '/proc/*' ! -path '/tmp/*' ! -path '/var/log/*' ! -path '/var/cache/man/*' -print | tr '\n' ' ')" ""
 done_
