@@ -46,13 +46,12 @@ fn every_key_of_the_configuration_is_described_with_its_default() {
     assert!(keys.len() > 45, "{} keys were found", keys.len());
     let text = read("docs/CONFIGURE.md");
     for Key { section, name, value } in keys {
-        let row = if section.starts_with("trigger.") {
-            text.lines().find(|line| line.starts_with(&format!("| `[{section}]` `{name}` |")))
-        } else {
-            let begin = text.find(&format!("\n## `[{section}]`")).unwrap_or(text.len());
-            let part = text.split_at(begin).1.trim_start().split("\n## ").next().unwrap();
-            part.lines().find(|line| line.starts_with(&format!("| `{name}` |")))
-        };
+        // In a section of its own, or in a table of several sections.
+        let begin = text.find(&format!("\n## `[{section}]`")).unwrap_or(text.len());
+        let own = text.split_at(begin).1.trim_start().split("\n## ").next().unwrap_or_default();
+        let row = own.lines().find(|line| line.starts_with(&format!("| `{name}` |")));
+        let begins = format!("| `[{section}]` `{name}` |");
+        let row = row.or_else(|| text.lines().find(|line| line.starts_with(&begins)));
         let row = row.unwrap_or_else(|| panic!("CONFIGURE.md has no row for [{section}] {name}"));
         assert!(row.contains(&value) || row.contains("not set"), "[{section}] {name} = {value}: {row}");
     }
