@@ -63,7 +63,11 @@ lay_out() {
   "$ctl" completions bash > "$share/bash-completion/completions/ingeroctl"
   "$ctl" completions zsh > "$share/zsh/site-functions/_ingeroctl"
   "$ctl" completions fish > "$share/fish/vendor_completions.d/ingeroctl.fish"
-  install -Dm644 -t "$doc" README.md docs/*.md
+  install -Dm644 -t "$doc" README.md
+  # As in the repository, so that links lead somewhere; the examples lie where distributions look for them.
+  cp -r docs "$doc/docs"
+  sed -i 's|](../systemd/examples/|](../examples/|g' "$doc"/docs/*.md
+  find "$doc" -type d -exec chmod 755 {} + -o -type f -exec chmod 644 {} +
   install -Dm644 -t "$doc/examples" systemd/examples/*.conf
   packaging/notices "$target" > "$doc/NOTICES"
 }

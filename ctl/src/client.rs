@@ -9,7 +9,7 @@ use std::{
 
 use ingero_format::control::{Reply, Request, body_len, from_wire, to_wire};
 
-use crate::error::Error;
+use crate::{error::Error, output::Output};
 
 /// A snapshot may have to wait for its post-window; nothing else takes long.
 const PATIENCE: Duration = Duration::from_secs(900);
@@ -53,23 +53,14 @@ pub fn ask_within(
 /// # Errors
 /// As [`ask`]; [`Error::Exists`] if the file is there; what the file system says.
 pub fn fetch(socket: &Path, id: &str, to: &Path) -> Result<u64, Error> {
-    if to.exists() {
-        return Err(Error::Exists { path: to.display().to_string() });
-    }
+    let mut file = Output::create(to, false)?;
     let (reply, stream) = ask(socket, &Request::Fetch { id: id.to_owned() })?;
     let Reply::File { bytes } = reply else { return Err(odd(&reply)) };
-    let temporary = to.with_extension("part");
-    let copied = std::fs::File::create(&temporary).and_then(|mut file| {
-        let copied = io::copy(&mut stream.take(bytes), &mut file)?;
-        file.sync_all()?;
-        if copied == bytes { Ok(()) } else { Err(io::ErrorKind::UnexpectedEof.into()) }
-    });
-    let done = copied.and_then(|()| std::fs::rename(&temporary, to));
-    if done.is_err() {
-        let _ = std::fs::remove_file(&temporary);
+    let copied = io::copy(&mut stream.take(bytes), &mut file).map_err(Error::writing(to))?;
+    if copied != bytes {
+        return Err(Error::writing(to)(io::ErrorKind::UnexpectedEof.into()));
     }
-    done.map_err(Error::writing(to))?;
-    Ok(bytes)
+    file.finish(to, false)
 }
 
 /// A reply that does not belong to the request.

@@ -3,7 +3,10 @@
 mod samples;
 mod triggers;
 
-use std::{fmt, path::Path};
+use std::{
+    fmt,
+    path::{Path, PathBuf},
+};
 
 use ingero_format::units::{parse_size_bytes, parse_time_ns};
 use serde::{Deserialize, Deserializer, de};
@@ -15,7 +18,10 @@ pub use triggers::{
     WebhookTrigger,
 };
 
-use crate::{Error, Result};
+use crate::{
+    Error, Result,
+    limits::{MAX_AFTER_NS, MAX_WINDOW_NS},
+};
 
 /// Which CUDA layers are probed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
@@ -106,7 +112,15 @@ pub struct Bytes(pub u64);
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Nanos(pub u64);
 
-// A text with a meaning: what a value of another type is told, and how the text is read.
+// Reads a text; `what` is what a value of another type is told to be.
+fn text<'de, D: Deserializer<'de>, T, E: fmt::Display>(
+    deserializer: D,
+    what: &'static str,
+    parse: impl Fn(&str) -> std::result::Result<T, E>,
+) -> std::result::Result<T, D::Error> {
+    deserializer.deserialize_str(Meaning(what, parse))
+}
+
 struct Meaning<F>(&'static str, F);
 
 impl<T, E: fmt::Display, F: Fn(&str) -> std::result::Result<T, E>> de::Visitor<'_> for Meaning<F> {
@@ -123,15 +137,13 @@ impl<T, E: fmt::Display, F: Fn(&str) -> std::result::Result<T, E>> de::Visitor<'
 
 impl<'de> Deserialize<'de> for Bytes {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Self, D::Error> {
-        let size = "a size with its unit, like \"4GiB\"";
-        deserializer.deserialize_str(Meaning(size, |t: &str| parse_size_bytes(t).map(Self)))
+        text(deserializer, "a size with its unit, like \"4GiB\"", |t| parse_size_bytes(t).map(Self))
     }
 }
 
 impl<'de> Deserialize<'de> for Nanos {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Self, D::Error> {
-        let time = "a time with its unit, like \"60s\"";
-        deserializer.deserialize_str(Meaning(time, |t: &str| parse_time_ns(t).map(Self)))
+        text(deserializer, "a time with its unit, like \"60s\"", |t| parse_time_ns(t).map(Self))
     }
 }
 
@@ -229,6 +241,15 @@ impl Default for Snapshot {
     }
 }
 
+/// Which file is read, at start and at each reload.
+#[derive(Clone, Debug)]
+pub enum Source {
+    /// Somebody named it: it must be there.
+    Named(PathBuf),
+    /// It need not be there.
+    Default(PathBuf),
+}
+
 /// The whole file.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -262,12 +283,16 @@ impl Config {
         Self::parse(&text).map_err(|e| Error::Config(format!("{}: {e}", path.display())))
     }
 
-    /// Reads the file if it exists; the defaults otherwise.
+    /// Reads what was named, or the default file if it exists; the defaults otherwise.
     ///
     /// # Errors
     /// As [`Config::read`].
-    pub fn read_or_default(path: &Path) -> Result<Self> {
-        if path.exists() { Self::read(path) } else { Self::parse("").map_err(Error::Config) }
+    pub fn from_source(source: &Source) -> Result<Self> {
+        match source {
+            Source::Named(path) => Self::read(path),
+            Source::Default(path) if path.exists() => Self::read(path),
+            Source::Default(_) => Self::parse("").map_err(Error::Config),
+        }
     }
 
     /// Reads a text.
@@ -282,7 +307,7 @@ impl Config {
         Ok(config)
     }
 
-    fn check(&self) -> std::result::Result<(), String> {
+    pub(crate) fn check(&self) -> std::result::Result<(), String> {
         for (name, percent) in
             [("thread_percent", self.budget.thread_percent), ("daemon_percent", self.budget.daemon_percent)]
         {
@@ -306,6 +331,9 @@ impl Config {
             return Err(
                 "[probes] sources: must contain \"cuda\"; \"sched\" and \"process\" may be left out".into()
             );
+        }
+        if self.snapshot.last.0 > MAX_WINDOW_NS || self.snapshot.after.0 > MAX_AFTER_NS {
+            return Err("[snapshot] last may be up to 24h, after up to 10m".into());
         }
         if self.snapshot.max_bytes.0 >= ring.max_bytes.0 {
             return Err(
@@ -352,7 +380,7 @@ mod tests {
             ("[ring]\nmax_bites = \"1GiB\"", "line 2", "max_bytes"),
             ("[rong]\n", "line 1", "ring"),
             ("[ring]\n\nmax_bytes = \"1GB\"", "line 3", "4GiB"),
-            ("[ring]\nmax_bytes = 4", "line 2", "string"),
+            ("[ring]\nmax_bytes = 4", "line 2", "a size with its unit"),
             ("[probes]\nlayers = \"all\"", "line 2", "driver"),
             ("[probes]\nsources = [\"gpu\"]", "line 2", "sched"),
             ("[snapshot]\nlast = \"60\"", "line 2", "60"),
@@ -362,6 +390,7 @@ mod tests {
         }
         assert!(Config::parse("[ring]\nmax_bytes = \"20MiB\"").unwrap_err().contains("max_bytes"));
         assert!(Config::parse("[snapshot]\nmax_bytes = \"9GiB\"").unwrap_err().contains("share"));
+        assert!(Config::parse("[snapshot]\nlast = \"50h\"").unwrap_err().contains("24h"));
     }
 
     // The file that is packaged has every default as a comment behind its key.

@@ -3,7 +3,11 @@
 use std::{path::PathBuf, process::ExitCode};
 
 use clap::Parser;
-use ingero_recorder::{Error, Result, config::Config, journal, service};
+use ingero_recorder::{
+    Error, Result,
+    config::{Config, Source},
+    journal, service,
+};
 
 const DEFAULT_CONFIG: &str = "/etc/ingero-recorder/recorder.toml";
 
@@ -63,11 +67,8 @@ fn start(cli: Cli) -> Result<()> {
         println!("{}", if found { "released" } else { "nothing was left in place" });
         return Ok(());
     }
-    // A file that was named must be there; the default one need not.
-    let config = match &cli.config {
-        Some(path) => Config::read(path)?,
-        None => Config::read_or_default(DEFAULT_CONFIG.as_ref())?,
-    };
+    let source = cli.config.map_or_else(|| Source::Default(DEFAULT_CONFIG.into()), Source::Named);
+    let config = Config::from_source(&source)?;
     if cli.check_config {
         println!("{config:#?}");
         return Ok(());
@@ -78,10 +79,6 @@ fn start(cli: Cli) -> Result<()> {
         println!("{report}");
         return Ok(());
     }
-    let paths = service::Paths {
-        config: Some(cli.config.unwrap_or_else(|| DEFAULT_CONFIG.into())),
-        state_dir: cli.state_dir,
-        run_dir: cli.run_dir,
-    };
+    let paths = service::Paths { config: source, state_dir: cli.state_dir, run_dir: cli.run_dir };
     service::run(config, &paths)
 }

@@ -16,13 +16,17 @@ use std::path::PathBuf;
 
 use sd_notify::NotifyState;
 
-use crate::{Error, Result, config::Config, journal, kernel, storage};
+use crate::{
+    Error, Result,
+    config::{self, Config},
+    journal, kernel, storage,
+};
 
 /// What the command line decides.
 #[derive(Clone, Debug)]
 pub struct Paths {
-    /// Configuration file to read again on reload.
-    pub config: Option<PathBuf>,
+    /// Where the configuration is read again on reload.
+    pub config: config::Source,
     /// State directory.
     pub state_dir: PathBuf,
     /// Directory of the control socket.

@@ -24,7 +24,7 @@ const EXAMPLES: [(&str, &[(&str, &str)]); 21] = [
             ),
         ],
     ),
-    ("snapshots", &[("ingeroctl snapshots", "what was frozen, newest first")]),
+    ("snapshots", &[("ingeroctl snapshots", "what was frozen, oldest first")]),
     ("fetch", &[("ingeroctl fetch 20261122T101500-0001 -o slow.ingero", "copy one of them here")]),
     ("rm", &[("ingeroctl rm 20261122T101500-0001", "give its room back to the ring")]),
     (

@@ -58,7 +58,8 @@ pub enum Listen {
 
 impl<'de> Deserialize<'de> for Listen {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        text(deserializer, |t| match (t, t.parse()) {
+        let what = "\"unix\" or an address with a port";
+        text(deserializer, what, |t| match (t, t.parse()) {
             ("unix", _) => Ok(Self::Unix),
             (_, Ok(address)) => Ok(Self::Tcp(address)),
             _ => Err(format!(

@@ -2,7 +2,6 @@
 
 use std::{
     fs::File,
-    path::PathBuf,
     sync::{Arc, Mutex, PoisonError},
 };
 
@@ -11,7 +10,7 @@ use ingero_format::control::{Reply, Request};
 use super::StatusSource;
 use crate::{
     Error,
-    config::Config,
+    config::{self, Config},
     journal,
     limits::{MAX_AFTER_NS, MAX_WINDOW_NS},
     trigger::watchers::Watchers,
@@ -24,8 +23,8 @@ pub type Answer = (Reply, Option<File>);
 pub struct Answers {
     /// For status and snapshots.
     pub source: StatusSource,
-    /// The file to read again on reload; `None` if the recorder was started without.
-    pub config_path: Option<PathBuf>,
+    /// What to read again on reload.
+    pub config_source: config::Source,
     /// Configuration in force.
     pub config: Arc<Mutex<Config>>,
     /// What must follow a reload.
@@ -90,10 +89,10 @@ impl Answers {
 
     /// Reads the configuration again; a bad one leaves the old in force.
     pub fn reload(&self) -> Answer {
-        let Some(path) = &self.config_path else {
-            return failed("the recorder was started without a configuration file; restart it with --config");
-        };
-        let read = Config::read_or_default(path).and_then(|new| {
+        let read = Config::from_source(&self.config_source).and_then(|new| {
+            // What takes effect must fit what stays in force.
+            let ring = self.config.lock().unwrap_or_else(PoisonError::into_inner).ring.clone();
+            Config { ring, ..new.clone() }.check().map_err(Error::Config)?;
             let prepared = self.watchers.prepare(&new.trigger).map_err(Error::Config)?;
             Ok((new, prepared))
         });

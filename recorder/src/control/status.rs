@@ -101,7 +101,8 @@ impl StatusSource {
     /// `waiting` for a process that uses CUDA, `recording`, or `degraded`: recording, but less than was asked for.
     #[must_use]
     pub fn state(&self) -> &'static str {
-        match (self.warnings.is_empty(), self.registry.processes().is_empty()) {
+        let well = self.warnings.is_empty() && self.table.trouble().is_none();
+        match (well, self.registry.processes().is_empty()) {
             (false, _) => "degraded",
             (true, true) => "waiting",
             (true, false) => "recording",
@@ -156,6 +157,7 @@ impl StatusSource {
         let reload = self.reload_error.lock().unwrap_or_else(PoisonError::into_inner).clone();
         reload
             .into_iter()
+            .chain(self.table.trouble())
             .chain(self.warnings.iter().cloned())
             .chain(stacks)
             .chain(names)

@@ -89,7 +89,7 @@ pub(super) fn with_room<T>(
     }
 }
 
-// A ring that was moved aside, and then the oldest snapshots, are kept for people to look at, but not at the
+// A ring that was moved aside, and then the oldest snapshots that are not pinned, are kept for people to look at, but not at the
 // price of recording.
 fn remove_bad_ring(storage: &dyn Storage, state_dir: &Path) -> bool {
     let Some(path) = first(storage, state_dir, |name| name.starts_with("ring.bad-")) else { return false };
@@ -98,7 +98,10 @@ fn remove_bad_ring(storage: &dyn Storage, state_dir: &Path) -> bool {
 
 fn remove_snapshot(storage: &dyn Storage, state_dir: &Path) -> bool {
     let bundles = state_dir.join("bundles");
-    let Some(path) = first(storage, &bundles, |name| name.ends_with(".ingero")) else { return false };
+    let names = storage.list(&bundles).unwrap_or_default();
+    let pinned = |id: &str| names.iter().any(|name| name.strip_suffix(".pinned") == Some(id));
+    let may_go = |name: &str| name.strip_suffix(".ingero").is_some_and(|id| !pinned(id));
+    let Some(path) = first(storage, &bundles, may_go) else { return false };
     storage.remove(&path).is_ok()
 }
 
@@ -124,5 +127,29 @@ pub(super) fn evict(storage: &dyn Storage, segments: &mut Segments, epoch: u64) 
     segments.closed.retain(|(seq, _)| *seq != oldest.seq);
     if let Err(e) = storage.remove(&oldest.path) {
         journal::warning(&format!("{}: cannot evict: {e}", oldest.path.display()));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::storage::FileSystem;
+
+    #[test]
+    fn a_pinned_snapshot_stays_even_when_the_ring_has_no_room_without_it() {
+        let state = tempfile::tempdir().unwrap();
+        let bundles = state.path().join("bundles");
+        std::fs::create_dir(&bundles).unwrap();
+        for name in ["a-1.ingero", "a-1.pinned", "a-2.ingero", "a-3.ingero"] {
+            std::fs::write(bundles.join(name), vec![1; 40_000]).unwrap();
+        }
+        let bounds = Bounds { max_bytes: 1, keep_free: 0, max_age_ns: 0 };
+        assert!(!make_room(&FileSystem, state.path(), &mut Segments::default(), bounds, 0, 0));
+        let mut left: Vec<_> = std::fs::read_dir(&bundles)
+            .unwrap()
+            .map(|e| e.unwrap().file_name().into_string().unwrap())
+            .collect();
+        left.sort();
+        assert_eq!(left, ["a-1.ingero", "a-1.pinned"]);
     }
 }

@@ -227,13 +227,16 @@ impl Sealer {
     // Once for each trouble, however many frames it takes: a full disk must not fill the journal.
     fn complain(&mut self, e: &io::Error) {
         if !std::mem::replace(&mut self.in_trouble, true) {
-            journal::error(&format!("{}: cannot write a frame: {e}; {REMEDY}", self.directory.display()));
+            let text = format!("{}: cannot write a frame: {e}; {REMEDY}", self.directory.display());
+            journal::error(&text);
+            self.table.set_trouble(Some(text));
         }
     }
 
     fn works_again(&mut self) {
         if std::mem::take(&mut self.in_trouble) {
             journal::warning(&format!("{}: frames are written again", self.directory.display()));
+            self.table.set_trouble(None);
         }
     }
 

@@ -71,9 +71,20 @@ pub struct Segments {
 /// Shared handle on the table. Holding its lock keeps every segment where it is: the sealer neither
 /// appends, rolls nor evicts meanwhile. Never held by the drain.
 #[derive(Clone, Default)]
-pub struct SegmentTable(Arc<Mutex<Segments>>, Arc<AtomicU64>);
+pub struct SegmentTable(Arc<Mutex<Segments>>, Arc<AtomicU64>, Arc<Mutex<Option<String>>>);
 
 impl SegmentTable {
+    /// Notes what keeps rows from being written, or that they are written again.
+    pub fn set_trouble(&self, trouble: Option<String>) {
+        *self.2.lock().unwrap_or_else(PoisonError::into_inner) = trouble;
+    }
+
+    /// What keeps rows from being written now.
+    #[must_use]
+    pub fn trouble(&self) -> Option<String> {
+        self.2.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
     /// Boottime of the oldest event held, ns; `None` if there is none. Without waiting: the last known while the
     /// table is in use. For the loop that feeds the watchdog, which no slow disk may hold up.
     #[must_use]

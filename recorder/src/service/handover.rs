@@ -17,22 +17,30 @@ pub(super) fn counting(storage: &dyn Storage, layout: &Layout) -> Option<u64> {
     kept.owner().is_none().then(|| kept.epoch())?
 }
 
+// In the journal, and in status for as long as it is so.
+fn warn(warnings: &mut Vec<String>, text: String) {
+    journal::warning(&text);
+    warnings.push(text);
+}
+
 /// What is kept from now on, and whose counters count. Where nothing can be kept, says so.
-pub(super) fn settle(ring: &Ring) -> (Option<Arc<Kept>>, Counting) {
+pub(super) fn settle(ring: &Ring, warnings: &mut Vec<String>) -> (Option<Arc<Kept>>, Counting) {
     let kept = match Kept::of(ring.ring_id) {
         Ok(kept) => kept,
         Err(e) => {
-            journal::warning(&format!(
+            let text = format!(
                 "what happens between two runs will be lost: /sys/fs/bpf: {e}; mount a BPF file system there"
-            ));
+            );
+            warn(warnings, text);
             return (None, Counting::Since(ring.epoch));
         }
     };
     if let Some(pid) = kept.owner() {
-        journal::warning(&format!(
+        let text = format!(
             "this ring is a copy of the one that process {pid} records into; what happens between two runs will be \
              lost; give this recorder an empty --state-dir"
-        ));
+        );
+        warn(warnings, text);
         return (None, Counting::Since(ring.epoch));
     }
     // Another recorder may have come and gone between the first look and the lock.
@@ -45,13 +53,18 @@ pub(super) fn settle(ring: &Ring) -> (Option<Arc<Kept>>, Counting) {
 }
 
 /// Loads the programs. Where nothing goes on, maps that cannot be kept are made to end with this process.
-pub(super) fn load(options: &Options, kept: &mut Option<Arc<Kept>>, counting: Counting) -> Result<Loaded> {
+pub(super) fn load(
+    options: &Options,
+    kept: &mut Option<Arc<Kept>>,
+    counting: Counting,
+    warnings: &mut Vec<String>,
+) -> Result<Loaded> {
     let Some(with) = kept.clone() else { return kernel::load(options, None, counting) };
     match (kernel::load(options, Some(Arc::clone(&with)), counting), counting) {
         (Err(e), Counting::Since(_)) => {
             with.remove();
             let loaded = kernel::load(options, None, counting)?;
-            journal::warning(&format!("what happens between two runs will be lost: {e}"));
+            warn(warnings, format!("what happens between two runs will be lost: {e}"));
             *kept = None;
             Ok(loaded)
         }
@@ -101,6 +114,10 @@ impl Drop for Undo {
 /// # Errors
 /// If a recorder runs on it, or the file system refuses.
 pub fn release(state_dir: &std::path::Path) -> Result<bool> {
+    // A folder that was mistyped must not become a ring's.
+    if !state_dir.join("ring").is_dir() {
+        return Err(Error::Other(format!("{}: holds no ring; check --state-dir", state_dir.display())));
+    }
     let storage = crate::storage::FileSystem;
     let layout = Layout::create(&storage, state_dir)?;
     let Some(id) = ring_id(&storage, &layout) else { return Ok(false) };

@@ -69,7 +69,7 @@ struct Shared {
     joint: Joint,
 }
 
-pub(super) fn start(config: Config, paths: &Paths, warnings: Vec<String>) -> Result<Running> {
+pub(super) fn start(config: Config, paths: &Paths, mut warnings: Vec<String>) -> Result<Running> {
     let storage: Arc<dyn Storage> = Arc::new(FileSystem);
     std::fs::create_dir_all(&paths.state_dir).at("cannot create the directory", &paths.state_dir, REMEDY)?;
     let layout = Layout::create(&*storage, &paths.state_dir)?;
@@ -78,7 +78,7 @@ pub(super) fn start(config: Config, paths: &Paths, warnings: Vec<String>) -> Res
     let settings = settings(&config, handover::counting(&*shared.storage, &shared.layout));
     let registry = Arc::clone(&shared.registry);
     let opened = ring::assemble(&shared.storage, &shared.layout, &settings, registry, findings.clone())?;
-    let (mut kept, counting) = handover::settle(&opened);
+    let (mut kept, counting) = handover::settle(&opened, &mut warnings);
     let held_since = handover::held_since(&opened);
     let undo = Undo::new(kept.as_ref(), counting);
     let options = kernel::Options {
@@ -86,7 +86,7 @@ pub(super) fn start(config: Config, paths: &Paths, warnings: Vec<String>) -> Res
         kernel_stacks: config.probes.kernel_stacks,
         user_stacks: config.probes.user_stacks,
     };
-    let mut loaded = handover::load(&options, &mut kept, counting)?;
+    let mut loaded = handover::load(&options, &mut kept, counting, &mut warnings)?;
     let Ring { lock, ring_id, last_event_ns, table, pool, head, sealer, flusher, continued, .. } = opened;
     if continued.is_none() {
         tell_gap(&findings, last_event_ns);
@@ -325,7 +325,7 @@ fn answers(source: StatusSource, conditions: Conditions, paths: &Paths) -> Arc<A
     let config = Arc::clone(&source.config);
     let (triggers, run_dir) = (source.triggers.clone(), paths.run_dir.clone());
     let watchers = Watchers::new(triggers, Arc::clone(&config), conditions, run_dir);
-    Arc::new(Answers { source, config_path: paths.config.clone(), config, watchers })
+    Arc::new(Answers { source, config_source: paths.config.clone(), config, watchers })
 }
 
 fn observe(answers: &Answers, conditions: Conditions, matched: Receiver<Match>) -> Result<Worker> {

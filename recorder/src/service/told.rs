@@ -5,7 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use ingero_format::units::{show_count, show_ns};
+use ingero_format::units::show_count;
 
 use crate::{control::StatusSource, drain::LossKey, journal};
 
@@ -43,6 +43,15 @@ impl Told {
     }
 }
 
+// In the unit that a person would use.
+fn held(seconds: u64) -> String {
+    match seconds {
+        0..120 => format!("{seconds} s"),
+        120..7_200 => format!("{} min", seconds / 60),
+        _ => format!("{} h {} min", seconds / 3_600, seconds / 60 % 60),
+    }
+}
+
 /// The line that `systemctl status` shows: how much past is held, what is lost, and what is wrong.
 pub(super) fn line(source: &StatusSource) -> String {
     let (oldest, newest) = source.span();
@@ -50,7 +59,7 @@ pub(super) fn line(source: &StatusSource) -> String {
     let lost = progress.lost_total();
     let warnings = source.warnings();
     let state = source.state();
-    let mut line = format!("{state}: {} of past held, ", show_ns(newest.saturating_sub(oldest)));
+    let mut line = format!("{state}: {} of past held, ", held(newest.saturating_sub(oldest) / 1_000_000_000));
     line += &match lost {
         0 => "nothing lost".to_owned(),
         lost => format!("{} events lost", show_count(lost)),
@@ -63,4 +72,18 @@ pub(super) fn line(source: &StatusSource) -> String {
         line += &format!("; {warning}");
     }
     line
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_past_held_is_told_in_the_unit_that_a_person_would_use() {
+        for (seconds, text) in
+            [(0, "0 s"), (119, "119 s"), (600, "10 min"), (7_199, "119 min"), (90_061, "25 h 1 min")]
+        {
+            assert_eq!(held(seconds), text);
+        }
+    }
 }
