@@ -52,9 +52,7 @@ pub enum Error {
         message: String,
     },
     /// Nobody answers on the recorder's socket.
-    #[error(
-        "{path}: the recorder does not answer: {source}; start it with `systemctl start ingero-recorder`, or give --socket"
-    )]
+    #[error("{path}: the recorder does not answer: {source}; {}", to_reach(source))]
     Unreachable {
         /// The socket.
         path: String,
@@ -86,6 +84,16 @@ pub enum Error {
     /// Standard output could not be written.
     #[error("standard output: {0}; check where it is redirected to")]
     Output(io::Error),
+}
+
+// What helps someone whom the socket does not let in is another thing than for a recorder that does not run.
+fn to_reach(source: &io::Error) -> &'static str {
+    match source.kind() {
+        io::ErrorKind::PermissionDenied => {
+            "its socket is for root and the group ingero: use sudo, or `usermod -aG ingero USER` and log in again"
+        }
+        _ => "start it with `systemctl start ingero-recorder`, or give --socket",
+    }
 }
 
 impl Error {
