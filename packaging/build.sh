@@ -21,6 +21,7 @@ case $what in deb | rpm | tar | all) ;; *)
 esac
 tools=${INGERO_PACKAGING_TOOLS:-$HOME/.cache/ingero-packaging-tools}
 export GLIBC=${GLIBC:-2.17} CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-$root/target}
+[ -z "${PROGRAMS:-}" ] || PROGRAMS=$(cd "$PROGRAMS" && pwd)
 target=x86_64-unknown-linux-gnu
 version=${VERSION:-$(sed -n 's/^version = "\(.*\)"/\1/p' "$root/Cargo.toml" | head -1)}
 

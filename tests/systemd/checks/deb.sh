@@ -4,7 +4,7 @@ old=$(echo /bed/old/*.deb) new=$(echo /bed/new/*.deb)
 
 echo "-- installation"
 begun=$(milliseconds)
-dpkg -i "$old" > /tmp/dpkg.log 2>&1 || cat /tmp/dpkg.log
+dpkg -i "$old" > /tmp/dpkg.log 2>&1 || { cat /tmp/dpkg.log; exit 1; }
 is "installed, the unit is not active" not systemctl is-active -q $S
 is "installed, the unit is not enabled" not systemctl is-enabled -q $S
 is "the group is there" getent group ingero

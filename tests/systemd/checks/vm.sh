@@ -4,7 +4,7 @@ uname -sr > /tmp/kernel
 echo "-- $(cat /tmp/kernel), $(systemctl --version | head -1)"
 mount -t bpf bpf /sys/fs/bpf 2> /dev/null
 mount -t tracefs tracefs /sys/kernel/tracing 2> /dev/null
-dpkg -i /bed/*.deb > /tmp/dpkg.log 2>&1 || cat /tmp/dpkg.log
+dpkg -i /bed/*.deb > /tmp/dpkg.log 2>&1 || { cat /tmp/dpkg.log; exit 1; }
 # Everything lies in memory here.
 sed -i 's/^#keep_free = .*/keep_free = "64MiB"/; s/^#max_bytes = "4GiB"/max_bytes = "512MiB"/; s/^#max_bytes = "2GiB"/max_bytes = "128MiB"/' \
     /etc/ingero-recorder/recorder.toml
