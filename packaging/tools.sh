@@ -6,7 +6,8 @@ set -euo pipefail
 tools=${1:-$HOME/.cache/ingero-packaging-tools}
 mkdir -p "$tools"
 has() { "$tools/bin/$1" --version 2> /dev/null | grep -q "$2"; }
-# Unoptimised: they run for seconds, and are built once.
+# Hardly optimised: they run for seconds, and are built once on each machine.
+export CARGO_PROFILE_DEV_OPT_LEVEL=1 CARGO_PROFILE_DEV_DEBUG=0
 has cargo-deb 3.8.0 || cargo install --quiet --locked --debug --root "$tools" cargo-deb@3.8.0
 has cargo-generate-rpm 0.21.1 || cargo install --quiet --locked --debug --root "$tools" cargo-generate-rpm@0.21.1
 if [ "${GLIBC:-}" != native ] && [ ! -x "$tools/zig/bin/cargo-zigbuild" ]; then
