@@ -1,5 +1,7 @@
 //! The configuration file: TOML, every size and time with its unit, unknown keys refused.
 
+mod access;
+mod metrics;
 mod samples;
 mod triggers;
 
@@ -12,9 +14,11 @@ use ingero_format::units::{parse_size_bytes, parse_time_ns};
 use serde::{Deserialize, Deserializer, de};
 use sha2::{Digest, Sha256};
 
+pub use access::{Listen, TokenPlace};
+pub use metrics::{Metrics, Otlp};
 pub use samples::Samples;
 pub use triggers::{
-    Listen, OomKill, PredicateTrigger, ProcessTrigger, SignalTrigger, Statistic, TriggerConfig, TtftTrigger,
+    OomKill, PredicateTrigger, ProcessTrigger, SignalTrigger, Statistic, TriggerConfig, TtftTrigger,
     WebhookTrigger,
 };
 
@@ -266,6 +270,8 @@ pub struct Config {
     pub samples: Samples,
     /// `[trigger.…]`
     pub trigger: TriggerConfig,
+    /// `[metrics]`
+    pub metrics: Metrics,
     /// Digest of the text this was read from.
     #[serde(skip)]
     pub digest: String,
@@ -347,7 +353,8 @@ impl Config {
             return Err("[ring] sync_interval: must be at least 10ms".into());
         }
         self.samples.check()?;
-        self.trigger.check()
+        self.trigger.check()?;
+        self.metrics.check()
     }
 }
 

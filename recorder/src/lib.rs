@@ -14,7 +14,8 @@
 //! | [`freeze`] | links, MANIFEST, bundle |
 //! | [`trigger`] | who may ask for a freeze |
 //! | [`control`] | the socket |
-//! | [`config`], [`limits`], [`clock`], [`journal`], [`service`] | the frame around them |
+//! | [`metrics`] | numbers for monitoring systems |
+//! | [`config`], [`limits`], [`clock`], [`journal`], [`http`], [`service`] | the frame around them |
 //!
 //! The thread that drains waits for nothing but the kernel: it copies rows into the mapped head and
 //! hands full slots on. Encoding, disk, freezing and clients live on other threads.
@@ -28,9 +29,11 @@ pub mod discover;
 pub mod drain;
 pub mod error;
 pub mod freeze;
+pub mod http;
 pub mod journal;
 pub mod kernel;
 pub mod limits;
+pub mod metrics;
 pub mod ring;
 pub mod sample;
 pub mod service;

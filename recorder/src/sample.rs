@@ -40,6 +40,14 @@ use crate::{
     trigger::Triggers,
 };
 
+/// What the recorder itself takes now.
+#[must_use]
+pub(crate) fn own(progress: &Progress) -> Readings {
+    let mut readings = Readings::default();
+    own::read(progress, &mut readings);
+    readings
+}
+
 /// Where the kernel's own files lie: another place in tests.
 #[derive(Clone, Copy, Debug)]
 struct Roots<'a> {

@@ -1,17 +1,15 @@
 //! `[trigger.…]`: what freezes a window without being told to by a person.
 
-use std::{net::SocketAddr, path::PathBuf};
+use std::path::PathBuf;
 
 use serde::{Deserialize, Deserializer, de};
 
-use super::{Nanos, text};
+use super::{Listen, Nanos, TokenPlace, access};
 
 /// Most pages watched: each may take half a second, one after the other.
 const MAX_PAGES: usize = 8;
 /// Most patterns of process names.
 const MAX_NAMES: usize = 32;
-/// Longest name of a credential, as systemd allows.
-const MAX_CREDENTIAL_BYTES: usize = 255;
 const SECOND: u64 = 1_000_000_000;
 const DAY: u64 = 24 * 3_600 * SECOND;
 
@@ -44,28 +42,6 @@ pub struct SignalTrigger {
 impl Default for SignalTrigger {
     fn default() -> Self {
         Self { enabled: true, cool_down: Nanos(0) }
-    }
-}
-
-/// Where the webhook listens.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Listen {
-    /// `webhook.sock` in the run directory.
-    Unix,
-    /// An address and port.
-    Tcp(SocketAddr),
-}
-
-impl<'de> Deserialize<'de> for Listen {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let what = "\"unix\" or an address with a port";
-        text(deserializer, what, |t| match (t, t.parse()) {
-            ("unix", _) => Ok(Self::Unix),
-            (_, Ok(address)) => Ok(Self::Tcp(address)),
-            _ => Err(format!(
-                "`{t}` is neither \"unix\" nor an address with a port such as \"127.0.0.1:9096\" or \"[::1]:9096\""
-            )),
-        })
     }
 }
 
@@ -273,34 +249,18 @@ impl WebhookTrigger {
     /// True if requests must carry a token.
     #[must_use]
     pub fn needs_token(&self) -> bool {
-        self.token_file.is_some() || self.token_credential.is_some()
+        self.token().is_some()
+    }
+
+    /// Where that token lies.
+    #[must_use]
+    pub fn token(&self) -> TokenPlace<'_> {
+        TokenPlace { file: self.token_file.as_deref(), credential: self.token_credential.as_deref() }
     }
 
     fn check(&self) -> Result<(), String> {
-        if self.token_file.is_some() && self.token_credential.is_some() {
-            return Err("[trigger.webhook] token_file, token_credential: one of them, not both".into());
-        }
-        if self.token_file.as_ref().is_some_and(|path| !path.is_absolute()) {
-            return Err("[trigger.webhook] token_file: must be an absolute path".into());
-        }
-        let plain = |name: &String| {
-            let allowed = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.');
-            (1..=MAX_CREDENTIAL_BYTES).contains(&name.len())
-                && name.bytes().all(allowed)
-                && !name.starts_with('.')
-        };
-        if self.token_credential.as_ref().is_some_and(|name| !plain(name)) {
-            return Err(
-                "[trigger.webhook] token_credential: a name of letters, digits, `-`, `_` and `.`, as in LoadCredential=NAME:PATH"
-                    .into(),
-            );
-        }
-        match &self.listen {
-            Some(Listen::Tcp(address)) if !address.ip().is_loopback() && !self.needs_token() => Err(format!(
-                "[trigger.webhook] listen: {address} can be reached from outside; set token_file or token_credential, or listen on \"unix\" or 127.0.0.1"
-            )),
-            _ => Ok(()),
-        }
+        self.token().check("[trigger.webhook]")?;
+        access::check(self.listen.as_ref(), self.needs_token(), "[trigger.webhook]")
     }
 }
 

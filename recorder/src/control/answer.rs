@@ -13,6 +13,7 @@ use crate::{
     config::{self, Config},
     journal,
     limits::{MAX_AFTER_NS, MAX_WINDOW_NS},
+    metrics::Exports,
     trigger::watchers::Watchers,
 };
 
@@ -22,13 +23,15 @@ pub type Answer = (Reply, Option<File>);
 /// Answers requests.
 pub struct Answers {
     /// For status and snapshots.
-    pub source: StatusSource,
+    pub source: Arc<StatusSource>,
     /// What to read again on reload.
     pub config_source: config::Source,
     /// Configuration in force.
     pub config: Arc<Mutex<Config>>,
     /// What must follow a reload.
     pub watchers: Watchers,
+    /// The same, for monitoring systems.
+    pub exports: Exports,
 }
 
 fn failed(message: impl Into<String>) -> Answer {
@@ -94,10 +97,11 @@ impl Answers {
             let ring = self.config.lock().unwrap_or_else(PoisonError::into_inner).ring.clone();
             Config { ring, ..new.clone() }.check().map_err(Error::Config)?;
             let prepared = self.watchers.prepare(&new.trigger).map_err(Error::Config)?;
-            Ok((new, prepared))
+            let exports = self.exports.prepare(&new.metrics).map_err(Error::Config)?;
+            Ok((new, prepared, exports))
         });
         match read {
-            Ok((mut new, prepared)) => {
+            Ok((mut new, prepared, exports)) => {
                 let mut config = self.config.lock().unwrap_or_else(PoisonError::into_inner);
                 let restart =
                     new.ring != config.ring || new.probes != config.probes || new.samples != config.samples;
@@ -110,9 +114,11 @@ impl Answers {
                 new.ring = config.ring.clone();
                 new.probes = config.probes.clone();
                 new.samples = config.samples.clone();
+                let metrics = new.metrics.clone();
                 *config = new;
                 drop(config);
                 self.watchers.apply(prepared);
+                self.exports.apply(&metrics, exports);
                 *self.source.reload_error.lock().unwrap_or_else(PoisonError::into_inner) = None;
                 journal::info("configuration reloaded");
                 self.source.expire_snapshots();

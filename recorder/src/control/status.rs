@@ -58,6 +58,8 @@ pub struct StatusSource {
     pub activity: Activity,
     /// Why the configuration could not be read again, if it could not the last time.
     pub reload_error: Mutex<Option<String>>,
+    /// Why `[metrics]` is not in force, if it is not.
+    pub metrics_error: Mutex<Option<String>>,
     /// (boottime, CPU time) at intervals.
     pub cpu: Mutex<VecDeque<(u64, u64)>>,
 }
@@ -162,6 +164,7 @@ impl StatusSource {
             .chain(stacks)
             .chain(names)
             .chain(self.triggers.warnings())
+            .chain(self.metrics_error.lock().unwrap_or_else(PoisonError::into_inner).clone())
             .chain(self.budget.get().1)
             .collect()
     }

@@ -73,6 +73,13 @@ impl Names {
         Some(since_ns)
     }
 
+    /// What a process is called; empty if it is not known.
+    pub(super) fn comm(&self, pid: u32) -> String {
+        let known = self.tasks.get(&pid).filter(|(of, ..)| *of == pid);
+        let name = known.map(|(_, name, _)| name.split(|b| *b == 0).next().unwrap_or_default());
+        String::from_utf8_lossy(name.unwrap_or_default()).into_owned()
+    }
+
     /// True if the task was written with this process.
     pub(super) fn knows(&self, pid: u32, tid: u32) -> bool {
         self.tasks.get(&tid).is_some_and(|(of, ..)| *of == pid)

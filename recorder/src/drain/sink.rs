@@ -24,6 +24,7 @@ use super::{
     stacks::{Meaning, Stacks},
 };
 use crate::{
+    metrics::Tap,
     ring::{Continued, HeadWriter, SealJob},
     trigger::predicate::Predicates,
 };
@@ -47,6 +48,8 @@ pub struct Sink {
     untold: Vec<Gap>,
     /// What freezes by itself.
     predicates: Option<Predicates>,
+    /// What is counted for monitoring systems.
+    tap: Tap,
     /// When a new head was last made in place of a broken one.
     mended: Option<Instant>,
 }
@@ -80,6 +83,7 @@ impl Sink {
             newest_ns: 0,
             untold: Vec::new(),
             predicates: None,
+            tap: Tap::default(),
             mended: None,
         }
     }
@@ -102,6 +106,13 @@ impl Sink {
     #[must_use]
     pub fn with_predicates(mut self, predicates: Predicates) -> Self {
         self.predicates = Some(predicates);
+        self
+    }
+
+    /// The same with counts for monitoring systems.
+    #[must_use]
+    pub fn with_tap(mut self, tap: Tap) -> Self {
+        self.tap = tap;
         self
     }
 
@@ -152,6 +163,7 @@ impl Sink {
         if let Some(predicates) = &mut self.predicates {
             predicates.see(row);
         }
+        self.tap.see(row, |pid| self.names.comm(pid));
         if self.push(source, bytes) {
             self.stored += 1;
         } else {
@@ -181,6 +193,7 @@ impl Sink {
         if let Some(predicates) = &mut self.predicates {
             predicates.turn(crate::clock::boot_ns());
         }
+        self.tap.turn(crate::clock::boot_ns());
     }
 
     // A rate of launches that falls now falls because less is recorded.
@@ -254,6 +267,9 @@ impl Sink {
 
     fn name(&mut self, pid: u32, tid: u32, comm: [u8; COMM_LEN], since_ns: u64) {
         if let Some(end_ns) = self.names.new_task(pid, tid, comm, since_ns) {
+            if pid == tid {
+                self.tap.named(pid, text(&comm));
+            }
             let (arg0, arg1) = halves(&comm);
             self.meta(Row { end_ns, pid, tid, arg0, arg1, op: ops::TASK_NAME, ..Row::default() });
         }

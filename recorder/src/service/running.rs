@@ -121,6 +121,7 @@ impl Running {
         let stays = self.kept.is_some() && handover::is_restart();
         let _ = self.stop_control.send(true);
         self.answers.watchers.stop();
+        self.answers.exports.stop();
         self.workers.into_iter().for_each(Worker::end);
         let (stored, lost) = (self.progress.stored.load(Relaxed), self.progress.lost_total());
         journal::info(&format!(

@@ -38,6 +38,7 @@ use crate::{
     freeze::{FreezeRequest, Freezer, Snapshots},
     journal, kernel,
     limits::{MATCH_QUEUE, SEAL_QUEUE},
+    metrics::{self, Exports, Tap},
     ring::{
         self, Bounds, Continued, Flusher, Layout, Ring, SealJob, Sealer, SegmentTable, Settings, SlotPool,
     },
@@ -67,6 +68,7 @@ struct Shared {
     activity: Activity,
     counts: Arc<Mutex<ingero_format::control::SnapshotCounts>>,
     joint: Joint,
+    tap: metrics::Shared,
 }
 
 pub(super) fn start(config: Config, paths: &Paths, mut warnings: Vec<String>) -> Result<Running> {
@@ -96,7 +98,8 @@ pub(super) fn start(config: Config, paths: &Paths, mut warnings: Vec<String>) ->
     let (matches, matched) = sync_channel(MATCH_QUEUE);
     let conditions = Conditions::default();
     let mut sink = Sink::new(head, writing, Some(loaded.stacks), Some(unnamed), Arc::clone(&shared.progress))
-        .with_predicates(Predicates::new(conditions.clone(), matches));
+        .with_predicates(Predicates::new(conditions.clone(), matches))
+        .with_tap(Tap::new(shared.tap.clone()));
     sink.resume(loaded.reserve, continued.as_ref());
     let drain = drain(loaded.events, loaded.counters, found, sink, &shared.progress, continued.as_ref())?;
     // Before anything that takes time: the buffer may be filling since the earlier recorder ended.
@@ -109,7 +112,7 @@ pub(super) fn start(config: Config, paths: &Paths, mut warnings: Vec<String>) ->
     let (requests, asked) = channel();
     let freezer =
         shared.freezer(&table, pool, ring_id, held_since, loaded.open_threads, returns.note.clone());
-    let answers = answers(shared.source(&table, requests, warnings), conditions.clone(), paths);
+    let answers = answers(shared.source(&table, requests, warnings), conditions.clone(), &shared.tap, paths);
     let freezing = Worker::spawn("freeze", move |stop| freezer.run(&asked, stop))?;
     let sampling = sample(&config, &shared, findings.clone(), &answers)?;
     let prober = Prober::new(loaded.placer, loaded.modes, config.probes.clone());
@@ -137,6 +140,7 @@ pub(super) fn start(config: Config, paths: &Paths, mut warnings: Vec<String>) ->
     let (control, stop_control) = serve(listener, &answers)?;
     let observing = observe(&answers, conditions, matched)?;
     answers.watchers.start();
+    answers.exports.start(&config.metrics);
     let order = [vec![control, observing, discovery, sampling], workers, vec![freezing]];
     let workers = order.into_iter().flatten().collect();
     Ok(Running { workers, retired, stop_control, answers, progress: shared.progress, kept, lock })
@@ -265,6 +269,7 @@ impl Shared {
             config: Arc::new(Mutex::new(config.clone())),
             counts: Arc::default(),
             joint: Joint::default(),
+            tap: metrics::Shared::default(),
         }
     }
 
@@ -316,16 +321,24 @@ impl Shared {
             budget: self.budget.clone(),
             activity: self.activity.clone(),
             reload_error: Mutex::default(),
+            metrics_error: Mutex::default(),
             cpu: Mutex::default(),
         }
     }
 }
 
-fn answers(source: StatusSource, conditions: Conditions, paths: &Paths) -> Arc<Answers> {
+fn answers(
+    source: StatusSource,
+    conditions: Conditions,
+    tap: &metrics::Shared,
+    paths: &Paths,
+) -> Arc<Answers> {
+    let source = Arc::new(source);
+    let exports = Exports::new(Arc::clone(&source), tap.clone(), paths.run_dir.clone());
     let config = Arc::clone(&source.config);
     let (triggers, run_dir) = (source.triggers.clone(), paths.run_dir.clone());
     let watchers = Watchers::new(triggers, Arc::clone(&config), conditions, run_dir);
-    Arc::new(Answers { source, config_source: paths.config.clone(), config, watchers })
+    Arc::new(Answers { source, config_source: paths.config.clone(), config, watchers, exports })
 }
 
 fn observe(answers: &Answers, conditions: Conditions, matched: Receiver<Match>) -> Result<Worker> {

@@ -18,12 +18,12 @@ use super::{
 };
 use crate::{
     config::{Config, Listen, TriggerConfig, WebhookTrigger},
-    journal,
+    http, journal,
 };
 
 struct Webhook {
     listen: Listen,
-    token: webhook::SharedToken,
+    token: http::SharedToken,
     stop: watch::Sender<bool>,
     thread: JoinHandle<()>,
 }
@@ -50,8 +50,8 @@ struct Running {
 
 /// What a new configuration needs and does not have yet: made before the old one goes.
 pub struct Prepared {
-    token: Option<webhook::Token>,
-    listener: Option<webhook::Listener>,
+    token: Option<http::Token>,
+    listener: Option<http::Listener>,
 }
 
 /// See the module.
@@ -88,10 +88,10 @@ impl Watchers {
     /// One line: what cannot be had, and what to do.
     pub fn prepare(&self, new: &TriggerConfig) -> Result<Prepared, String> {
         let Some(listen) = &new.webhook.listen else { return Ok(Prepared { token: None, listener: None }) };
-        let token = webhook::token(&new.webhook)?;
+        let token = http::token(webhook::SERVER.section, new.webhook.token())?;
         let running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
         let there = running.webhook.as_ref().is_some_and(|w| w.listen == *listen && !w.thread.is_finished());
-        let listener = (!there).then(|| webhook::bind(listen, &self.run_dir)).transpose()?;
+        let listener = (!there).then(|| webhook::SERVER.bind(listen, &self.run_dir)).transpose()?;
         Ok(Prepared { token, listener })
     }
 
@@ -167,8 +167,8 @@ impl Watchers {
     fn serve(
         &self,
         config: &WebhookTrigger,
-        listener: webhook::Listener,
-        token: webhook::SharedToken,
+        listener: http::Listener,
+        token: http::SharedToken,
     ) -> Option<Webhook> {
         let listen = config.listen.clone()?;
         let (stop, stopped) = watch::channel(false);

@@ -4,9 +4,12 @@
 //! and no answer waits for a freeze.
 
 mod alerts;
-mod listen;
 mod serve;
 
+use crate::http::Server;
+
 pub use alerts::{Alert, BadPayload, alerts};
-pub use listen::{Listener, Token, bind, token};
-pub use serve::{SharedToken, serve};
+pub use serve::serve;
+
+/// Where it is configured and listens.
+pub const SERVER: Server = Server { section: "[trigger.webhook]", socket: "webhook.sock" };

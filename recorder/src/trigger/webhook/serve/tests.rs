@@ -1,7 +1,10 @@
 use std::{
     io::{Read, Write},
     net::{SocketAddr, TcpStream},
-    sync::mpsc::{Receiver, channel},
+    sync::{
+        Arc, Mutex,
+        mpsc::{Receiver, channel},
+    },
     thread::JoinHandle,
     time::Instant,
 };
@@ -31,11 +34,8 @@ impl Server {
         let file = tempfile::NamedTempFile::new().unwrap();
         let token = token.map(|token| {
             std::fs::write(file.path(), token).unwrap();
-            let config = crate::config::WebhookTrigger {
-                token_file: Some(file.path().into()),
-                ..crate::config::WebhookTrigger::default()
-            };
-            super::super::token(&config).unwrap().unwrap()
+            let place = crate::config::TokenPlace { file: Some(file.path()), credential: None };
+            http::token("[trigger.webhook]", place).unwrap().unwrap()
         });
         let (own, shared) = (triggers.clone(), Arc::new(Mutex::new(token)));
         let serving = move || serve(Listener::Tcp(listener), own, shared, stopped).unwrap();
@@ -176,7 +176,7 @@ fn slow_clients_are_let_go_and_keep_nobody_out() {
     slow.read_to_string(&mut answer).unwrap();
     assert!(answer.starts_with("HTTP/1.1 408"), "{answer}");
     let _ = silent.read_to_string(&mut answer);
-    assert!(begun.elapsed() < CONNECTION_TIMEOUT * 2, "{:?}", begun.elapsed());
+    assert!(begun.elapsed() < http::CONNECTION_TIMEOUT * 2, "{:?}", begun.elapsed());
     assert_eq!(server.refused("too_slow"), 2);
 }
 

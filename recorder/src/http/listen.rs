@@ -1,4 +1,4 @@
-//! Where the webhook listens, and the token that a request must carry.
+//! Where a server listens, and the token that a request must carry.
 
 use std::{
     fs, io,
@@ -12,7 +12,7 @@ use std::{
 
 use subtle::ConstantTimeEq;
 
-use crate::config::{Listen, WebhookTrigger};
+use crate::config::{Listen, TokenPlace};
 
 /// Longest token, bytes.
 const MAX_TOKEN_BYTES: usize = 4_096;
@@ -31,6 +31,12 @@ pub enum Listener {
 pub struct Token(Vec<u8>);
 
 impl Token {
+    /// The word, to be sent to another server.
+    #[must_use]
+    pub fn word(&self) -> &str {
+        std::str::from_utf8(&self.0).unwrap_or_default()
+    }
+
     /// True if `given` is the token. Takes as long for a wrong one as for the right one of the same length.
     #[must_use]
     pub fn is(&self, given: &[u8]) -> bool {
@@ -38,20 +44,32 @@ impl Token {
     }
 }
 
-/// Binds what the configuration names. A socket file that nobody answers on is replaced.
-///
-/// # Errors
-/// One line: what, and what to do.
-pub fn bind(listen: &Listen, run_dir: &Path) -> Result<Listener, String> {
-    match listen {
-        Listen::Tcp(address) => tcp(address)
-            .map(Listener::Tcp)
-            .map_err(|e| format!("[trigger.webhook] listen: {address}: {e}; choose another address or port")),
-        Listen::Unix => {
-            let path = run_dir.join("webhook.sock");
-            unix(&path).map(Listener::Unix).map_err(|e| {
-                format!("[trigger.webhook] listen: {}: {e}; choose another --run-dir", path.display())
-            })
+/// A server of the recorder: what the configuration and the run directory call it.
+#[derive(Clone, Copy, Debug)]
+pub struct Server {
+    /// Its section, as `[trigger.webhook]`.
+    pub section: &'static str,
+    /// Its socket's file in the run directory.
+    pub socket: &'static str,
+}
+
+impl Server {
+    /// Binds what the configuration names. A socket file that nobody answers on is replaced.
+    ///
+    /// # Errors
+    /// One line: what, and what to do.
+    pub fn bind(&self, listen: &Listen, run_dir: &Path) -> Result<Listener, String> {
+        let section = self.section;
+        match listen {
+            Listen::Tcp(address) => tcp(address)
+                .map(Listener::Tcp)
+                .map_err(|e| format!("{section} listen: {address}: {e}; choose another address or port")),
+            Listen::Unix => {
+                let path = run_dir.join(self.socket);
+                unix(&path).map(Listener::Unix).map_err(|e| {
+                    format!("{section} listen: {}: {e}; choose another --run-dir", path.display())
+                })
+            }
         }
     }
 }
@@ -74,23 +92,23 @@ fn unix(path: &Path) -> io::Result<UnixListener> {
     Ok(listener)
 }
 
-/// Reads the token that the configuration names; `None` if it names none.
+/// Reads the token that `section` of the configuration names; `None` if it names none.
 ///
 /// # Errors
 /// One line: what, and what to do.
-pub fn token(config: &WebhookTrigger) -> Result<Option<Token>, String> {
+pub fn token(section: &str, place: TokenPlace<'_>) -> Result<Option<Token>, String> {
     let credentials = std::env::var_os("CREDENTIALS_DIRECTORY").map(PathBuf::from);
-    let path = match (&config.token_file, &config.token_credential, credentials) {
-        (Some(path), _, _) => path.clone(),
+    let path = match (place.file, place.credential, credentials) {
+        (Some(path), _, _) => path.to_owned(),
         (None, Some(name), Some(directory)) => directory.join(name),
         (None, Some(name), None) => {
             return Err(format!(
-                "[trigger.webhook] token_credential: there are no credentials here; add LoadCredential={name}:PATH to the unit, or use token_file"
+                "{section} token_credential: there are no credentials here; add LoadCredential={name}:PATH to the unit, or use token_file"
             ));
         }
         (None, None, _) => return Ok(None),
     };
-    read_token(&path).map(Some).map_err(|e| format!("[trigger.webhook] token: {}: {e}", path.display()))
+    read_token(&path).map(Some).map_err(|e| format!("{section} token: {}: {e}", path.display()))
 }
 
 fn read_token(path: &Path) -> Result<Token, String> {
@@ -109,45 +127,47 @@ fn read_token(path: &Path) -> Result<Token, String> {
 mod tests {
     use super::*;
 
+    const SERVER: Server = Server { section: "[a]", socket: "a.sock" };
+
     #[test]
     fn a_token_is_read_from_its_file_and_compared_whole() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("token");
         fs::write(&path, "s3cret\n").unwrap();
-        let config = WebhookTrigger { token_file: Some(path.clone()), ..WebhookTrigger::default() };
-        let read = token(&config).unwrap().unwrap();
+        let token = || token("[a]", TokenPlace { file: Some(&path), credential: None });
+        let read = token().unwrap().unwrap();
         assert!(read.is(b"s3cret"));
         for wrong in ["", "s3cre", "s3cret2", "S3cret", "s3cret\n"] {
             assert!(!read.is(wrong.as_bytes()), "{wrong:?}");
         }
         for bad in ["", " \n", "two words", "a\u{7}b", &"x".repeat(MAX_TOKEN_BYTES + 1)] {
             fs::write(&path, bad).unwrap();
-            assert!(token(&config).is_err(), "{bad:?}");
+            assert!(token().is_err(), "{bad:?}");
         }
         fs::remove_file(&path).unwrap();
-        assert!(token(&config).is_err_and(|e| e.contains("token")));
-        assert!(token(&WebhookTrigger::default()).unwrap().is_none());
+        assert!(token().is_err_and(|e| e.contains("[a] token")));
+        assert!(super::token("[a]", TokenPlace::default()).unwrap().is_none());
     }
 
     #[test]
     fn a_credential_without_a_directory_of_credentials_names_the_line_to_add() {
-        let config = WebhookTrigger { token_credential: Some("hook".into()), ..WebhookTrigger::default() };
-        assert!(token(&config).is_err_and(|e| e.contains("LoadCredential=hook:")));
+        let place = TokenPlace { file: None, credential: Some("hook") };
+        assert!(token("[a]", place).is_err_and(|e| e.contains("[a]") && e.contains("LoadCredential=hook:")));
     }
 
     #[test]
     fn a_socket_that_was_left_is_replaced_and_one_that_answers_is_not() {
         let dir = tempfile::tempdir().unwrap();
-        drop(bind(&Listen::Unix, dir.path()).unwrap());
-        let _first = bind(&Listen::Unix, dir.path()).unwrap();
-        let mode = fs::metadata(dir.path().join("webhook.sock")).unwrap().permissions().mode();
+        drop(SERVER.bind(&Listen::Unix, dir.path()).unwrap());
+        let _first = SERVER.bind(&Listen::Unix, dir.path()).unwrap();
+        let mode = fs::metadata(dir.path().join("a.sock")).unwrap().permissions().mode();
         assert_eq!(mode & 0o777, 0o660);
-        assert!(bind(&Listen::Unix, dir.path()).unwrap_err().contains("another recorder"));
-        let Listener::Tcp(tcp) = bind(&Listen::Tcp("127.0.0.1:0".parse().unwrap()), dir.path()).unwrap()
+        assert!(SERVER.bind(&Listen::Unix, dir.path()).unwrap_err().contains("another recorder"));
+        let Listener::Tcp(tcp) = SERVER.bind(&Listen::Tcp("127.0.0.1:0".parse().unwrap()), dir.path()).unwrap()
         else {
             panic!("asked for TCP")
         };
         let taken = Listen::Tcp(tcp.local_addr().unwrap());
-        assert!(bind(&taken, dir.path()).unwrap_err().contains("another address"));
+        assert!(SERVER.bind(&taken, dir.path()).unwrap_err().contains("another address"));
     }
 }

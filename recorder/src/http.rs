@@ -1,0 +1,7 @@
+//! What the recorder's HTTP servers share: where they listen, who may ask, and how long a client may take.
+
+mod accept;
+mod listen;
+
+pub use accept::{Answer, Bad, CONNECTION_TIMEOUT, Handler, SharedToken, authorised, serve};
+pub use listen::{Listener, Server, Token, token};

@@ -1,0 +1,162 @@
+//! Starts, changes and stops the two ways out as the configuration says.
+
+use std::{
+    path::PathBuf,
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
+    thread::{Builder, JoinHandle},
+};
+
+use tokio::sync::watch;
+
+use super::{collect::Collector, push::Push, serve::Pages, tap::Shared};
+use crate::{
+    config::{Listen, Metrics, Otlp},
+    control::StatusSource,
+    http::{self, Server},
+    journal,
+};
+
+/// Where the page is configured and listens.
+const SERVER: Server = Server { section: "[metrics]", socket: "metrics.sock" };
+const OTLP: &str = "[metrics.otlp]";
+
+struct Serving {
+    listen: Listen,
+    token: http::SharedToken,
+    stop: watch::Sender<bool>,
+    thread: JoinHandle<()>,
+}
+
+/// A thread that may wait for a collector: told to stop, never joined.
+struct Pushing {
+    stop: Arc<AtomicBool>,
+    thread: JoinHandle<()>,
+}
+
+#[derive(Default)]
+struct Running {
+    serving: Option<Serving>,
+    pushing: Option<Pushing>,
+}
+
+/// What a new configuration needs: made before the old one goes.
+#[derive(Default)]
+pub struct Prepared {
+    token: Option<http::Token>,
+    listener: Option<http::Listener>,
+    push: Option<Push>,
+}
+
+/// See the module.
+pub struct Exports {
+    collector: Collector,
+    tap: Shared,
+    run_dir: PathBuf,
+    running: Mutex<Running>,
+}
+
+impl Exports {
+    /// Nothing runs until [`Exports::start`].
+    #[must_use]
+    pub fn new(source: Arc<StatusSource>, tap: Shared, run_dir: PathBuf) -> Self {
+        Self { collector: Collector::new(source, tap.clone()), tap, run_dir, running: Mutex::default() }
+    }
+
+    /// Starts what the configuration names. What cannot be had is told and left out: a recorder without its metrics
+    /// still records.
+    pub fn start(&self, config: &Metrics) {
+        let prepared = self.prepare(config);
+        let trouble = prepared.as_ref().err().cloned();
+        trouble.iter().for_each(|e| journal::error(e));
+        self.apply(config, prepared.unwrap_or_default());
+        self.collector.set_trouble(trouble);
+    }
+
+    /// Gets what a new configuration needs, so that it can be refused while the old one still runs.
+    ///
+    /// # Errors
+    /// One line: what cannot be had, and what to do.
+    pub fn prepare(&self, new: &Metrics) -> Result<Prepared, String> {
+        let push = push(&new.otlp)?;
+        let Some(listen) = &new.listen else { return Ok(Prepared { push, ..Prepared::default() }) };
+        let token = http::token(SERVER.section, new.token())?;
+        let running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
+        let there = running.serving.as_ref().is_some_and(|s| s.listen == *listen && !s.thread.is_finished());
+        let listener = (!there).then(|| SERVER.bind(listen, &self.run_dir)).transpose()?;
+        Ok(Prepared { token, listener, push })
+    }
+
+    /// Puts a configuration to work.
+    pub fn apply(&self, config: &Metrics, prepared: Prepared) {
+        self.tap.switch(config.is_on());
+        self.collector.set_trouble(None);
+        let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
+        if prepared.listener.is_some() || config.listen.is_none() {
+            running.serving.take().into_iter().for_each(Serving::end);
+        }
+        if let Some(serving) = &running.serving {
+            *serving.token.lock().unwrap_or_else(PoisonError::into_inner) = prepared.token.clone();
+        }
+        if let Some((listen, listener)) = config.listen.clone().zip(prepared.listener) {
+            running.serving = self.serve(listen, listener, Arc::new(Mutex::new(prepared.token)));
+        }
+        // It may have a new token: begun anew at every reload.
+        running.pushing.take().into_iter().for_each(Pushing::end);
+        running.pushing = prepared.push.and_then(|push| self.push(push));
+    }
+
+    /// Ends everything.
+    pub fn stop(&self) {
+        let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
+        running.serving.take().into_iter().for_each(Serving::end);
+        running.pushing.take().into_iter().for_each(Pushing::end);
+    }
+
+    fn serve(&self, listen: Listen, listener: http::Listener, token: http::SharedToken) -> Option<Serving> {
+        let (stop, stopped) = watch::channel(false);
+        let pages = Pages::new(self.collector.clone(), Arc::clone(&token));
+        let serve = move || {
+            http::serve(listener, pages, stopped).unwrap_or_else(|e| journal::error(&format!("metrics: {e}")));
+        };
+        let thread = spawned(Builder::new().name("metrics".into()).spawn(serve))?;
+        Some(Serving { listen, token, stop, thread })
+    }
+
+    fn push(&self, push: Push) -> Option<Pushing> {
+        let stop = Arc::new(AtomicBool::new(false));
+        let (collector, flag) = (self.collector.clone(), Arc::clone(&stop));
+        let run = move || push.run(&collector, &flag);
+        let thread = spawned(Builder::new().name("otlp".into()).spawn(run))?;
+        Some(Pushing { stop, thread })
+    }
+}
+
+fn push(otlp: &Otlp) -> Result<Option<Push>, String> {
+    let Some(endpoint) = otlp.endpoint.clone() else { return Ok(None) };
+    let token = http::token(OTLP, otlp.token())?;
+    Ok(Some(Push { endpoint, interval: otlp.interval, token }))
+}
+
+fn spawned(thread: std::io::Result<JoinHandle<()>>) -> Option<JoinHandle<()>> {
+    thread.inspect_err(|e| journal::error(&format!("metrics: cannot start a thread: {e}"))).ok()
+}
+
+impl Serving {
+    fn end(self) {
+        let _ = self.stop.send(true);
+        let _ = self.thread.join();
+    }
+}
+
+impl Pushing {
+    fn end(self) {
+        self.stop.store(true, Relaxed);
+        self.thread.thread().unpark();
+    }
+}
+
+#[cfg(test)]
+mod tests;
