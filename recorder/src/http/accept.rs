@@ -80,11 +80,7 @@ pub fn authorised<B>(token: &SharedToken, request: &Request<B>) -> bool {
 ///
 /// # Errors
 /// If the runtime cannot be set up.
-pub fn serve<H: Handler>(
-    listener: Listener,
-    handler: H,
-    mut stop: watch::Receiver<bool>,
-) -> io::Result<()> {
+pub fn serve<H: Handler>(listener: Listener, handler: H, mut stop: watch::Receiver<bool>) -> io::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_io()
         .enable_time()

@@ -163,7 +163,8 @@ mod tests {
         let mode = fs::metadata(dir.path().join("a.sock")).unwrap().permissions().mode();
         assert_eq!(mode & 0o777, 0o660);
         assert!(SERVER.bind(&Listen::Unix, dir.path()).unwrap_err().contains("another recorder"));
-        let Listener::Tcp(tcp) = SERVER.bind(&Listen::Tcp("127.0.0.1:0".parse().unwrap()), dir.path()).unwrap()
+        let Listener::Tcp(tcp) =
+            SERVER.bind(&Listen::Tcp("127.0.0.1:0".parse().unwrap()), dir.path()).unwrap()
         else {
             panic!("asked for TCP")
         };

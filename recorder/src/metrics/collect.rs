@@ -61,8 +61,7 @@ impl Collector {
             exports: [0, 1, 2].map(|i: usize| self.exports.get(i).map_or(0, |n| n.load(Relaxed))),
             started_ns: self.started_ns,
         };
-        let comms: BTreeMap<u32, String> =
-            status.processes.iter().map(|p| (p.pid, p.comm.clone())).collect();
+        let comms: BTreeMap<u32, String> = status.processes.iter().map(|p| (p.pid, p.comm.clone())).collect();
         let mut families = health::families(&self.source, &status, &beside);
         families.extend(work::families(&left, &comms, |ns| clock::to_real(&anchor, ns)));
         families

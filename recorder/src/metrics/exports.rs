@@ -119,7 +119,8 @@ impl Exports {
         let (stop, stopped) = watch::channel(false);
         let pages = Pages::new(self.collector.clone(), Arc::clone(&token));
         let serve = move || {
-            http::serve(listener, pages, stopped).unwrap_or_else(|e| journal::error(&format!("metrics: {e}")));
+            http::serve(listener, pages, stopped)
+                .unwrap_or_else(|e| journal::error(&format!("metrics: {e}")));
         };
         let thread = spawned(Builder::new().name("metrics".into()).spawn(serve))?;
         Some(Serving { listen, token, stop, thread })

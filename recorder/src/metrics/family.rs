@@ -161,9 +161,14 @@ mod tests {
         let names: BTreeSet<String> = ALL.iter().map(|about| about.name()).collect();
         assert_eq!(names.len(), ALL.len());
         for name in &names {
-            assert!(name.starts_with("ingero_") && name.bytes().all(|b| b.is_ascii_lowercase() || b == b'_'), "{name}");
+            assert!(
+                name.starts_with("ingero_") && name.bytes().all(|b| b.is_ascii_lowercase() || b == b'_'),
+                "{name}"
+            );
         }
-        assert!(names.contains("ingero_recorder_cpu_seconds_total") && names.contains("ingero_off_cpu_seconds"));
+        assert!(
+            names.contains("ingero_recorder_cpu_seconds_total") && names.contains("ingero_off_cpu_seconds")
+        );
         assert!(ALL.iter().all(|about| about.help.ends_with('.') && !about.help.contains('\n')));
     }
 

@@ -72,7 +72,8 @@ pub(super) fn families(source: &StatusSource, status: &Status, beside: &Beside) 
     snapshots(&mut health, status);
     triggers(&mut health, &status.triggers);
     let results = ["ok", "partial", "failed"].into_iter().zip(beside.exports);
-    health.all(family::EXPORTS, results.map(|(result, n)| (vec![("result", result.into())], Value::Count(n))));
+    health
+        .all(family::EXPORTS, results.map(|(result, n)| (vec![("result", result.into())], Value::Count(n))));
     let probed = status.processes.iter().map(|p| {
         (vec![("pid", p.pid.to_string()), ("comm", p.comm.clone())], Value::Count(u64::from(p.probes)))
     });
@@ -114,7 +115,10 @@ fn cost(health: &mut Health, source: &StatusSource, status: &Status) {
 fn snapshots(health: &mut Health, status: &Status) {
     let counts = &status.snapshots;
     let results = [("taken", counts.taken), ("failed", counts.failed), ("coalesced", counts.coalesced)];
-    health.all(family::SNAPSHOTS, results.map(|(result, n)| (vec![("result", result.into())], Value::Count(n))));
+    health.all(
+        family::SNAPSHOTS,
+        results.map(|(result, n)| (vec![("result", result.into())], Value::Count(n))),
+    );
     health.count(family::SNAPSHOTS_HELD, counts.held);
 }
 

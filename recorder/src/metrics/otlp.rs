@@ -8,8 +8,8 @@ use opentelemetry_proto::tonic::{
     collector::metrics::v1::{ExportMetricsServiceRequest, ExportMetricsServiceResponse},
     common::v1::{AnyValue, InstrumentationScope, KeyValue, any_value},
     metrics::v1::{
-        AggregationTemporality, Gauge, Histogram, HistogramDataPoint, Metric, NumberDataPoint, ResourceMetrics,
-        ScopeMetrics, Sum, metric, number_data_point,
+        AggregationTemporality, Gauge, Histogram, HistogramDataPoint, Metric, NumberDataPoint,
+        ResourceMetrics, ScopeMetrics, Sum, metric, number_data_point,
     },
     resource::v1::Resource,
 };
@@ -35,8 +35,11 @@ pub fn request(families: &[Family], host: &str, now_ns: u64) -> Vec<u8> {
         attributes: attributes.into_iter().map(|(key, value)| attribute(key, value)).collect(),
         ..Resource::default()
     };
-    let scope =
-        InstrumentationScope { name: name.into(), version: version.into(), ..InstrumentationScope::default() };
+    let scope = InstrumentationScope {
+        name: name.into(),
+        version: version.into(),
+        ..InstrumentationScope::default()
+    };
     let metrics = families.iter().filter(|f| !f.points.is_empty()).map(|f| metric(f, now_ns)).collect();
     let scope_metrics = vec![ScopeMetrics { scope: Some(scope), metrics, schema_url: String::new() }];
     let resource_metrics =
@@ -161,7 +164,10 @@ mod tests {
         assert_eq!((metrics[0].name.as_str(), metrics[0].unit.as_str()), ("ingero_launches_total", "1"));
         let Some(metric::Data::Gauge(held)) = &metrics[1].data else { panic!("{:?}", metrics[1]) };
         assert_eq!(held.data_points[0].value, Some(number_data_point::Value::AsDouble(60.5)));
-        assert_eq!((metrics[1].name.as_str(), metrics[1].unit.as_str()), ("ingero_recorder_held_seconds", "s"));
+        assert_eq!(
+            (metrics[1].name.as_str(), metrics[1].unit.as_str()),
+            ("ingero_recorder_held_seconds", "s")
+        );
         let Some(metric::Data::Histogram(off)) = &metrics[2].data else { panic!("{:?}", metrics[2]) };
         let off = &off.data_points[0];
         assert_eq!((off.count, off.sum, off.bucket_counts.as_slice()), (6, Some(4.5), [1, 2, 3].as_slice()));

@@ -79,7 +79,8 @@ impl Push {
             return Err(format!("HTTP status {}", response.status().as_u16()));
         }
         let body = response.body_mut().with_config().limit(MAX_ANSWER_BYTES).read_to_vec();
-        otlp::rejected(&body.map_err(|e| e.to_string())?).map_err(|e| format!("no answer of a collector: {e}"))
+        otlp::rejected(&body.map_err(|e| e.to_string())?)
+            .map_err(|e| format!("no answer of a collector: {e}"))
     }
 }
 

@@ -19,7 +19,8 @@ pub(super) fn families(
     comms: &BTreeMap<u32, String>,
     to_real: impl Fn(u64) -> u64,
 ) -> Vec<Family> {
-    let [mut calls, mut launches, mut launch, mut sync, mut off_cpu, mut run_queue] = <[Vec<Point>; 6]>::default();
+    let [mut calls, mut launches, mut launch, mut sync, mut off_cpu, mut run_queue] =
+        <[Vec<Point>; 6]>::default();
     let own = left.processes.iter().map(|p| (p, p.pid.to_string(), comm(p, comms)));
     for (process, pid, comm) in own.chain([(&left.other, OTHER.into(), OTHER.into())]) {
         let labels = |more: Option<(&'static str, &str)>| {

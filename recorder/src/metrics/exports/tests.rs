@@ -56,7 +56,7 @@ fn source(state: &Path) -> StatusSource {
 impl Recorder {
     fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let source = Arc::new(source(&folder.path().join("state")));
+        let source = Arc::new(source(folder.path()));
         let shared = Shared::default();
         let exports = Exports::new(Arc::clone(&source), shared.clone(), folder.path().into());
         let stop = Arc::new(AtomicBool::new(false));
@@ -197,11 +197,15 @@ fn an_address_that_is_taken_is_refused_at_reload_and_told_at_start() {
     drop(taken);
     recorder.put(&text).unwrap();
     assert!(recorder.source.status().warnings.is_empty());
-    let address: SocketAddr = Config::parse(&text).unwrap().metrics.listen.map(|l| match l {
-        Listen::Tcp(address) => address,
-        Listen::Unix => unreachable!(),
-    })
-    .unwrap();
+    let address: SocketAddr = Config::parse(&text)
+        .unwrap()
+        .metrics
+        .listen
+        .map(|l| match l {
+            Listen::Tcp(address) => address,
+            Listen::Unix => unreachable!(),
+        })
+        .unwrap();
     assert!(answer(TcpStream::connect(address).unwrap(), "GET /metrics HTTP/1.1\r\n").contains("# EOF"));
     recorder.put("").unwrap();
     assert!(TcpStream::connect(address).is_err(), "switched off");
@@ -221,7 +225,10 @@ fn a_collector_gets_all_points_with_the_token_at_each_interval() {
     for _ in 0..2 {
         let (head, body) = taken.recv_timeout(Duration::from_secs(60)).unwrap();
         let lower = head.to_lowercase();
-        assert!(head.starts_with("POST /v1/metrics HTTP/1.1\r\n") && head.contains("Bearer s3cret"), "{head}");
+        assert!(
+            head.starts_with("POST /v1/metrics HTTP/1.1\r\n") && head.contains("Bearer s3cret"),
+            "{head}"
+        );
         assert!(lower.contains("content-type: application/x-protobuf\r\n"), "{head}");
         let request = ExportMetricsServiceRequest::decode(&*body).unwrap();
         let names: Vec<&str> =
@@ -237,7 +244,9 @@ fn a_collector_gets_all_points_with_the_token_at_each_interval() {
         std::thread::sleep(Duration::from_millis(50));
     }
     let (endpoint, taken) = collector("503 Service Unavailable");
-    recorder.put(&format!("[metrics]\nlisten = \"unix\"\n[metrics.otlp]\nendpoint = \"{endpoint}\"\n")).unwrap();
+    recorder
+        .put(&format!("[metrics]\nlisten = \"unix\"\n[metrics.otlp]\nendpoint = \"{endpoint}\"\n"))
+        .unwrap();
     taken.recv_timeout(Duration::from_secs(60)).unwrap();
     while exported(&recorder.ask("GET /metrics HTTP/1.1\r\n"), "failed") < 1.0 {
         assert!(begun.elapsed() < Duration::from_secs(60), "the failure was not counted");
@@ -249,7 +258,9 @@ fn a_collector_gets_all_points_with_the_token_at_each_interval() {
 fn a_collector_that_takes_requests_and_never_answers_holds_up_neither_drain_nor_page_nor_stop() {
     let recorder = Recorder::new();
     let (listener, endpoint) = sink();
-    recorder.put(&format!("[metrics]\nlisten = \"unix\"\n[metrics.otlp]\nendpoint = \"{endpoint}\"\n")).unwrap();
+    recorder
+        .put(&format!("[metrics]\nlisten = \"unix\"\n[metrics.otlp]\nendpoint = \"{endpoint}\"\n"))
+        .unwrap();
     // It has a request and keeps the connection.
     let (mut stream, _) = listener.accept().unwrap();
     stream.read_exact(&mut [0; 16]).unwrap();
@@ -262,6 +273,9 @@ fn a_collector_that_takes_requests_and_never_answers_holds_up_neither_drain_nor_
     assert!(launches() > first, "the drain goes on counting");
     let flag = Arc::clone(&recorder.exports.running.lock().unwrap().pushing.as_ref().unwrap().stop);
     recorder.exports.stop();
-    assert!(flag.load(Relaxed) && Arc::strong_count(&flag) == 2, "told to stop, still there, and not waited for");
+    assert!(
+        flag.load(Relaxed) && Arc::strong_count(&flag) == 2,
+        "told to stop, still there, and not waited for"
+    );
     drop(stream);
 }

@@ -49,7 +49,10 @@ fn time_off_the_cpu_is_told_by_state_once_a_process_uses_the_gpu() {
     let off = |ret, flags| Row { ret, flags, arg0: 50, ..row(7, ops::OFF_CPU, 1_000, 100) };
     see(&mut meters, &[off(1, 0), row(7, ops::CU_LAUNCH_KERNEL, 2_000, 10)]);
     assert_eq!(meters.parts().1.off_cpu().map(|(_, h)| h.count()).sum::<u64>(), 1, "it was nobody's yet");
-    see(&mut meters, &[off(0, 0), off(1, PREEMPTED), off(1, 0), off(2, 0), off(0x402, 0), off(4, 0), off(0x102, 0)]);
+    see(
+        &mut meters,
+        &[off(0, 0), off(1, PREEMPTED), off(1, 0), off(2, 0), off(0x402, 0), off(4, 0), off(0x102, 0)],
+    );
     let found = of(&meters, 7).off_cpu().map(|(state, h)| (state.name(), h.count()));
     assert_eq!(
         found.collect::<Vec<_>>(),
