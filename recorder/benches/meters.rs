@@ -13,7 +13,8 @@ const ROUNDS: usize = 9;
 const ROWS: usize = 10_000_000;
 
 fn cpu_ns() -> f64 {
-    clock_gettime(ClockId::CLOCK_THREAD_CPUTIME_ID).map_or(0.0, |t| t.tv_sec() as f64 * 1e9 + t.tv_nsec() as f64)
+    clock_gettime(ClockId::CLOCK_THREAD_CPUTIME_ID)
+        .map_or(0.0, |t| t.tv_sec() as f64 * 1e9 + t.tv_nsec() as f64)
 }
 
 /// Of ten rows seven are launches, one a copy, one a synchronise, one an interval off the CPU; processes take turns row

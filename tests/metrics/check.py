@@ -1,7 +1,8 @@
 """A page and an export of one recorder, read by others' parsers: `check.py FOLDER docs/metrics`.
 
 FOLDER holds page.txt and export.bin, as the live test leaves them. Checked: the page is strict OpenMetrics; the export is
-OTLP with the same series; dashboard and rules name only series that the page has.
+OTLP with the same series; dashboard and rules name only series that the page has. Left there: the dashboard's expressions as
+rules, dashboard.yaml, for promtool to read.
 """
 
 import json
@@ -16,6 +17,8 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
 # Parts of an expression that are names of series; labels and functions are not.
 NAME = re.compile(r"\bingero_[a-z_]+")
+# What the load of the live test calls itself.
+COMM = 'a"} 1\n\\x{b='
 # These stand still between the page and the export, which are a second apart, when the load has ended.
 STILL = re.compile(r"ingero_(cuda|launch|sync)|ingero_recorder_(ring_max|build_info|start_time|trigger_asked)")
 
@@ -100,12 +103,25 @@ def expressions(folder: Path) -> dict[str, str]:
     return found
 
 
+def as_rules(found: dict[str, str]) -> dict:
+    """The dashboard's expressions as recording rules, with values for what Grafana fills in."""
+    rules = []
+    for where, expression in found.items():
+        if where.startswith("panel "):
+            for name, value in {"$__rate_interval": "2m", "$__range": "1h", "$instance": ".*", "$comm": ".*"}.items():
+                expression = expression.replace(name, value)
+            assert "$" not in expression, f"{where}: {expression}"
+            rules.append({"record": re.sub(r"\W+", "_", where), "expr": expression})
+    return {"groups": [{"name": "dashboard", "rules": rules}]}
+
+
 def main(out: str, docs: str) -> None:
     page = with_numbers(samples(Path(out, "page.txt").read_text()))
     export = with_numbers(exported(Path(out, "export.bin").read_bytes()))
     assert page.keys() == export.keys(), page.keys() ^ export.keys()
     still = [key for key in page if STILL.match(key[0])]
     assert len(still) > 100
+    assert any(name == "ingero_launches_total" and ("comm", COMM) in labels for name, labels in page)
     for key in still:
         assert page[key] == export[key], (key, page[key], export[key])
     # A family may be there without samples: nothing was refused, for one.
@@ -118,6 +134,7 @@ def main(out: str, docs: str) -> None:
         assert named <= names, f"{where}: no such series: {named - names}"
         used |= named
     assert len(used) > 15, used
+    Path(out, "dashboard.yaml").write_text(yaml.safe_dump(as_rules(expressions(Path(docs)))))
     print(f"{len(page)} samples read alike from page and export; {len(used)} names in dashboard and rules, all there")
 
 

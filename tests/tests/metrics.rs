@@ -97,10 +97,16 @@ fn holds(page: &str, name: &str, with: &[&str], durations: &[f64]) {
     }
 }
 
+/// What the program calls itself, and how that stands on the page.
+const NAME: &str = "a\"} 1\n\\x{b=";
+const ON_PAGE: &str = r#"comm="a\"} 1\n\\x{b=""#;
+
 /// Runs a program with a known number of calls to its end; gives its id and its own count.
 fn calls_made(lab: &Lab) -> (u32, BTreeMap<String, u64>) {
+    let program = lab.path(NAME);
+    std::os::unix::fs::symlink(&standin().calls, &program).unwrap();
     let args = ["--threads", "4", "--per-thread", "3000", "--rate", "20000", "--start-on-stdin", "--linger"];
-    let mut program = Program::start(&standin().calls, args);
+    let mut program = Program::start(&program, args);
     program.line_with("READY");
     lab.until_covered(program.pid());
     program.say("go");
@@ -133,7 +139,7 @@ fn what_the_page_counts_are_exactly_the_rows_that_the_ring_holds() {
     let db = lab.window("metrics", "1h");
     assert_eq!(rows::<i64>(&db, "SELECT 'all', count(*) FROM losses")["all"], 0);
 
-    let own = format!("pid=\"{pid}\"");
+    let own = format!("pid=\"{pid}\",{ON_PAGE}");
     let told = by(&page, "ingero_cuda_calls_total", &[&own], "op");
     let held = rows::<f64>(
         &db,

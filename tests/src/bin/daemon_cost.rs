@@ -7,11 +7,13 @@
 
 use std::{
     fs,
+    io::{Read, Write},
+    path::PathBuf,
     time::{Duration, Instant},
 };
 
 use clap::Parser;
-use ingero_tests::{Lab, Program, live, standin};
+use ingero_tests::{Lab, Program, live, standin, webhook};
 
 /// Measures the recorder under load.
 #[derive(Parser)]
@@ -23,6 +25,22 @@ struct Options {
     rates: Vec<u32>,
     #[arg(long, default_value_t = 5)]
     seconds: u32,
+    /// With its metrics page, read once a second
+    #[arg(long)]
+    metrics: bool,
+}
+
+/// Reads the page once a second until the process ends.
+fn read_metrics(socket: PathBuf) {
+    std::thread::spawn(move || {
+        loop {
+            if let Some(mut stream) = webhook::connect(&webhook::unix(&socket)) {
+                let _ = stream.write_all(b"GET /metrics HTTP/1.1\r\nHost: a\r\n\r\n");
+                let _ = stream.read_to_end(&mut Vec::new());
+            }
+            std::thread::sleep(Duration::from_secs(1));
+        }
+    });
 }
 
 fn cpu_ns(pid: u32) -> u64 {
@@ -49,7 +67,12 @@ fn main() {
     if !live() {
         return;
     }
-    let lab = Lab::recording();
+    let mut lab = Lab::new();
+    if options.metrics {
+        lab.configure("[metrics]\nlisten = \"unix\"\n");
+        read_metrics(lab.path("run/metrics.sock"));
+    }
+    lab.start();
     let pid = lab.recorder_pid();
     std::thread::sleep(Duration::from_secs(3));
     let (begun, before) = (Instant::now(), cpu_ns(pid));
