@@ -1,7 +1,7 @@
 //! What monitoring systems are told, against what the ring holds, on the real kernel.
 //!
 //! With `INGERO_METRICS_OUT` the page and the last export are left there, for `tests/metrics/run`.
-#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a failed step is a failed test")]
+#![expect(clippy::unwrap_used, reason = "a failed step is a failed test")]
 
 use std::{
     collections::BTreeMap,

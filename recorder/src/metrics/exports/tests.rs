@@ -100,6 +100,19 @@ impl Drop for Recorder {
     }
 }
 
+/// Reads the page until it is as it should be: the drain, like any thread of a busy machine, may not get to it at once.
+fn page_until(recorder: &Recorder, what: &str, is: impl Fn(&str) -> bool) -> String {
+    let begun = Instant::now();
+    loop {
+        let page = recorder.ask("GET /metrics HTTP/1.1\r\n");
+        if is(&page) {
+            return page;
+        }
+        assert!(begun.elapsed() < Duration::from_secs(60), "waited in vain until {what}\n{page}");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}
+
 fn answer(mut stream: impl Read + Write, request: &str) -> String {
     // It may be answered and closed before all is sent.
     let _ = stream.write_all(format!("{request}Host: a\r\n\r\n").as_bytes());
@@ -142,7 +155,7 @@ fn sample(page: &str, series: &str) -> f64 {
 fn the_page_has_every_family_and_every_process_on_one_line_each() {
     let recorder = Recorder::new();
     recorder.put("[metrics]\nlisten = \"unix\"\n").unwrap();
-    let page = recorder.ask("GET /metrics HTTP/1.1\r\n");
+    let page = page_until(&recorder, "processes are counted", |page| page.contains("pid=\"64\""));
     assert!(page.starts_with("HTTP/1.1 200") && page.contains("application/openmetrics-text"), "{page}");
     assert!(page.ends_with("# EOF\n"));
     for about in super::super::family::ALL {
@@ -238,20 +251,13 @@ fn a_collector_gets_all_points_with_the_token_at_each_interval() {
     let exported = |page: &str, result| {
         sample(page, &format!("ingero_recorder_otlp_exports_total{{result=\"{result}\"}}"))
     };
-    let begun = Instant::now();
-    while exported(&recorder.ask("GET /metrics HTTP/1.1\r\n"), "ok") < 2.0 {
-        assert!(begun.elapsed() < Duration::from_secs(60), "the exports were not counted");
-        std::thread::sleep(Duration::from_millis(50));
-    }
+    page_until(&recorder, "exports are counted", |page| exported(page, "ok") >= 2.0);
     let (endpoint, taken) = collector("503 Service Unavailable");
     recorder
         .put(&format!("[metrics]\nlisten = \"unix\"\n[metrics.otlp]\nendpoint = \"{endpoint}\"\n"))
         .unwrap();
     taken.recv_timeout(Duration::from_secs(60)).unwrap();
-    while exported(&recorder.ask("GET /metrics HTTP/1.1\r\n"), "failed") < 1.0 {
-        assert!(begun.elapsed() < Duration::from_secs(60), "the failure was not counted");
-        std::thread::sleep(Duration::from_millis(50));
-    }
+    page_until(&recorder, "failures are counted", |page| exported(page, "failed") >= 1.0);
 }
 
 #[test]
@@ -264,13 +270,9 @@ fn a_collector_that_takes_requests_and_never_answers_holds_up_neither_drain_nor_
     // It has a request and keeps the connection.
     let (mut stream, _) = listener.accept().unwrap();
     stream.read_exact(&mut [0; 16]).unwrap();
-    let launches = || {
-        let page = recorder.ask("GET /metrics HTTP/1.1\r\n");
-        sample(&page, "ingero_launches_total{pid=\"other\",comm=\"other\"}")
-    };
-    let first = launches();
-    std::thread::sleep(Duration::from_millis(300));
-    assert!(launches() > first, "the drain goes on counting");
+    let launches = |page: &str| sample(page, "ingero_launches_total{pid=\"other\",comm=\"other\"}");
+    let first = launches(&recorder.ask("GET /metrics HTTP/1.1\r\n"));
+    page_until(&recorder, "the drain goes on counting", |page| launches(page) > first);
     let flag = Arc::clone(&recorder.exports.running.lock().unwrap().pushing.as_ref().unwrap().stop);
     recorder.exports.stop();
     assert!(
