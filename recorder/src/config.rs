@@ -1,6 +1,7 @@
 //! The configuration file: TOML, every size and time with its unit, unknown keys refused.
 
 mod access;
+mod annotations;
 mod metrics;
 mod samples;
 mod triggers;
@@ -15,6 +16,7 @@ use serde::{Deserialize, Deserializer, de};
 use sha2::{Digest, Sha256};
 
 pub use access::{Listen, TokenPlace};
+pub use annotations::{AnnotationConfig, AnnotationListen, Mode};
 pub use metrics::{Metrics, Otlp};
 pub use samples::Samples;
 pub use triggers::{
@@ -268,6 +270,8 @@ pub struct Config {
     pub budget: Budget,
     /// `[samples]`
     pub samples: Samples,
+    /// `[annotations]`
+    pub annotations: AnnotationConfig,
     /// `[trigger.…]`
     pub trigger: TriggerConfig,
     /// `[metrics]`
@@ -353,6 +357,7 @@ impl Config {
             return Err("[ring] sync_interval: must be at least 10ms".into());
         }
         self.samples.check()?;
+        self.annotations.check()?;
         self.trigger.check()?;
         self.metrics.check()
     }

@@ -103,6 +103,23 @@ pub enum Finding {
         /// The number.
         value: f64,
     },
+    /// A program said something of a time.
+    Annotation {
+        /// When it was told, boottime ns.
+        told_ns: u64,
+        /// Begin of what it is about, boottime ns.
+        begin_ns: u64,
+        /// How long that lasted, ns; 0 for a moment.
+        dur_ns: u64,
+        /// Process it concerns; 0 for the host.
+        pid: u32,
+        /// Process that said it; 0 if it is not seen from here.
+        sender_pid: u32,
+        /// User that said it.
+        sender_uid: u32,
+        /// What is said: an object of JSON in which every value is a string.
+        labels: String,
+    },
     /// Events were lost after the drain had them, or in a time without a recorder.
     Lost(Gap),
     /// Meta rows could not be written: what names they told must be told again, and so must these losses.

@@ -8,6 +8,7 @@
 //! | [`discover`] | which processes use CUDA, and from which library files |
 //! | [`attach`] | which functions of those files are probed, and how |
 //! | [`budget`] | what recording costs, and what is left out when that is too much |
+//! | [`annotate`] | what programs say of their own time |
 //! | [`sample`] | numbers read at intervals: host, GPUs, cgroups, engines |
 //! | [`drain`] | out of the BPF ring buffer: numbered, counted, named |
 //! | [`ring`] | head, segments, eviction |
@@ -20,6 +21,7 @@
 //! The thread that drains waits for nothing but the kernel: it copies rows into the mapped head and
 //! hands full slots on. Encoding, disk, freezing and clients live on other threads.
 
+pub mod annotate;
 pub mod attach;
 pub mod budget;
 pub mod clock;

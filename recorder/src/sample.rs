@@ -32,6 +32,7 @@ pub use exposition::{Metric, parse};
 pub use readings::{Readings, series};
 
 use crate::{
+    annotate::Counts,
     clock,
     config::Samples,
     discover::{Modules, Registry},
@@ -67,6 +68,8 @@ pub struct Sampler {
     pub progress: Arc<Progress>,
     /// Who is told of a GPU that begins to throttle.
     pub triggers: Option<Triggers>,
+    /// What programs said.
+    pub annotations: Arc<Counts>,
     /// Where code of recorded processes is noted, if stacks of it are taken.
     pub modules: Option<Arc<Modules>>,
 }
@@ -127,7 +130,7 @@ impl Sampler {
             let pids: Vec<u32> = processes.iter().map(|p| p.pid).collect();
             cgroup::read(roots, &pids, &mut readings);
         }
-        own::read(&self.progress, &mut readings);
+        own::read(&self.progress, &self.annotations, &mut readings);
         readings
     }
 }
@@ -169,7 +172,9 @@ mod tests {
         let config =
             Samples { interval: Nanos(100_000_000), nvml: false, metrics: Vec::new(), ..Samples::default() };
         let (registry, progress) = Default::default();
-        let sampler = Sampler { config, findings, registry, progress, triggers: None, modules: None };
+        let annotations = Arc::default();
+        let sampler =
+            Sampler { config, findings, registry, progress, triggers: None, annotations, modules: None };
         let stop = Arc::new(AtomicBool::new(false));
         let flag = Arc::clone(&stop);
         let thread = thread::spawn(move || sampler.run(&flag));

@@ -211,5 +211,6 @@ def _epoch(meta: Any) -> Dump:
         "losses": [dict(loss._asdict()) for loss in meta.losses],
         "covered": plain(meta.covered),
         "anchors": plain(meta.anchors),
+        "annotations": [dict(said._asdict()) for said in meta.annotations()],
         "incomplete": meta.incomplete(),
     }

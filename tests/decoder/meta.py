@@ -6,6 +6,7 @@ from typing import Any, Dict, Iterable, List, NamedTuple, Optional, Set, Tuple
 from .rows import Row
 
 TASK_NAME, STACK_PART, TEXT_PART, HANDLE_NAME, LOSS, COVERED, ANCHOR = range(0x6001, 0x6008)
+ANNOTATION = 0x600A
 CAUSES = {
     1: "ringbuf_full", 2: "probe_missed", 3: "head_overrun", 4: "disk_full", 5: "io_error", 6: "corrupt",
     7: "restart_gap", 8: "throttled", 9: "sampled", 10: "interrupted",
@@ -23,6 +24,18 @@ class Loss(NamedTuple):
     missing: int
     from_ns: int
     to_ns: int
+
+
+class Annotation(NamedTuple):
+    """An ANNOTATION row: what was said of a time, when that began and how long it was."""
+
+    told_ns: int
+    begin_ns: int
+    dur_ns: int
+    pid: int
+    sender_pid: int
+    sender_uid: int
+    text: Optional[str]
 
 
 class Parts:
@@ -79,6 +92,7 @@ class EpochMeta:
         self._stack_parts = Parts()
         self._text_parts = Parts()
         self._handle_rows: List[Row] = []
+        self._said_rows: List[Row] = []
         self._stacks: Dict[int, List[int]] = {}
         self._texts: Dict[int, str] = {}
         self._handles: Dict[Tuple[int, int], Dict[int, str]] = {}
@@ -116,6 +130,8 @@ class EpochMeta:
             self.covered.append((row.end_ns, row.pid, row.arg0, row.arg1))
         elif row.op == ANCHOR:
             self.anchors.append((row.end_ns, row.arg0, row.arg1))
+        elif row.op == ANNOTATION:
+            self._said_rows.append(row)
         else:
             self.unknown += 1
 
@@ -139,6 +155,12 @@ class EpochMeta:
         for row in self._handle_rows:
             result.setdefault((row.pid, row.arg0), {})[row.end_ns] = texts.get(row.stack)
         return result
+
+    def annotations(self) -> List[Annotation]:
+        """What programs said; None where the text is missing."""
+        texts = self.texts()
+        return [Annotation(row.end_ns, row.arg0, row.arg1, row.pid, row.tid, row.ret & 0xFFFFFFFF, texts.get(row.stack))
+                for row in self._said_rows]
 
     def incomplete(self) -> int:
         """Stacks and texts that cannot be put together."""

@@ -53,6 +53,9 @@ META_ROWS = [
     (21, 0, 0, 65535, 9, 0, RECORDER | 8, meta.LOSS, 2, 6, 0),
     (30, 0, 0, 0, 1_000, 5, RECORDER | 9, meta.ANCHOR, 0, 0, 0),
     (30, 0, 10, 0, 3, 77, RECORDER | 10, meta.COVERED, 0, 0, 0),
+    (40, 0, 0, 0) + text(b'{"step":"42"}') + (RECORDER | 11, meta.TEXT_PART, 1, 0, 7),
+    (40, 0, 10, 12, 25, 5, RECORDER | 12, meta.ANNOTATION, 0, -2, 7),
+    (41, 0, 0, 12, 41, 0, RECORDER | 13, meta.ANNOTATION, 0, 0, 8),
 ]
 
 
@@ -108,6 +111,8 @@ class Ring(unittest.TestCase):
         self.assertEqual(found.stacks(), {14: [0xFF01, 0xFF02, 0xFF03]})
         self.assertEqual(found.handles(), {(10, 0x70): {12: "a kernel with a long name"}})
         self.assertEqual(found.anchors, [(30, 1_000, 5)])
+        self.assertEqual(found.annotations(), [
+            (40, 25, 5, 10, 12, 0xFFFFFFFE, '{"step":"42"}'), (41, 41, 0, 0, 12, 0, None)])
         self.assertEqual(found.covered, [(30, 10, 3, 77)])
         self.assertEqual(found.incomplete(), 0)
 

@@ -140,7 +140,7 @@ fn the_views_have_the_columns_of_the_contract() {
         ),
         ("losses", "ts_ns, node, cpu, source, cause, count, from_ns, to_ns"),
         ("samples", "ts_ns, node, name, labels, value"),
-        ("annotations", "ts_ns, dur_ns, node, pid, labels"),
+        ("annotations", "ts_ns, dur_ns, node, pid, labels, sender_pid, sender_uid"),
         ("cuda_calls", "kernel, kernel_raw"),
         ("processes", "node, pid, comm, cgroup, container, runtime, pod_uid, qos, unit"),
         ("meta", "key, value"),

@@ -201,8 +201,8 @@ fn claims(db: &Connection, tables: &Tables, trace: &mut Trace) -> Result<()> {
         trace.annotations.push(Annotation {
             ts_ns: integer(row, 1),
             dur_ns: 0,
-            pid: None,
             labels: labels.to_string(),
+            ..Annotation::default()
         });
     }
     Ok(())
@@ -229,7 +229,8 @@ fn annotations(db: &Connection, tables: &Tables, trace: &mut Trace) -> Result<()
             json!({"text": labels}).to_string()
         };
         let pid = u32::try_from(integer(row, 2)).ok().filter(|pid| *pid != 0);
-        trace.annotations.push(Annotation { ts_ns: integer(row, 0), dur_ns: integer(row, 1), pid, labels });
+        let (ts_ns, dur_ns) = (integer(row, 0), integer(row, 1));
+        trace.annotations.push(Annotation { ts_ns, dur_ns, pid, labels, sender: None });
     }
     Ok(())
 }

@@ -66,6 +66,8 @@ pub(super) struct Collector {
     pub left_out: BTreeSet<String>,
     /// Rows with numbers that were read at intervals.
     pub samples: Vec<Event>,
+    /// Rows with what programs said, in the order read.
+    pub annotations: Vec<Event>,
     pub names: Dictionary,
     pub symbols: Symbols,
     pub boots: Boots,
@@ -330,11 +332,13 @@ impl Collector {
         match row.op {
             ops::LOSS => return self.loss(&row),
             ops::SAMPLE => return self.sample(epoch, &row),
+            ops::ANNOTATION => return self.annotation(epoch, row),
             ops::BUDGET => return self.budget(&row),
             ops::COVERED => row.arg0 = self.shifted(row.arg0),
             _ => {}
         }
-        if (ops::TASK_NAME..=ops::ANCHOR).contains(&row.op) {
+        // Kinds that a later version adds say nothing here.
+        if ops::source(row.op) == ops::Source::Meta {
             self.names.meta(epoch, &row);
             return false;
         }
@@ -395,6 +399,21 @@ impl Collector {
         let inside = self.window().spans(row.end_ns);
         if inside && self.seen.as_mut().is_none_or(|seen| seen.is_new(epoch, row)) {
             self.samples.push(Event { epoch, row: *row });
+        }
+        false
+    }
+
+    // Told when it had ended: what counts is the time it is about, which may have begun before the window.
+    fn annotation(&mut self, epoch: u64, mut row: Row) -> bool {
+        let end_ns = row.arg0.saturating_add(row.arg1);
+        if end_ns > MAX_TIME_NS {
+            self.implausible += 1;
+            return false;
+        }
+        row.arg0 = self.shifted(row.arg0);
+        let touches = self.window().0.is_none_or(|(from, to)| row.arg0 <= to && self.shifted(end_ns) >= from);
+        if touches && self.seen.as_mut().is_none_or(|seen| seen.is_new(epoch, &row)) {
+            self.annotations.push(Event { epoch, row });
         }
         false
     }

@@ -8,7 +8,7 @@ use super::{
     collect::{Collector, Event},
     input::hex,
     names::TaskNames,
-    place, samples,
+    place, said, samples,
     stacks::StackTable,
     tables::Tables,
 };
@@ -60,6 +60,7 @@ impl Collector {
         let host_events = self.host.iter().map(|event| tables.host(event)).collect();
         self.holes_between_windows();
         let (series, samples) = samples::resolve(&self.samples, &self.names, clock);
+        let annotations = said::resolve(&self.annotations, &self.names, clock);
         let mut trace = Trace {
             node: self.node(),
             from_ns: clock.unix(from),
@@ -72,6 +73,7 @@ impl Collector {
             host_events,
             series,
             samples,
+            annotations,
             ..Trace::default()
         };
         tables.finish(&mut trace);

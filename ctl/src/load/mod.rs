@@ -16,6 +16,7 @@ mod input;
 mod names;
 mod parts;
 mod place;
+mod said;
 mod samples;
 mod stacks;
 mod tables;

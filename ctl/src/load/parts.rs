@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, HashMap};
 
 use ingero_format::Row;
 
-/// More parts than any stack or text has; a longer one is damage.
-const MAX_PARTS: u16 = 512;
+/// As many parts as the longest text has, of an annotation; one with more is damage.
+const MAX_PARTS: u16 = 1024;
 
 /// Parts by epoch and id. Of an id nothing is known unless all its parts are there and agree: that there are as many,
 /// and what each says. They may be written again.
@@ -67,7 +67,9 @@ mod tests {
             assert_eq!(whole(&[wrong, first, second]), None, "{wrong:?}");
         }
         assert_eq!((whole(&[first]), whole(&[])), (None, None));
-        let long: Vec<Row> = (0..513).map(|i| part(i, 513, 1)).collect();
+        let long: Vec<Row> = (0..1025).map(|i| part(i, 1025, 1)).collect();
         assert_eq!(whole(&long), None, "longer than anything real");
+        let longest: Vec<Row> = (0..1024).map(|i| part(i, 1024, 1)).collect();
+        assert_eq!(whole(&longest).map(|words| words.len()), Some(2048));
     }
 }

@@ -15,7 +15,7 @@ pub use events::{
     ANY_SOURCE, CPU_UNKNOWN, Call, FirstUse, HostEvent, Loss, NOT_RECORDED, OffCpu, STATE_UNKNOWN,
 };
 pub use facts::{Clocks, Facts, Process};
-pub use samples::{Annotation, Sample, Series};
+pub use samples::{Annotation, Sample, Sender, Series};
 pub use store::{Events, Plain, Spool};
 pub use threads::{Cursor, Span, Thread, Threads, Walk, spans};
 

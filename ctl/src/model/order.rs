@@ -2,7 +2,7 @@
 
 use std::cmp::{Ordering, Reverse};
 
-use super::{Call, Events, OffCpu, Trace, store::Plain, threads::Ranks};
+use super::{Annotation, Call, Events, OffCpu, Trace, store::Plain, threads::Ranks};
 
 /// Calls of one thread by start, a call before those inside it; then whatever tells two calls apart.
 #[must_use]
@@ -36,7 +36,10 @@ impl Trace {
     pub fn sort_all_else(&mut self) {
         self.host_events.sort_by_key(|h| (h.ts_ns, h.op, h.task, h.cpu));
         self.losses.sort_by_key(|l| (l.from_ns, l.to_ns, l.source, l.cpu, l.cause));
-        self.annotations.sort_by(|a, b| (a.ts_ns, &a.labels).cmp(&(b.ts_ns, &b.labels)));
+        self.annotations.sort_by(|a, b| {
+            let key = |x: &Annotation| (x.ts_ns, x.dur_ns, x.pid, x.sender);
+            (a.ts_ns, &a.labels, key(a)).cmp(&(b.ts_ns, &b.labels, key(b)))
+        });
         self.samples
             .sort_by(|a, b| (a.ts_ns, a.series).cmp(&(b.ts_ns, b.series)).then(a.value.total_cmp(&b.value)));
     }

@@ -22,6 +22,17 @@ pub struct Annotation {
     pub pid: Option<u32>,
     /// What is said, a JSON object.
     pub labels: String,
+    /// Who said it to the recorder; `None` if it came another way.
+    pub sender: Option<Sender>,
+}
+
+/// Who said something.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Sender {
+    /// Process; 0 if it was not seen.
+    pub pid: u32,
+    /// User.
+    pub uid: u32,
 }
 
 /// One value of it.

@@ -254,9 +254,10 @@ fn samples(db: &Connection, traces: &[Trace], bases: &[Bases]) -> Result<()> {
 }
 
 fn annotations(db: &Connection, traces: &[Trace]) -> Result<()> {
-    let mut insert = db.prepare("INSERT INTO annotations VALUES(?,?,?,?,?)")?;
+    let mut insert = db.prepare("INSERT INTO annotations VALUES(?,?,?,?,?,?,?)")?;
     for (trace, a) in traces.iter().flat_map(|t| t.annotations.iter().map(move |a| (t, a))) {
-        insert.execute(params![a.ts_ns, a.dur_ns, trace.node, a.pid, a.labels])?;
+        let sender = a.sender.map(|s| (s.pid, s.uid)).unzip();
+        insert.execute(params![a.ts_ns, a.dur_ns, trace.node, a.pid, a.labels, sender.0, sender.1])?;
     }
     Ok(())
 }

@@ -11,8 +11,8 @@ use super::{APPLICATION_ID, keys::Keys};
 use crate::{
     error::Error,
     model::{
-        Annotation, Call, FirstUse, HostEvent, Loss, NONE, OffCpu, Process, Sample, Series, Stack, Task,
-        Trace, op_name,
+        Annotation, Call, FirstUse, HostEvent, Loss, NONE, OffCpu, Process, Sample, Sender, Series, Stack,
+        Task, Trace, op_name,
     },
 };
 
@@ -78,6 +78,12 @@ fn traces(db: &Connection) -> Result<Vec<Trace>> {
     reader.spellings()?;
     reader.traces.iter_mut().for_each(Trace::sort);
     Ok(reader.traces)
+}
+
+/// True if annotations are kept with who said them: of a version that took any.
+pub(crate) fn names_senders(db: &Connection) -> Result<bool> {
+    let sql = "SELECT count(*) FROM pragma_table_info('annotations') WHERE name = 'sender_uid'";
+    Ok(db.query_row(sql, [], |r| r.get::<_, i64>(0))? > 0)
 }
 
 /// The numbers that turn keys into times.
@@ -285,9 +291,13 @@ impl Reader<'_> {
 
     fn annotations(&mut self) -> Result<()> {
         let mut found = Vec::new();
-        self.each("SELECT node, ts_ns, dur_ns, pid, labels FROM annotations ORDER BY rowid", |r| {
+        let sender = if names_senders(self.db)? { "sender_pid, sender_uid" } else { "NULL, NULL" };
+        let sql =
+            format!("SELECT node, ts_ns, dur_ns, pid, labels, {sender} FROM annotations ORDER BY rowid");
+        self.each(&sql, |r| {
             let (ts_ns, dur_ns, pid, labels) = (r.get(1)?, r.get(2)?, r.get(3)?, r.get(4)?);
-            found.push((r.get::<_, String>(0)?, Annotation { ts_ns, dur_ns, pid, labels }));
+            let sender = r.get::<_, Option<u32>>(5)?.zip(r.get(6)?).map(|(pid, uid)| Sender { pid, uid });
+            found.push((r.get::<_, String>(0)?, Annotation { ts_ns, dur_ns, pid, labels, sender }));
             Ok(())
         })?;
         for (node, annotation) in found {

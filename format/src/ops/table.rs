@@ -402,4 +402,8 @@ ops! {
     /// the one before; `pid` and `tid` the thread that cost most, arg0 its calls a second, arg1 its cost in
     /// millionths of its time.
     BUDGET = 0x6009, "budget", Host;
+    /// A program said something of a time, at `end_ns`: arg0 its begin (boottime ns), arg1 its duration, `pid` the
+    /// process it concerns or 0, `tid` the process and `ret` the user (its bits) that said it, `stack` the id of its
+    /// text, an object of JSON in which every value is a string.
+    ANNOTATION = 0x600a, "annotation", Host;
 }

@@ -103,17 +103,21 @@ impl Answers {
         match read {
             Ok((mut new, prepared, exports)) => {
                 let mut config = self.config.lock().unwrap_or_else(PoisonError::into_inner);
-                let restart =
-                    new.ring != config.ring || new.probes != config.probes || new.samples != config.samples;
+                let restart = new.ring != config.ring
+                    || new.probes != config.probes
+                    || new.samples != config.samples
+                    || new.annotations != config.annotations;
                 if restart {
                     journal::warning(
-                        "configuration: changes in [ring], [probes] and [samples] take effect at the next start",
+                        "configuration: changes in [ring], [probes], [samples] and [annotations] take effect at the \
+                         next start",
                     );
                 }
                 // What is not in force must not be told or acted upon.
                 new.ring = config.ring.clone();
                 new.probes = config.probes.clone();
                 new.samples = config.samples.clone();
+                new.annotations = config.annotations.clone();
                 let metrics = new.metrics.clone();
                 *config = new;
                 drop(config);

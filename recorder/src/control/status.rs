@@ -12,6 +12,7 @@ use ingero_format::{
 };
 
 use crate::{
+    annotate::Counts,
     budget::{Activity, BudgetReport},
     clock,
     config::{Budget, Config},
@@ -50,6 +51,8 @@ pub struct StatusSource {
     pub counts: Arc<Mutex<SnapshotCounts>>,
     /// Triggers.
     pub triggers: Triggers,
+    /// What programs said of their own time.
+    pub annotations: Arc<Counts>,
     /// What is not as it should be.
     pub warnings: Vec<String>,
     /// What the overhead budget says.
@@ -163,6 +166,7 @@ impl StatusSource {
             .chain(self.warnings.iter().cloned())
             .chain(stacks)
             .chain(names)
+            .chain(self.annotations.warning())
             .chain(self.triggers.warnings())
             .chain(self.metrics_error.lock().unwrap_or_else(PoisonError::into_inner).clone())
             .chain(self.budget.get().1)

@@ -12,6 +12,9 @@ const MAX_TASKS: usize = 1 << 14;
 /// Texts remembered, likewise.
 const MAX_TEXTS: usize = 1 << 17;
 
+/// Ids above this one are left to names: at 200 annotations a second it is reached after eight months.
+const LAST_PASSING_TEXT: u32 = u32::MAX - (1 << 24);
+
 /// Host functions remembered: one process of PyTorch registers 22,000.
 const MAX_HOST_FUNCTIONS: usize = 1 << 20;
 /// Generations of processes that a host function is looked for in.
@@ -107,6 +110,15 @@ impl Names {
         (self.next_text, true)
     }
 
+    /// Id of a text that is told once and not remembered; `None` if ids are nearly used up, which names need more.
+    pub(super) fn passing_text(&mut self) -> Option<u32> {
+        if self.next_text >= LAST_PASSING_TEXT {
+            return None;
+        }
+        self.next_text += 1;
+        Some(self.next_text)
+    }
+
     /// True if the handle was not yet written with this text.
     pub(super) fn new_handle(&mut self, pid: u32, handle: u64, text: u32) -> bool {
         if self.handles.len() >= MAX_TEXTS {
@@ -176,6 +188,19 @@ mod tests {
         assert_eq!(names.new_task(7, 7, *b"ingeroctl\0\0\0\0\0\0\0", 100), Some(100));
         assert_eq!(names.new_task(7, 7, *b"batch-job\0\0\0\0\0\0\0", 50), Some(101));
         assert_eq!(names.new_task(7, 7, *b"batch-job\0\0\0\0\0\0\0", 300), None);
+    }
+
+    #[test]
+    fn a_text_that_passes_has_an_id_of_its_own_and_is_not_remembered() {
+        let mut names = Names::default();
+        assert_eq!(
+            (names.text(b"gemm"), names.passing_text(), names.passing_text()),
+            ((1, true), Some(2), Some(3))
+        );
+        assert_eq!((names.text(b"load1"), names.texts.len()), ((4, true), 2));
+        names.after(LAST_PASSING_TEXT);
+        assert_eq!(names.passing_text(), None);
+        assert_eq!(names.text(b"psi"), (LAST_PASSING_TEXT + 1, true));
     }
 
     #[test]

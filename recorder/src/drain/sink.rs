@@ -374,6 +374,12 @@ impl Sink {
                 self.meta(Row { end_ns: at_ns, pid, arg0, op: ops::SAMPLE, stack, ..Row::default() });
             }
             Finding::Budget(change) => self.budget(&change),
+            Finding::Annotation { told_ns, begin_ns, dur_ns, pid, sender_pid, sender_uid, labels } => {
+                let (arg0, arg1, tid, ret) = (begin_ns, dur_ns, sender_pid, sender_uid.cast_signed());
+                let op = ops::ANNOTATION;
+                let row = Row { end_ns: told_ns, pid, tid, arg0, arg1, op, ret, ..Row::default() };
+                self.annotation(row, &labels);
+            }
             Finding::Lost(gap) => self.lost(&gap),
             Finding::MetaLost(gaps) => {
                 self.names.forget_written();
@@ -381,6 +387,16 @@ impl Sink {
                 gaps.iter().for_each(|gap| self.remember(gap));
             }
         }
+    }
+
+    // Few are told twice, so that a memory of them would only fill: each has a text of its own.
+    fn annotation(&mut self, row: Row, labels: &str) {
+        let Some(stack) = self.names.passing_text() else {
+            self.progress.lose((Source::Meta, LossCause::HeadOverrun), 1);
+            return;
+        };
+        self.tell_text(stack, labels.as_bytes(), row.end_ns);
+        self.meta(Row { stack, ..row });
     }
 
     fn budget(&mut self, change: &BudgetChange) {

@@ -162,6 +162,11 @@ impl Prologue {
                     self.sampled.retain(|_, at_ns| *at_ns >= median);
                 }
             }
+            // Its text has been borne and is not borne again.
+            ops::ANNOTATION => {
+                self.texts.remove(&row.stack);
+                self.sampled.remove(&row.stack);
+            }
             ops::LOSS if row.tid != u32::from(META_CPU) => {
                 self.account(row.tid as u16, row.flags as u8).lost += row.arg0;
             }
@@ -340,6 +345,23 @@ mod tests {
         let state = prologue.state();
         assert_eq!(state.texts.len(), TOLD_LAST);
         assert!(state.texts.iter().any(|t| t.id == 99 && t.text == "a"));
+    }
+
+    #[test]
+    fn what_an_annotation_said_is_not_said_again_and_takes_no_room() {
+        let mut prologue = Prologue::default();
+        for id in 1..1_000 {
+            let text = Row { op: ops::TEXT_PART, stack: id, arg0: 97, flags: 1, ..Row::default() };
+            let said = Row { op: ops::ANNOTATION, stack: id, ..Row::default() };
+            prologue.learn(Source::Meta, &[text]);
+            assert!(prologue.state().texts.iter().any(|t| t.id == id), "it may be borne in the next segment");
+            let mut again = Prologue::default();
+            again.restore(prologue.state());
+            for prologue in [&mut prologue, &mut again] {
+                prologue.learn(Source::Meta, &[said]);
+                assert!(prologue.state().texts.is_empty() && prologue.texts.is_empty());
+            }
+        }
     }
 
     #[test]

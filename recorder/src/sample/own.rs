@@ -3,9 +3,16 @@
 use std::sync::atomic::Ordering::Relaxed;
 
 use super::{Readings, text};
-use crate::{clock, drain::Progress};
+use crate::{annotate::Counts, clock, drain::Progress};
 
-pub(super) fn read(progress: &Progress, readings: &mut Readings) {
+/// Annotations that were not taken, by reason.
+const REFUSED: &str = "ingero_recorder_annotations_refused_total";
+
+pub(super) fn read(progress: &Progress, annotations: &Counts, readings: &mut Readings) {
+    readings.add("ingero_recorder_annotations_kept_total", &[], annotations.kept() as f64);
+    for (why, count) in annotations.refused().filter(|(_, count)| *count > 0) {
+        readings.add(REFUSED, &[("reason", why.name())], count as f64);
+    }
     readings.add("ingero_recorder_cpu_seconds_total", &[], clock::process_cpu_ns() as f64 / 1e9);
     memory(&text("/proc/self/status"), readings);
     let io = text("/proc/self/io");
@@ -30,13 +37,20 @@ fn field(text: &str, key: &str) -> Option<f64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::annotate::Refusal;
 
     #[test]
     fn cpu_time_and_memory_of_this_process_are_read() {
         let mut readings = Readings::default();
-        read(&Progress::default(), &mut readings);
+        let counts = Counts::default();
+        counts.refuse(Refusal::Key);
+        read(&Progress::default(), &counts, &mut readings);
         let found: Vec<(String, f64)> = readings.into_iter().collect();
-        for name in ["ingero_recorder_cpu_seconds_total", "ingero_recorder_anonymous_bytes"] {
+        for name in [
+            "ingero_recorder_cpu_seconds_total",
+            "ingero_recorder_anonymous_bytes",
+            "ingero_recorder_annotations_refused_total{reason=\"key\"}",
+        ] {
             assert!(found.iter().any(|(n, v)| n == name && *v > 0.0), "{name} in {found:?}");
         }
     }

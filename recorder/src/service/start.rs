@@ -27,6 +27,7 @@ use super::{
 };
 use crate::{
     Error, Result,
+    annotate::{self, Annotator, Counts},
     attach::{Prober, Returns},
     budget::{Activity, BudgetReport, Costs, Keeper},
     clock,
@@ -69,6 +70,7 @@ struct Shared {
     counts: Arc<Mutex<ingero_format::control::SnapshotCounts>>,
     joint: Joint,
     tap: metrics::Shared,
+    annotations: Arc<Counts>,
 }
 
 pub(super) fn start(config: Config, paths: &Paths, mut warnings: Vec<String>) -> Result<Running> {
@@ -108,7 +110,8 @@ pub(super) fn start(config: Config, paths: &Paths, mut warnings: Vec<String>) ->
     let measured = kernel::measure();
     let returns = Returns::decide(config.probes.return_probes, &measured.returns);
     let missing = kernel::attach_tracepoints(&mut loaded.placer, &options, loaded.host)?;
-    let warnings = told(warnings, missing, returns.warning.clone());
+    let (annotations, unheard) = hear(&config, paths);
+    let warnings = told(warnings, missing, returns.warning.clone().into_iter().chain(unheard));
     let (requests, asked) = channel();
     let freezer =
         shared.freezer(&table, pool, ring_id, held_since, loaded.open_threads, returns.note.clone());
@@ -124,7 +127,7 @@ pub(super) fn start(config: Config, paths: &Paths, mut warnings: Vec<String>) ->
             notices: loaded.notices,
             threads: loaded.threads,
             processes: loaded.processes,
-            findings,
+            findings: findings.clone(),
             registry: Arc::clone(&shared.registry),
             modules: shared.modules_if_wanted(&config),
             unnamed: to_name,
@@ -138,10 +141,14 @@ pub(super) fn start(config: Config, paths: &Paths, mut warnings: Vec<String>) ->
     scanner.restore()?;
     let (discovery, retired) = discover(scanner)?;
     let (control, stop_control) = serve(listener, &answers)?;
+    let listening = annotations
+        .map(|listener| annotate(&config, listener, &shared, findings, stop_control.subscribe()))
+        .transpose()?;
     let observing = observe(&answers, conditions, matched)?;
     answers.watchers.start();
     answers.exports.start(&config.metrics);
-    let order = [vec![control, observing, discovery, sampling], workers, vec![freezing]];
+    let clients = [control, observing, discovery, sampling].into_iter().chain(listening).collect();
+    let order = [clients, workers, vec![freezing]];
     let workers = order.into_iter().flatten().collect();
     Ok(Running { workers, retired, stop_control, answers, progress: shared.progress, kept, lock })
 }
@@ -165,8 +172,8 @@ fn drain(
 }
 
 // What is not as it should be goes into the journal, and stays in status.
-fn told(warnings: Vec<String>, missing: Vec<String>, returns: Option<String>) -> Vec<String> {
-    let more: Vec<String> = missing.into_iter().chain(returns).collect();
+fn told(warnings: Vec<String>, missing: Vec<String>, others: impl Iterator<Item = String>) -> Vec<String> {
+    let more: Vec<String> = missing.into_iter().chain(others).collect();
     more.iter().for_each(|text| journal::warning(text));
     warnings.into_iter().chain(more).collect()
 }
@@ -183,9 +190,35 @@ fn sample(
         registry: Arc::clone(&shared.registry),
         progress: Arc::clone(&shared.progress),
         triggers: Some(answers.source.triggers.clone()),
+        annotations: Arc::clone(&shared.annotations),
         modules: shared.modules_if_wanted(config),
     };
     Worker::spawn("sample", move |stop| sampler.run(stop))
+}
+
+// A socket that cannot be had is no reason not to record.
+fn hear(config: &Config, paths: &Paths) -> (Option<UnixListener>, Option<String>) {
+    if !config.annotations.enabled {
+        return (None, None);
+    }
+    match annotate::bind(&config.annotations, &paths.run_dir) {
+        Ok(listener) => (Some(listener), None),
+        Err(e) => (None, Some(e)),
+    }
+}
+
+fn annotate(
+    config: &Config,
+    listener: UnixListener,
+    shared: &Shared,
+    findings: Sender<Finding>,
+    stopped: watch::Receiver<bool>,
+) -> Result<Worker> {
+    let annotator = Annotator::new(&config.annotations, Arc::clone(&shared.annotations), findings);
+    Worker::spawn("annotate", move |_| {
+        annotate::serve(listener, Arc::new(annotator), stopped)
+            .unwrap_or_else(|e| journal::error(&format!("annotations: {e}")));
+    })
 }
 
 fn discover(scanner: Scanner) -> Result<(Worker, Receiver<Prober>)> {
@@ -270,6 +303,7 @@ impl Shared {
             counts: Arc::default(),
             joint: Joint::default(),
             tap: metrics::Shared::default(),
+            annotations: Arc::default(),
         }
     }
 
@@ -317,6 +351,7 @@ impl Shared {
             snapshots: self.snapshots.clone(),
             counts: Arc::clone(&self.counts),
             triggers: Triggers::new(requests, Arc::clone(&self.config), self.joint.clone()),
+            annotations: Arc::clone(&self.annotations),
             warnings,
             budget: self.budget.clone(),
             activity: self.activity.clone(),

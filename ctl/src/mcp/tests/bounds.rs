@@ -39,8 +39,11 @@ fn no_answer_is_longer_than_its_bound_and_what_is_left_out_is_counted() {
     }
     let labels = json!({"text": "x".repeat(500)}).to_string();
     let many = "WITH RECURSIVE s(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM s WHERE n < 500)";
-    db.execute(&format!("{many} INSERT INTO annotations SELECT 5, 1, 'alpha', 1, ? FROM s"), [labels])
-        .unwrap();
+    db.execute(
+        &format!("{many} INSERT INTO annotations SELECT 5, 1, 'alpha', 1, ?, NULL, NULL FROM s"),
+        [labels],
+    )
+    .unwrap();
     db.execute(&format!("{many} INSERT INTO loss SELECT NULL, 1, from_ns, to_ns, 1, 1, 'sched', 1, 'ringbuf_full', 7 FROM s, node"), []).unwrap();
     drop(db);
     let extra = [

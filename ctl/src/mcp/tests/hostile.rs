@@ -36,7 +36,7 @@ fn names_that_would_move_a_cursor_hide_text_or_end_a_statement_stay_names() {
         "UPDATE stacks SET frames = json_array(json_object('symbol', ?1, 'address', '0x1'))",
         "UPDATE process SET comm = ?1",
         "INSERT INTO meta VALUES('trigger', ?1)",
-        "INSERT INTO annotations VALUES(5, 1, ?1, 1, ?1)",
+        "INSERT INTO annotations VALUES(5, 1, ?1, 1, ?1, NULL, NULL)",
     ] {
         db.execute(sql, [NASTY]).unwrap();
     }
