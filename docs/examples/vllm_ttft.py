@@ -55,9 +55,14 @@ class Annotator:
             return False
         except OSError:
             pass
-        self._socket.close()
-        self._socket = None
+        self.close()
         return False
+
+    def close(self):
+        """Gives the connection up; the next span makes a new one, but not at once."""
+        if self._socket is not None:
+            self._socket.close()
+        self._socket = None
 
     def _connect(self):
         now = time.monotonic_ns()

@@ -47,6 +47,7 @@ class PublishedClient(unittest.TestCase):
                 writer._sock.sendall(json.dumps({"labels": labels}).encode() + b"\n")
             self.assertTrue(writer.write({"a": "kept"}))
             self.assertEqual([row[3] for row in lab.until_annotated(1)], [{"a": "kept"}])
+            writer.close()
             status = lab.ctl("status")
             self.assertIn("6 annotations were refused (labels 2, key 2, value 2), 1 kept", status)
 
@@ -104,6 +105,7 @@ class TimeToFirstToken(unittest.TestCase):
         with Lab() as lab:
             annotator = vllm_ttft.Annotator(lab.socket)
             asyncio.run(self._serve(annotator))
+            annotator.close()
             self.assertEqual(annotator.left_out, 0)
             rows = lab.until_annotated(6)
             told = {(row[3]["request_id"], row[3]["phase"]): row for row in rows}
@@ -137,6 +139,7 @@ class TimeToFirstToken(unittest.TestCase):
             threading.Thread(target=flood, daemon=True).start()
             self.assertTrue(done.wait(120))
             lab.read_on()
+            annotator.close()
             self.assertGreater(annotator.left_out, 0)
 
 

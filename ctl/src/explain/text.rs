@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use super::Answer;
 use crate::{
-    investigate::Finding,
+    investigate::{AT_THE_SAME_TIME, Finding},
     stats::{OpRow, Stats, ThreadRow},
     table::printable,
     time,
@@ -121,6 +121,9 @@ pub fn finding(f: &Finding, answer: &Answer, out: &mut dyn Write) -> io::Result<
             writeln!(out, "  {title:<9} {}", printable(&shown.join(", ")))?;
         }
     }
+    if let Some(said) = f.evidence.get(AT_THE_SAME_TIME) {
+        writeln!(out, "  meanwhile {}", printable(&meanwhile(said)))?;
+    }
     for row in list(&f.evidence, "wakeup_chains").iter().take(2) {
         writeln!(out, "  chain     {}", printable(&chain(row)))?;
     }
@@ -218,6 +221,23 @@ fn chain(row: &Value) -> String {
     let stack = row.get("stack").and_then(Value::as_str).filter(|s| !s.is_empty());
     let stack = stack.map_or(String::new(), |s| format!(" in {s}"));
     format!("woken by {path}, which {}{stack} {}", string(row, "did"), time::duration(number(row, "ns")))
+}
+
+/// What programs said of the time of the finding.
+fn meanwhile(said: &Value) -> String {
+    const NAMED: usize = 4;
+    let label = |(key, value): (&String, &Value)| format!("{key}={}", value.as_str().unwrap_or_default());
+    let span = |row: &Value| {
+        let labels = row.get("labels").and_then(Value::as_object);
+        let words: Vec<String> = labels.into_iter().flatten().map(label).collect();
+        format!("{} {}", shorten(&words.join(" ")), time::duration(number(row, "dur_ns")))
+    };
+    let named: Vec<String> = list(said, "spans").iter().take(NAMED).map(span).collect();
+    let all = count(number(said, "count"));
+    format!(
+        "{} (of {all} spans that programs told; at the same time, which shows no cause)",
+        named.join(", ")
+    )
 }
 
 /// Launches a second, if there were clearly fewer.

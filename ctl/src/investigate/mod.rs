@@ -14,6 +14,7 @@
 //! | `spans`, `decompose` | a unit's nanoseconds by class |
 //! | `baseline` | what of it is usual |
 //! | `cause`, `evidence`, `words` | findings |
+//! | `meanwhile` | what programs said of a finding's time |
 //! | `rhythm`, `symptom`, `life` | findings that no single slow unit shows: rates, storms, ends of processes |
 
 mod annotate;
@@ -27,6 +28,7 @@ mod finding;
 mod host;
 mod life;
 mod limits;
+mod meanwhile;
 mod norms;
 mod rhythm;
 mod scene;
@@ -43,6 +45,7 @@ mod tests;
 
 pub use annotate::{Known, annotate};
 pub use finding::{Finding, Severity, known_cause};
+pub use meanwhile::KEY as AT_THE_SAME_TIME;
 pub use waits::waits_for;
 
 use crate::model::{Threads, Trace};
@@ -52,6 +55,7 @@ use crate::model::{Threads, Trace};
 pub fn investigate(traces: &[Trace], pid: Option<u32>) -> Vec<Finding> {
     let mut findings = Vec::new();
     for trace in traces {
+        let earlier = findings.len();
         let threads = Threads::of(trace);
         let scene = scene::Scene::of(trace, &threads);
         for thread in threads.iter().filter(|t| pid.is_none_or(|p| t.pid == p)) {
@@ -60,6 +64,7 @@ pub fn investigate(traces: &[Trace], pid: Option<u32>) -> Vec<Finding> {
             trace.release(thread);
         }
         findings.extend(life::findings(&scene).into_iter().filter(|f| pid.is_none_or(|p| f.pid == p)));
+        meanwhile::tell(findings.get_mut(earlier..).unwrap_or_default(), trace);
         cause::compare_threads(&mut findings, &trace.node);
     }
     findings.sort_by(|a, b| {

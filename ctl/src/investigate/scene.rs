@@ -37,8 +37,10 @@ pub(super) struct Scene<'a> {
 /// Names of recorders, as the kernel keeps them: this one, and the agent whose databases are imported.
 const RECORDERS: [&str; 2] = ["ingero-recorder", "ingero"];
 /// Names of this recorder's threads. Others may use one of them; a process with two of them is a recorder.
-const RECORDER_THREADS: [&str; 10] =
-    ["drain", "seal", "flush", "freeze", "discover", "sample", "nvml", "engines", "symbols", "control"];
+const RECORDER_THREADS: [&str; 11] = [
+    "annotate", "drain", "seal", "flush", "freeze", "discover", "sample", "nvml", "engines", "symbols",
+    "control",
+];
 
 impl<'a> Scene<'a> {
     pub fn of(trace: &'a Trace, threads: &'a Threads<'a>) -> Self {

@@ -21,10 +21,6 @@ pub(super) fn resolve(rows: &[Event], names: &Dictionary, clock: Clock) -> Vec<A
 
 #[cfg(test)]
 mod tests {
-    use ingero_format::{
-        Row, ops,
-        row::{META_CPU, origin},
-    };
     use proptest::prelude::*;
     use tempfile::TempDir;
 
@@ -32,42 +28,11 @@ mod tests {
     use crate::{
         load::{
             open_all,
-            tests::{BEGIN, Draft, meta, read},
+            tests::{BEGIN, Draft, read, said},
         },
         model::Spool,
         progress::Progress,
     };
-
-    // The text's parts, then the row that bears it, told at `told`.
-    fn said(seq: u64, told: u64, at: [u64; 2], labels: &str) -> Vec<Row> {
-        let id = 100 + seq as u32;
-        let chunks: Vec<&[u8]> = labels.as_bytes().chunks(16).collect();
-        let word = |half: &[u8]| {
-            let mut bytes = [0; 8];
-            bytes[..half.len()].copy_from_slice(half);
-            u64::from_le_bytes(bytes)
-        };
-        let part = |(i, chunk): (usize, &&[u8])| {
-            let (low, high) = chunk.split_at(chunk.len().min(8));
-            let (flags, ret) = (chunks.len() as u16, i as i32);
-            let origin = origin(META_CPU, seq * 2_000 + i as u64);
-            let text = meta(ops::TEXT_PART, BEGIN + told);
-            Row { ret, flags, stack: id, arg0: word(low), arg1: word(high), origin, ..text }
-        };
-        let mut rows: Vec<Row> = chunks.iter().enumerate().map(part).collect();
-        let [begin, dur] = at;
-        rows.push(Row {
-            stack: id,
-            pid: 100,
-            tid: 7,
-            ret: -2,
-            arg0: BEGIN + begin,
-            arg1: dur,
-            origin: origin(META_CPU, seq * 2_000 + 1_999),
-            ..meta(ops::ANNOTATION, BEGIN + told)
-        });
-        rows
-    }
 
     const SECOND: u64 = 1_000_000_000;
 

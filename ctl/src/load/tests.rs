@@ -37,6 +37,38 @@ pub(crate) const BEGIN: u64 = 5_000_000_000;
 pub(crate) const OFFSET: i64 = 1_700_000_000_000_000_000;
 const SALT: u64 = 0x5a17;
 
+/// Rows of an annotation by thread 7 of user -2: the text's parts, then what bears it. Told at `told`, of `at`: begin and
+/// duration, ns from [`BEGIN`].
+pub(crate) fn said(seq: u64, told: u64, at: [u64; 2], labels: &str) -> Vec<Row> {
+    let id = 100 + seq as u32;
+    let chunks: Vec<&[u8]> = labels.as_bytes().chunks(16).collect();
+    let word = |half: &[u8]| {
+        let mut bytes = [0; 8];
+        bytes[..half.len()].copy_from_slice(half);
+        u64::from_le_bytes(bytes)
+    };
+    let part = |(i, chunk): (usize, &&[u8])| {
+        let (low, high) = chunk.split_at(chunk.len().min(8));
+        let (flags, ret) = (chunks.len() as u16, i as i32);
+        let origin = origin(META_CPU, seq * 2_000 + i as u64);
+        let text = meta(ops::TEXT_PART, BEGIN + told);
+        Row { ret, flags, stack: id, arg0: word(low), arg1: word(high), origin, ..text }
+    };
+    let mut rows: Vec<Row> = chunks.iter().enumerate().map(part).collect();
+    let [begin, dur] = at;
+    rows.push(Row {
+        stack: id,
+        pid: 100,
+        tid: 7,
+        ret: -2,
+        arg0: BEGIN + begin,
+        arg1: dur,
+        origin: origin(META_CPU, seq * 2_000 + 1_999),
+        ..meta(ops::ANNOTATION, BEGIN + told)
+    });
+    rows
+}
+
 /// A bundle being made.
 #[derive(Clone)]
 pub(crate) struct Draft {

@@ -23,7 +23,7 @@ pub use answers::{Answers, answers};
 pub use ask::{Rows, ask};
 pub use at_rest::open_at_rest;
 pub use lossy::Lossy;
-pub use read::{open, read};
+pub use read::{names_senders, open, read};
 pub use scan::{CallRow, Detail, IntervalRow, Scanner, Span, Take, TaskRow};
 pub use stop::Stop;
 pub use write::write;

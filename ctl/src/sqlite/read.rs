@@ -80,8 +80,11 @@ fn traces(db: &Connection) -> Result<Vec<Trace>> {
     Ok(reader.traces)
 }
 
-/// True if annotations are kept with who said them: of a version that took any.
-pub(crate) fn names_senders(db: &Connection) -> Result<bool> {
+/// True if annotations are kept with who said them: by a version whose recorder takes any.
+///
+/// # Errors
+/// As SQLite does.
+pub fn names_senders(db: &Connection) -> Result<bool> {
     let sql = "SELECT count(*) FROM pragma_table_info('annotations') WHERE name = 'sender_uid'";
     Ok(db.query_row(sql, [], |r| r.get::<_, i64>(0))? > 0)
 }

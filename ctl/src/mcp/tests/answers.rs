@@ -4,8 +4,9 @@ use serde_json::{Value, json};
 
 use super::{ASKED, Made, tools};
 use crate::{
-    commands::tests::said,
+    commands::tests::{incident, said},
     ingero,
+    load::tests::said as annotation,
     mcp::{answer::UNTRUSTED, short},
 };
 
@@ -174,6 +175,33 @@ fn a_timeline_is_in_order_has_what_reaches_into_it_and_says_where_to_go_on() {
     {
         assert!(made.ask("get_timeline", bad).is_err(), "{bad}");
     }
+}
+
+#[test]
+fn what_programs_said_is_in_the_timeline_of_their_process_and_no_claim_of_another_tool() {
+    let mut draft = incident();
+    let second = 1_000_000_000;
+    draft.frames.push((annotation(1, 5 * second, [2 * second, second], "{\"request_id\":\"q17\"}"), 0));
+    draft.frames.push((annotation(2, 5 * second, [4 * second, 0], "{\"step\":\"\u{202e}42\"}"), 0));
+    let made = Made::of(&draft);
+    let from = |from: u64, pid: u32| {
+        json!({"from": format!("-{}ms", 10_000 - from), "to": format!("-{}ms", 9_990 - from), "pid": pid})
+            .to_string()
+    };
+    let said = |parameters: &str| {
+        let answer = made.ask("get_timeline", parameters).unwrap();
+        let events = answer["events"].as_array().unwrap().clone();
+        events.into_iter().filter(|e| e["kind"] == "SAID").collect::<Vec<_>>()
+    };
+    let reaching = said(&from(2_500, 100));
+    assert_eq!(
+        (&reaching[0]["what"], &reaching[0]["dur_ns"]),
+        (&json!("{\"request_id\":\"q17\"}"), &json!(second))
+    );
+    assert!(said(&from(2_500, 500)).is_empty(), "another process");
+    assert!(said(&from(3_010, 100)).is_empty(), "over by then");
+    assert!(!said(&from(4_000, 100))[0]["what"].as_str().unwrap().contains('\u{202e}'));
+    assert_eq!(made.ask("get_causal_chains", "{}").unwrap()["claims_total"], 0);
 }
 
 #[test]

@@ -12,7 +12,7 @@ use crate::{
         desk::{self, Desk},
         refusal::Refusal,
     },
-    sqlite::{Lossy, Span},
+    sqlite::{self, Lossy, Span},
 };
 
 pub(super) const ABOUT: &str = "Findings: which thread stalled, for how long, for which cause, with evidence, timeline, \
@@ -169,7 +169,10 @@ pub(super) fn run(desk: &Desk, params: Params) -> Result<Told<Body>, Refusal> {
 fn claims(desk: &Desk, span: Option<Span>, pids: &[u32], most: usize) -> Result<(Vec<Claim>, i64), Refusal> {
     let from = span.map_or(i64::MIN, |s| s.from_ns);
     let chosen = serde_json::json!(pids).to_string();
-    let condition = "ts_ns + dur_ns >= ?1 AND (?2 = '[]' OR pid IN (SELECT value FROM json_each(?2)))";
+    // What programs say of their own time is in get_timeline.
+    let others = if sqlite::names_senders(&desk.scan.db)? { " AND sender_uid IS NULL" } else { "" };
+    let condition =
+        format!("ts_ns + dur_ns >= ?1 AND (?2 = '[]' OR pid IN (SELECT value FROM json_each(?2))){others}");
     let count = format!("SELECT count(*) FROM annotations WHERE {condition}");
     let total = desk.scan.db.query_row(&count, params![from, chosen], |r| r.get(0))?;
     let sql = format!(

@@ -1,5 +1,6 @@
 //! `get_timeline`: what happened around an instant, in order.
 
+use rusqlite::params;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -11,17 +12,20 @@ use crate::{
         refusal::Refusal,
     },
     model::CPU_UNKNOWN,
-    sqlite::{CallRow, Detail, IntervalRow, Span, Take},
+    sqlite::{CallRow, Detail, IntervalRow, Lossy, Span, Take},
 };
 
 pub(super) const ABOUT: &str = "Events in order of time between from and to: CUDA calls (CUDA), off-CPU intervals (HOST), \
-process and system events (EVENT) and losses (LOSS). Without from and to: around the first finding. Events that began \
+process and system events (EVENT), losses (LOSS) and what programs said of their own time, such as requests and steps \
+(SAID; with tid, of every process). Without from and to: around the first finding. Events that began \
 earlier and reach into the time are there too, as far as they were found.";
 
 /// Rows of one table that are read: most of them may be of other threads.
 const READ: usize = 200_000;
 /// Rows before the time asked for that may reach into it.
 const BEFORE: usize = 20_000;
+/// Annotations that are read.
+const SAID: usize = 20_000;
 /// Length of the time without from or to.
 const AROUND_NS: i64 = 1_000_000_000;
 /// Rows that are told if no number is given, and at most.
@@ -56,9 +60,9 @@ pub(super) struct Params {
 pub(super) struct Event {
     ts_ns: i64,
     dur_ns: i64,
-    /// CUDA, HOST, EVENT or LOSS.
+    /// CUDA, HOST, EVENT, LOSS or SAID.
     kind: &'static str,
-    /// Operation, state, kind of event, or cause of the loss.
+    /// Operation, state, kind of event, cause of the loss, or labels (JSON).
     what: String,
     node: String,
     pid: u32,
@@ -90,6 +94,7 @@ pub(super) fn run(desk: &Desk, params: Params) -> Result<Told<Body>, Refusal> {
     let mut until = calls(desk, &who, asked, &mut events)?;
     until = until.min(intervals(desk, &who, asked, &mut events)?);
     until = until.min(others(desk, &who, asked, &mut events)?);
+    until = until.min(said(desk, &who, asked, &mut events)?);
     losses(desk, asked, &mut events)?;
     let narrowed = until < asked.to_ns;
     events.retain(|e: &Event| e.ts_ns < until);
@@ -231,6 +236,37 @@ fn others(desk: &Desk, who: &Who<'_>, asked: Span, events: &mut Vec<Event>) -> R
         events.push(event);
     }
     Ok(inside.span.to_ns)
+}
+
+/// Of the process asked for and of none in particular: threads are not named.
+fn said(desk: &Desk, who: &Who<'_>, asked: Span, events: &mut Vec<Event>) -> Result<i64, Refusal> {
+    let sql = "SELECT ts_ns, dur_ns, node, ifnull(pid, 0), labels FROM annotations WHERE ts_ns < ?2 \
+               AND (ts_ns >= ?1 OR ts_ns + dur_ns > ?1) AND (?3 IS NULL OR ifnull(pid, 0) IN (0, ?3)) \
+               ORDER BY ts_ns, rowid LIMIT ?4";
+    let mut statement = desk.scan.db.prepare(sql)?;
+    let mut rows = statement.query(params![asked.from_ns, asked.to_ns, who.pid, SAID as i64 + 1])?;
+    let mut found = 0;
+    while let Some(r) = rows.next()? {
+        let ts_ns = r.get(0)?;
+        found += 1;
+        if found > SAID {
+            return Ok(ts_ns);
+        }
+        events.push(Event {
+            ts_ns,
+            dur_ns: r.get(1)?,
+            kind: "SAID",
+            what: r.get::<_, Lossy>(4)?.0,
+            node: r.get::<_, Lossy>(2)?.0,
+            pid: r.get(3)?,
+            tid: 0,
+            comm: String::new(),
+            detail: String::new(),
+            off_cpu_ns: None,
+            runqueue_ns: None,
+        });
+    }
+    Ok(asked.to_ns)
 }
 
 /// Of whatever thread: what is missing may be of any.
