@@ -7,8 +7,8 @@ use std::path::PathBuf;
 use clap::{Parser, Subcommand};
 
 use crate::commands::{
-    check, completions, convert, demo, explain, export, import, man, mcp, query, report, snapshot, snapshots,
-    stats, status, top, verify,
+    check, completions, convert, demo, explain, export, import, man, mcp, query, report, requests, snapshot,
+    snapshots, stats, status, top, verify,
 };
 
 pub use examples::command;
@@ -60,6 +60,8 @@ pub enum Command {
     Import(import::Args),
     /// Count calls and off-CPU time, with quantiles.
     Stats(stats::Args),
+    /// Say where the time of each request went that a program told.
+    Requests(requests::Args),
     /// Say which thread stalled, for how long, and why.
     Explain(explain::Args),
     /// Write an investigation for another tool.

@@ -5,7 +5,7 @@ use clap::{Command, CommandFactory};
 use super::Cli;
 
 /// By command: lines to type, each with what it is for.
-const EXAMPLES: [(&str, &[(&str, &str)]); 21] = [
+const EXAMPLES: [(&str, &[(&str, &str)]); 22] = [
     ("check", &[("ingeroctl check", "before the first start, and when something is not recorded")]),
     (
         "status",
@@ -54,6 +54,10 @@ const EXAMPLES: [(&str, &[(&str, &str)]); 21] = [
         ],
     ),
     ("import", &[("ingeroctl import agent.db -o investigation.db", "the database of an Ingero agent")]),
+    (
+        "requests",
+        &[("ingeroctl requests slow.ingero", "time to first token of each request, and where it went")],
+    ),
     (
         "stats",
         &[("ingeroctl stats slow.ingero", "calls by operation with quantiles, threads by off-CPU time")],

@@ -13,6 +13,7 @@ pub mod man;
 pub mod mcp;
 pub mod query;
 pub mod report;
+pub mod requests;
 pub mod snapshot;
 pub mod snapshots;
 pub mod stats;
@@ -48,6 +49,7 @@ pub fn run(cli: &Cli, out: &mut dyn Write) -> Result<Outcome, Error> {
         Command::Convert(args) => convert::run(args, out),
         Command::Import(args) => import::run(args, out),
         Command::Stats(args) => stats::run(args, out),
+        Command::Requests(args) => requests::run(args, out),
         Command::Explain(args) => explain::run(args, out),
         Command::Mcp(args) => mcp::run(args, socket),
         Command::Export(args) => export::run(args, out),

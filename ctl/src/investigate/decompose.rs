@@ -61,6 +61,29 @@ pub enum Class {
 }
 
 impl Class {
+    /// All, by number.
+    pub const ALL: [Self; CLASSES] = [
+        Self::OnCpu,
+        Self::Runnable,
+        Self::RunnableAlone,
+        Self::Throttled,
+        Self::Recorder,
+        Self::Lock,
+        Self::Io,
+        Self::Memory,
+        Self::Collective,
+        Self::Starved,
+        Self::StarvedAsleep,
+        Self::Sleep,
+        Self::Waiting,
+        Self::Blocked,
+        Self::Stopped,
+        Self::GpuWait,
+        Self::FirstUse,
+        Self::Allocator,
+        Self::Lost,
+    ];
+
     /// True for time in which a thread wanted to run and was kept from it: that counts wherever it lies.
     #[must_use]
     pub fn is_kept_back(self) -> bool {

@@ -14,6 +14,7 @@
 //! | `spans`, `decompose` | a unit's nanoseconds by class |
 //! | `baseline` | what of it is usual |
 //! | `cause`, `evidence`, `words` | findings |
+//! | `requests` | where the time of each request went |
 //! | `meanwhile` | what programs said of a finding's time |
 //! | `rhythm`, `symptom`, `life` | findings that no single slow unit shows: rates, storms, ends of processes |
 
@@ -30,6 +31,7 @@ mod life;
 mod limits;
 mod meanwhile;
 mod norms;
+mod requests;
 mod rhythm;
 mod scene;
 mod spans;
@@ -46,6 +48,7 @@ mod tests;
 pub use annotate::{Known, annotate};
 pub use finding::{Finding, Severity, known_cause};
 pub use meanwhile::KEY as AT_THE_SAME_TIME;
+pub use requests::{Request, requests};
 pub use waits::waits_for;
 
 use crate::model::{Threads, Trace};
