@@ -56,7 +56,8 @@ def imported(folder: Path, *names: str) -> Path:
 
 
 def serve(path: Path) -> Path:
-    """Adds what an inference engine says of itself: each second ten requests more, one second with slow first tokens."""
+    """Adds what an inference engine says of itself: each second ten requests more, one second with slow first tokens; and
+    what its programs say: two requests at once, a step of another process, and far more than there are lines for."""
     db = sqlite3.connect(path)
     node, begin, end = db.execute("SELECT id, from_ns, to_ns FROM node").fetchone()
     series = db.execute("SELECT max(id) FROM series").fetchone()[0]
@@ -68,6 +69,12 @@ def serve(path: Path) -> Path:
             total += more
             at = begin + (end - begin) * second // len(per_second)
             db.execute("INSERT INTO sample VALUES(NULL, ?, ?, ?)", (at, place, total))
+    name = db.execute("SELECT name FROM node").fetchone()[0]
+    whole = (end - begin) // 10 * 9
+    said = [(10, '{"request_id":"q0"}'), (10, '{"request_id":"q1"}'), (20, '{"step":"' + HOSTILE + '"}')]
+    said += [(30 + i, '{"of":"many"}') for i in range(30)]
+    db.executemany("INSERT INTO annotations VALUES(?, ?, ?, ?, ?, 1, 0)",
+                   [(begin + place, whole, name, pid, labels) for place, (pid, labels) in enumerate(said)])
     db.commit()
     db.close()
     return path

@@ -241,6 +241,22 @@ class Reports(unittest.TestCase):
         page.evaluate(DRAWN)
         self.assertEqual(page.locator("#plots canvas").count(), before + 1)
 
+    def test_what_programs_said_has_a_line_for_each_process_and_more_for_what_overlaps(self) -> None:
+        page = self.open(self.served)
+        canvas = page.get_by_role("img", name="33 annotations")
+        canvas.scroll_into_view_if_needed()
+        self.assertEqual(canvas.bounding_box()["height"], 13 + 3 + 12 * 11)
+        self.assertGreater(canvas.evaluate(PAINTED), 10_000)
+        told = []
+        for line in (0, 1, 2, 11):
+            canvas.hover(position={"x": 300, "y": 13 + 2 + line * 11 + 5})
+            told.append(page.inner_text("#tip"))
+        for text, part in zip(told, ("process 10", "process 10", "process 20", "many")):
+            self.assertIn(part, text)
+        self.assertIn("q0", told[0])
+        self.assertIn("q1", told[1])
+        self.assertIn("<img src=x", told[2])
+
     def test_threads_of_several_hosts_are_told_apart(self) -> None:
         page = self.open(self.cluster)
         names = " ".join(page.locator(".lane-name b").all_inner_texts())

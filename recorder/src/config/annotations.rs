@@ -91,6 +91,17 @@ mod tests {
     use super::{super::Config, *};
 
     #[test]
+    fn the_keys_of_the_packaged_file_are_the_defaults() {
+        let text = include_str!("../../../packaging/recorder.toml");
+        let section = text.split_once("[annotations]\n").unwrap().1.split("\n[").next().unwrap();
+        let keys = section.lines().filter(|line| line.starts_with('#') && !line.starts_with("# "));
+        let keys: Vec<&str> = keys.map(|line| &line[1..]).collect();
+        assert_eq!(keys.len(), 5, "every key is there: {keys:?}");
+        let read = Config::parse(&format!("[annotations]\n{}\n", keys.join("\n"))).unwrap().annotations;
+        assert_eq!(read, AnnotationConfig::default());
+    }
+
+    #[test]
     fn annotations_have_defaults_and_mistakes_are_told() {
         let default = Config::parse("").unwrap().annotations;
         assert_eq!(default, AnnotationConfig::default());

@@ -85,11 +85,7 @@ pub(super) fn start(config: Config, paths: &Paths, mut warnings: Vec<String>) ->
     let (mut kept, counting) = handover::settle(&opened, &mut warnings);
     let held_since = handover::held_since(&opened);
     let undo = Undo::new(kept.as_ref(), counting);
-    let options = kernel::Options {
-        sources: config.probes.sources.clone(),
-        kernel_stacks: config.probes.kernel_stacks,
-        user_stacks: config.probes.user_stacks,
-    };
+    let options = options(&config);
     let mut loaded = handover::load(&options, &mut kept, counting, &mut warnings)?;
     let Ring { lock, ring_id, last_event_ns, table, pool, head, sealer, flusher, continued, .. } = opened;
     if continued.is_none() {
@@ -141,9 +137,7 @@ pub(super) fn start(config: Config, paths: &Paths, mut warnings: Vec<String>) ->
     scanner.restore()?;
     let (discovery, retired) = discover(scanner)?;
     let (control, stop_control) = serve(listener, &answers)?;
-    let listening = annotations
-        .map(|listener| annotate(&config, listener, &shared, findings, stop_control.subscribe()))
-        .transpose()?;
+    let listening = annotate(&config, annotations, &shared, findings, stop_control.subscribe())?;
     let observing = observe(&answers, conditions, matched)?;
     answers.watchers.start();
     answers.exports.start(&config.metrics);
@@ -151,6 +145,14 @@ pub(super) fn start(config: Config, paths: &Paths, mut warnings: Vec<String>) ->
     let order = [clients, workers, vec![freezing]];
     let workers = order.into_iter().flatten().collect();
     Ok(Running { workers, retired, stop_control, answers, progress: shared.progress, kept, lock })
+}
+
+fn options(config: &Config) -> kernel::Options {
+    kernel::Options {
+        sources: config.probes.sources.clone(),
+        kernel_stacks: config.probes.kernel_stacks,
+        user_stacks: config.probes.user_stacks,
+    }
 }
 
 fn drain(
@@ -209,16 +211,18 @@ fn hear(config: &Config, paths: &Paths) -> (Option<UnixListener>, Option<String>
 
 fn annotate(
     config: &Config,
-    listener: UnixListener,
+    listener: Option<UnixListener>,
     shared: &Shared,
     findings: Sender<Finding>,
     stopped: watch::Receiver<bool>,
-) -> Result<Worker> {
+) -> Result<Option<Worker>> {
+    let Some(listener) = listener else { return Ok(None) };
     let annotator = Annotator::new(&config.annotations, Arc::clone(&shared.annotations), findings);
-    Worker::spawn("annotate", move |_| {
+    let serve = move |_: &_| {
         annotate::serve(listener, Arc::new(annotator), stopped)
             .unwrap_or_else(|e| journal::error(&format!("annotations: {e}")));
-    })
+    };
+    Worker::spawn("annotate", serve).map(Some)
 }
 
 fn discover(scanner: Scanner) -> Result<(Worker, Receiver<Prober>)> {

@@ -57,10 +57,18 @@ const findingsRow = () => {
 };
 
 // What a workload, or another tool, said of a time: shown as it was said, and no finding of ours.
+// Each line is of one process; what of it overlaps has a further line, as long as there are some.
 const annotationsRow = () => {
-  const all = data.annotations.rows.map((a) => ({ ...a, from: Number(a.from), to: Number(a.from) + Number(a.dur) }));
+  const LINES = 12, HIGH = 11, lines = [];
+  const all = data.annotations.rows.map((a) => {
+    const from = Number(a.from), to = from + Number(a.dur), of = `${a.node} ${a.pid}`;
+    let line = lines.findIndex((known) => known.of === of && known.end <= from);
+    if (line < 0) line = lines.length < LINES ? lines.push({ of }) - 1 : LINES - 1;
+    lines[line].end = Math.max(to, lines[line].end ?? to);
+    return { ...a, from, to, line };
+  });
   return {
-    height: 27,
+    height: STRIP + 3 + lines.length * HIGH,
     words: `${all.length} annotations`,
     draw(canvas) {
       const { ctx, width } = pen(canvas, this.height);
@@ -68,16 +76,17 @@ const annotationsRow = () => {
       ctx.fillStyle = colours.accent;
       ctx.globalAlpha = 0.55;
       for (const a of all.filter(overlaps)) {
-        const x = xOf(a.from, width);
-        ctx.fillRect(x, STRIP + 2, Math.max(xOf(a.to, width) - x, 2), 10);
+        const x = Math.max(xOf(a.from, width), -4), end = Math.min(xOf(a.to, width), width + 4);
+        ctx.fillRect(x, STRIP + 2 + a.line * HIGH, Math.max(end - x, 2), HIGH - 2);
       }
       ctx.globalAlpha = 1;
       label(ctx, "annotations: what others said", 2, 6);
     },
     at(x, y, width) {
       const moment = timeAt(x, width), slack = timeAt(x + 4, width) - moment;
-      const a = all.find((one) => one.from - slack <= moment && one.to + slack >= moment);
-      return a && ["annotation", `${duration(a.to - a.from)} from ${clock(a.from)}`, a.pid ? `process ${a.pid}` : null, a.labels];
+      const line = Math.min(Math.max(Math.floor((y - STRIP - 2) / HIGH), 0), lines.length - 1);
+      const a = all.find((one) => one.line === line && one.from - slack <= moment && one.to + slack >= moment);
+      return a && ["annotation", `${duration(a.to - a.from)} from ${clock(a.from)}`, a.pid ? `process ${a.pid}` : null, several ? a.node : null, a.labels];
     },
   };
 };
