@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use serde::{Deserialize, Deserializer, de};
+use serde::{Deserialize, Deserializer};
 
 use super::{Bytes, text};
 
@@ -21,7 +21,7 @@ pub enum AnnotationListen {
 
 impl<'de> Deserialize<'de> for AnnotationListen {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        text(deserializer, |t| match t {
+        text(deserializer, "\"unix\" or a whole path", |t| match t {
             "unix" => Ok(Self::Unix),
             path if path.starts_with('/') && path.len() <= MAX_PATH_BYTES => Ok(Self::Path(path.into())),
             _ => Err(format!("`{t}` is neither \"unix\" nor a whole path of at most {MAX_PATH_BYTES} bytes")),
@@ -35,14 +35,14 @@ pub struct Mode(pub u32);
 
 impl<'de> Deserialize<'de> for Mode {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        match String::deserialize(deserializer)?.as_str() {
+        text(deserializer, "\"0600\", \"0660\" or \"0666\"", |t| match t {
             "0600" => Ok(Self(0o600)),
             "0660" => Ok(Self(0o660)),
             "0666" => Ok(Self(0o666)),
-            other => Err(de::Error::custom(format!(
+            other => Err(format!(
                 "`{other}` is none of \"0600\" (the recorder's user), \"0660\" (its group too), \"0666\" (everybody)"
-            ))),
-        }
+            )),
+        })
     }
 }
 
@@ -114,6 +114,7 @@ mod tests {
             ("[annotations]\nlisten = \"run/x.sock\"".to_owned(), "whole path"),
             (format!("[annotations]\nlisten = \"/{}\"", "x".repeat(107)), "107 bytes"),
             ("[annotations]\nmode = \"0777\"".into(), "everybody"),
+            ("[annotations]\nmode = 660".into(), "0660"),
             ("[annotations]\nmax_per_second = 0".into(), "1 to 100000"),
             ("[annotations]\nmax_bytes_per_second = \"1KiB\"".into(), "32KiB"),
             ("[annotations]\ngroup = \"x\"".into(), "listen"),
