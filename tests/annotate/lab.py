@@ -27,12 +27,12 @@ PATIENCE_S = 120
 class Lab:
     """Starts a recorder below a folder of its own; live tests on one machine take turns."""
 
-    def __init__(self):
+    def __init__(self, more=""):
         self._turn = open(pathlib.Path(tempfile.gettempdir()) / "ingero-live-tests.lock", "w", encoding="utf-8")
         fcntl.flock(self._turn, fcntl.LOCK_EX)
         self._folder = tempfile.TemporaryDirectory(prefix="ingero-lab-")
         self.path = pathlib.Path(self._folder.name)
-        (self.path / "recorder.toml").write_text(CONFIGURATION, encoding="utf-8")
+        (self.path / "recorder.toml").write_text(CONFIGURATION + more, encoding="utf-8")
         self.socket = str(self.path / "run/annotate.sock")
         self._recorder = None
 
@@ -70,6 +70,10 @@ class Lab:
     def read_on(self):
         """And goes on."""
         self._recorder.send_signal(signal.SIGCONT)
+
+    def pid(self):
+        """The recorder's process id."""
+        return self._recorder.pid
 
     def log(self):
         """What the recorder has said."""

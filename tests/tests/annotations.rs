@@ -7,7 +7,7 @@ use std::{
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
-use ingero_tests::{Lab, live};
+use ingero_tests::{Lab, Program, live, standin};
 use serde_json::{Value, json};
 
 fn unix_ns() -> i64 {
@@ -187,4 +187,47 @@ fn who_has_no_right_to_a_process_may_not_speak_for_it() {
     let db = lab.window("right", "60s");
     let found = rows(&db, "SELECT labels, sender_uid FROM annotations");
     assert_eq!(found, [[json!("{\"a\":\"mine\"}"), json!(65_534)]]);
+}
+
+#[test]
+fn a_request_is_set_beside_the_thread_that_launched_in_its_time() {
+    if !live() {
+        return;
+    }
+    let lab = Lab::recording();
+    let mut engine = Program::start(&standin().engine, ["--duration", "3", "--start-on-stdin"]);
+    lab.until_covered(engine.pid());
+    engine.say("go");
+    std::thread::sleep(Duration::from_millis(1_500));
+    let now = unix_ns();
+    let labels = |id: &str, phase: &str| json!({"request_id": id, "phase": phase});
+    let span = |labels: Value, begin: i64, dur: i64| json!({"labels": labels, "pid": engine.pid(), "span_start": begin, "span_end": begin + dur});
+    send(
+        &lab,
+        &[
+            span(labels("q1", "ttft"), now - 1_000_000_000, 800_000_000),
+            span(labels("q1", "decode"), now - 200_000_000, 100_000_000),
+            span(labels("q2", "ttft"), now - 900_000_000, 200_000_000),
+            span(labels("q3", "ttft"), now - 800_000_000, 200_000_000),
+        ],
+    );
+    let pid = engine.pid();
+    assert!(engine.wait().success());
+    lab.until("the window has them", |lab| {
+        let kept = lab.window("requests", "30s");
+        rows(&kept, "SELECT count(*) FROM annotations") == [[json!(4)]]
+    });
+    let told = lab.json(&["requests".as_ref(), lab.path("requests.ingero").as_os_str()]);
+    let found = told["requests"].as_array().unwrap();
+    let ids: Vec<&str> = found.iter().map(|r| r["request_id"].as_str().unwrap()).collect();
+    assert_eq!(ids, ["q1", "q2", "q3"], "the longest first; of each the wait for the first token");
+    for request in found {
+        assert_eq!(request["thread"]["pid"], pid, "{request}");
+        assert!(request["thread"]["launches"].as_u64() > Some(0), "{request}");
+        let ns = |key: &str| request[key].as_i64().unwrap();
+        let columns = ["first_use", "runnable", "blocked", "gpu_wait", "idle", "on_cpu", "unexplained"];
+        assert_eq!(columns.map(|c| ns(&format!("{c}_ns"))).iter().sum::<i64>(), ns("dur_ns"), "{request}");
+        assert!(ns("unexplained_ns") * 10 < ns("dur_ns"), "the thread was recorded all the time: {request}");
+    }
+    assert_eq!(found[0]["times_median"], 4.0);
 }
