@@ -43,9 +43,9 @@ use crate::{
 
 /// What the recorder itself takes now.
 #[must_use]
-pub(crate) fn own(progress: &Progress) -> Readings {
+pub(crate) fn own(progress: &Progress, annotations: &Counts) -> Readings {
     let mut readings = Readings::default();
-    own::read(progress, &mut readings);
+    own::read(progress, annotations, &mut readings);
     readings
 }
 

@@ -126,6 +126,8 @@ families! {
     EVICTED = Counter None "ingero_recorder_events_evicted" "Events removed with the oldest segments.";
     STACKS_LOST = Counter None "ingero_recorder_stacks_lost" "Kernel stacks that could not be stored.";
     NAMES_LOST = Counter None "ingero_recorder_names_lost" "Names of kernels that could not be stored.";
+    ANNOTATIONS_KEPT = Counter None "ingero_recorder_annotations_kept" "Annotations of programs that were recorded.";
+    ANNOTATIONS_REFUSED = Counter None "ingero_recorder_annotations_refused" "Annotations that were not, by reason.";
     BYTES_PER_EVENT = Gauge None "ingero_recorder_bytes_per_event" "Mean bytes on disk of an event, of the segments written since the start.";
     CPU = Counter Seconds "ingero_recorder_cpu" "CPU time of the recorder.";
     RESIDENT = Gauge Bytes "ingero_recorder_resident" "Resident memory of the recorder, with the kernel's buffer that it maps twice.";

@@ -97,11 +97,15 @@ fn events(health: &mut Health, source: &StatusSource, status: &Status) {
     health.count(family::EVICTED, status.events.evicted);
     health.count(family::STACKS_LOST, source.progress.stacks_lost.load(Relaxed));
     health.count(family::NAMES_LOST, source.progress.names_lost.load(Relaxed));
+    health.count(family::ANNOTATIONS_KEPT, source.annotations.kept());
+    let refused = source.annotations.refused();
+    let refused = refused.map(|(why, n)| (vec![("reason", why.name().to_owned())], Value::Count(n)));
+    health.all(family::ANNOTATIONS_REFUSED, refused);
 }
 
 fn cost(health: &mut Health, source: &StatusSource, status: &Status) {
     health.number(family::BYTES_PER_EVENT, status.cost.bytes_per_event);
-    let own = sample::own(&source.progress);
+    let own = sample::own(&source.progress, &source.annotations);
     for about in [family::CPU, family::RESIDENT, family::ANONYMOUS, family::WRITTEN] {
         let name = about.name();
         let value = own.iter().find(|(found, _)| *found == name).map(|(_, value)| Value::Number(*value));

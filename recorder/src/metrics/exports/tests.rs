@@ -35,6 +35,7 @@ fn source(state: &Path) -> StatusSource {
     let layout = Layout::create(&*storage, state).unwrap();
     let config = Arc::new(Mutex::new(Config::parse("").unwrap()));
     StatusSource {
+        annotations: Arc::default(),
         progress: Arc::default(),
         registry: Arc::default(),
         table: SegmentTable::default(),
