@@ -46,7 +46,7 @@ impl Server {
         let id = self.asked;
         self.say(&json!({ "jsonrpc": "2.0", "id": id, "method": method, "params": params }));
         loop {
-            let line = self.from.next().expect("an answer").unwrap();
+            let line = self.from.next().unwrap().unwrap();
             let answer: Value = serde_json::from_str(&line).unwrap();
             if answer["id"] == id {
                 assert!(answer.get("error").is_none(), "{answer}");
