@@ -56,6 +56,7 @@ lay_out() {
   install -Dm644 packaging/recorder.toml "$stage/etc/ingero-recorder/recorder.toml"
   install -Dm644 -t "$stage/usr/lib/systemd/system" systemd/*.service
   install -Dm644 systemd/ingero-recorder.sysusers "$stage/usr/lib/sysusers.d/ingero-recorder.conf"
+  install -Dm644 systemd/ingero-recorder.tmpfiles "$stage/usr/lib/tmpfiles.d/ingero-recorder.conf"
   install -Dm644 -t "$share/man/man8" packaging/man/*.8
   install -Dm644 -t "$share/man/man5" packaging/man/*.5
   "$ctl" man -o "$share/man/man1"

@@ -23,10 +23,13 @@ use crate::{
     freeze::valid_id,
     journal,
     limits::{CLIENT_TIMEOUT, MAX_CLIENTS},
+    pulse::Pulse,
 };
 
 const COPY_BYTES: usize = 256 << 10;
 const REMEDY: &str = "choose another --run-dir";
+/// How often the loop turns though nobody comes: its sign of life.
+const BEAT: std::time::Duration = std::time::Duration::from_secs(1);
 /// Rest after a client could not be accepted, e.g. for want of descriptors.
 const ACCEPT_PAUSE: std::time::Duration = std::time::Duration::from_millis(200);
 
@@ -56,7 +59,12 @@ pub fn bind(run_dir: &Path) -> Result<StdListener> {
 ///
 /// # Errors
 /// If the runtime cannot be set up.
-pub fn serve(listener: StdListener, answers: Arc<Answers>, mut stop: watch::Receiver<bool>) -> Result<()> {
+pub fn serve(
+    listener: StdListener,
+    answers: Arc<Answers>,
+    mut stop: watch::Receiver<bool>,
+    pulse: &Pulse,
+) -> Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_io()
         .enable_time()
@@ -68,9 +76,11 @@ pub fn serve(listener: StdListener, answers: Arc<Answers>, mut stop: watch::Rece
             UnixListener::from_std(listener).map_err(|e| Error::Other(format!("control socket: {e}")))?;
         let seats = Arc::new(Semaphore::new(MAX_CLIENTS));
         loop {
+            pulse.begin();
             // A seat first: when all are taken, further clients wait in the socket's queue.
             let (seat, stream) = tokio::select! {
                 _ = stop.changed() => return Ok(()),
+                () = tokio::time::sleep(BEAT) => continue,
                 taken = seat_and_client(&seats, &listener) => match taken {
                     Ok(taken) => taken,
                     Err(e) => {

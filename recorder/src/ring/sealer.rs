@@ -26,6 +26,7 @@ use crate::{
     Result,
     drain::{Finding, Gap},
     journal,
+    pulse::Pulse,
     storage::{FileHandle, Storage, full, is_full},
 };
 
@@ -134,9 +135,11 @@ impl Sealer {
     }
 
     /// Seals slots until the drain is gone, then closes the active segment.
-    pub fn run(mut self, jobs: &Receiver<SealJob>) {
+    pub fn run(mut self, jobs: &Receiver<SealJob>, pulse: &Pulse) {
         while let Ok(job) = jobs.recv() {
+            pulse.begin();
             self.seal(&job);
+            pulse.rest();
         }
         self.close();
     }

@@ -18,8 +18,8 @@ use sd_notify::NotifyState;
 
 use super::{handover, signals::Signals, told};
 use crate::{
-    Error, Result, attach::Prober, control::Answers, drain::Progress, journal, kernel::Kept,
-    limits::SERVICE_INTERVAL,
+    Error, Result, attach::Prober, clock, control::Answers, drain::Progress, journal, kernel::Kept,
+    limits::SERVICE_INTERVAL, pulse::Pulse,
 };
 
 /// While probes are being removed the service manager is asked for this much more time, about once a second.
@@ -71,6 +71,8 @@ pub(super) struct Running {
     pub(super) stop_control: tokio::sync::watch::Sender<bool>,
     pub(super) answers: Arc<Answers>,
     pub(super) progress: Arc<Progress>,
+    /// Of the threads that seal and answer.
+    pub(super) pulses: [Arc<Pulse>; 2],
     /// What can be left to the next recorder.
     pub(super) kept: Option<Arc<Kept>>,
     /// The ring's lock.
@@ -91,9 +93,10 @@ impl Running {
             if signals.take_reload() {
                 let _ = self.answers.reload();
             }
-            // Only a drain that moves on, beside threads that live, feeds the watchdog.
+            // Only a drain that moves on, beside threads that live and do not hang, feeds the watchdog.
             let now = self.progress.turns.load(Relaxed);
-            let alive = now != turns && !self.workers.iter().any(Worker::is_dead);
+            let hangs = self.pulses.iter().any(|pulse| pulse.hangs(clock::boot_ns()));
+            let alive = now != turns && !hangs && !self.workers.iter().any(Worker::is_dead);
             if let Some(period) = watchdog
                 && alive
                 && pinged.elapsed() >= period / 3

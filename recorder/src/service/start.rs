@@ -40,6 +40,7 @@ use crate::{
     journal, kernel,
     limits::{MATCH_QUEUE, SEAL_QUEUE},
     metrics::{self, Exports, Tap},
+    pulse::Pulse,
     ring::{
         self, Bounds, Continued, Flusher, Layout, Ring, SealJob, Sealer, SegmentTable, Settings, SlotPool,
     },
@@ -101,7 +102,9 @@ pub(super) fn start(config: Config, paths: &Paths, mut warnings: Vec<String>) ->
     sink.resume(loaded.reserve, continued.as_ref());
     let drain = drain(loaded.events, loaded.counters, found, sink, &shared.progress, continued.as_ref())?;
     // Before anything that takes time: the buffer may be filling since the earlier recorder ended.
-    let workers = record(drain, sealer, flusher, slots)?;
+    let pulses = [Arc::<Pulse>::default(), Arc::default()];
+    let [sealing, answering] = pulses.clone();
+    let workers = record(drain, sealer, flusher, slots, sealing)?;
     let listener = control::bind(&paths.run_dir)?;
     let measured = kernel::measure();
     let returns = Returns::decide(config.probes.return_probes, &measured.returns);
@@ -136,7 +139,7 @@ pub(super) fn start(config: Config, paths: &Paths, mut warnings: Vec<String>) ->
     undo.disarm();
     scanner.restore()?;
     let (discovery, retired) = discover(scanner)?;
-    let (control, stop_control) = serve(listener, &answers)?;
+    let (control, stop_control) = serve(listener, &answers, answering)?;
     let listening = annotate(&config, annotations, &shared, findings, stop_control.subscribe())?;
     let observing = observe(&answers, conditions, matched)?;
     answers.watchers.start();
@@ -144,7 +147,7 @@ pub(super) fn start(config: Config, paths: &Paths, mut warnings: Vec<String>) ->
     let clients = [control, observing, discovery, sampling].into_iter().chain(listening).collect();
     let order = [clients, workers, vec![freezing]];
     let workers = order.into_iter().flatten().collect();
-    Ok(Running { workers, retired, stop_control, answers, progress: shared.progress, kept, lock })
+    Ok(Running { workers, retired, stop_control, answers, progress: shared.progress, pulses, kept, lock })
 }
 
 fn options(config: &Config) -> kernel::Options {
@@ -233,20 +236,30 @@ fn discover(scanner: Scanner) -> Result<(Worker, Receiver<Prober>)> {
     Ok((worker, retired))
 }
 
-fn serve(listener: UnixListener, answers: &Arc<Answers>) -> Result<(Worker, watch::Sender<bool>)> {
+fn serve(
+    listener: UnixListener,
+    answers: &Arc<Answers>,
+    pulse: Arc<Pulse>,
+) -> Result<(Worker, watch::Sender<bool>)> {
     let (stop, stopped) = watch::channel(false);
     let answers = Arc::clone(answers);
     let worker = Worker::spawn("control", move |_| {
-        control::serve(listener, answers, stopped).unwrap_or_else(|e| journal::error(&e.to_string()));
+        control::serve(listener, answers, stopped, &pulse).unwrap_or_else(|e| journal::error(&e.to_string()));
     })?;
     Ok((worker, stop))
 }
 
-fn record(drain: Drain, sealer: Sealer, flusher: Flusher, slots: Receiver<SealJob>) -> Result<Vec<Worker>> {
+fn record(
+    drain: Drain,
+    sealer: Sealer,
+    flusher: Flusher,
+    slots: Receiver<SealJob>,
+    pulse: Arc<Pulse>,
+) -> Result<Vec<Worker>> {
     Ok(vec![
         Worker::spawn("drain", move |stop| drain.run(stop))?,
         // Ends when the drain drops its end of the channel.
-        Worker::spawn("seal", move |_| sealer.run(&slots))?,
+        Worker::spawn("seal", move |_| sealer.run(&slots, &pulse))?,
         Worker::spawn("flush", move |stop| flusher.run(stop))?,
     ])
 }

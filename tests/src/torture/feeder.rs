@@ -16,6 +16,7 @@ use ingero_format::head::Geometry;
 use ingero_recorder::{
     discover::Registry,
     drain::{Progress, Sink},
+    pulse::Pulse,
     ring::{self, Bounds, Layout, Settings},
     storage::{self, FileSystem, Storage},
 };
@@ -90,7 +91,7 @@ pub fn run(state: &Path, told: &Path, seed: u64, feed: Feed) -> Result<std::conv
     let pool = ring.pool.clone();
     let (send, jobs) = sync_channel(ingero_recorder::limits::SEAL_QUEUE);
     let stop = AtomicBool::new(false);
-    std::thread::spawn(move || ring.sealer.run(&jobs));
+    std::thread::spawn(move || ring.sealer.run(&jobs, &Pulse::default()));
     std::thread::spawn(move || ring.flusher.run(&stop));
     let mut sink = Sink::new(ring.head, send, None, None, Arc::new(Progress::default()));
     println!("READY {}", std::process::id());

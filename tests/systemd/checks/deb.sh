@@ -36,6 +36,18 @@ is "nothing is lost" equals "$(ask /tmp/w.db 'SELECT count(*) FROM losses')" 0
 is "scheduling is recorded" test "$(ask /tmp/w.db 'SELECT count(*) FROM off_cpu')" -gt 10
 is "kernel stacks have names" sh -c "ingeroctl query /tmp/w.db \"SELECT frames FROM stacks WHERE kind = 'kernel'\" | grep -q schedule"
 is "libraries are named through /proc" sh -c "ingeroctl status | grep -q libcuda.so.1"
+mkdir /mnt/of-another
+unshare --mount --propagation private sh -c 'mount -t tmpfs own /mnt/of-another && cp -r /bed/standin /mnt/of-another/ &&
+    exec runuser -u stranger -- env LD_LIBRARY_PATH=/mnt/of-another/standin /mnt/of-another/standin/standin-calls \
+        --per-thread 10 --start-on-stdin --linger' < <(sleep 60) > /tmp/another.out &
+within 20 "a library that only another user's mount namespace has is probed" sh -c "ingeroctl status | grep -q of-another"
+cp -r /bed/standin /tmp/gone
+LD_LIBRARY_PATH=/tmp/gone /tmp/gone/standin-calls --per-thread 10 --start-on-stdin --linger < <(sleep 60) > /tmp/gone.out &
+gone=$!
+until grep -q READY /tmp/gone.out; do sleep 0.05; done
+rm -rf /tmp/gone
+within 20 "a program whose library was deleted is covered" covered $gone
+kill %?of-another $gone 2> /dev/null
 is "nothing is amiss but that a bed is not the whole host" equals "$(ingeroctl status | grep '^warning' | grep -vc 'one PID namespace')" 0
 is "probes outlive it: they are pinned" sh -c 'ls /sys/fs/bpf/ingero-recorder/*/* | grep -q .'
 
@@ -54,6 +66,21 @@ is "and said to be wrong" logged 'not reloaded.*nonsense'
 within 5 "the status line says so too" sh -c "systemctl show -p StatusText $S | grep -q 'not reloaded'"
 cp /tmp/good.toml /etc/ingero-recorder/recorder.toml
 systemctl reload $S
+
+echo "-- annotations where clients of the Ingero agent look"
+printf '[annotations]\nlisten = "/run/ingero/annotate.sock"\n' >> /etc/ingero-recorder/recorder.toml
+systemctl restart $S
+within 20 "the socket is there" test -S /run/ingero/annotate.sock
+perl -MIO::Socket::UNIX -e 'my $s = IO::Socket::UNIX->new(Peer => "/run/ingero/annotate.sock") or die;
+    print $s qq({"labels":{"step":"42"}}\n); close $s' || echo "perl could not write"
+sleep 0.5
+ingeroctl snapshot --last 20s --after 1s -o /tmp/a.ingero > /dev/null
+ingeroctl convert /tmp/a.ingero -o /tmp/a.db > /dev/null 2>&1
+is "what a program says there is in SQL" equals "$(ask /tmp/a.db "SELECT count(*) FROM annotations WHERE labels LIKE '%step%42%'")" 1
+# On with the rest at the default place.
+cp /tmp/good.toml /etc/ingero-recorder/recorder.toml
+systemctl restart $S
+within 20 "it records again" ready
 
 echo "-- other units ask for snapshots"
 printf '[Unit]\nOnFailure=ingero-snapshot@%%n.service\n[Service]\nExecStart=/bin/false\n' > /etc/systemd/system/server.service
