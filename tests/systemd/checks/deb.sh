@@ -48,6 +48,7 @@ until grep -q READY /tmp/gone.out; do sleep 0.05; done
 rm -rf /tmp/gone
 within 20 "a program whose library was deleted is covered" covered $gone
 kill %?of-another $gone 2> /dev/null
+wait %?of-another 2> /dev/null
 is "nothing is amiss but that a bed is not the whole host" equals "$(ingeroctl status | grep '^warning' | grep -vc 'one PID namespace')" 0
 is "probes outlive it: they are pinned" sh -c 'ls /sys/fs/bpf/ingero-recorder/*/* | grep -q .'
 
@@ -68,7 +69,7 @@ cp /tmp/good.toml /etc/ingero-recorder/recorder.toml
 systemctl reload $S
 
 echo "-- annotations where clients of the Ingero agent look"
-printf '[annotations]\nlisten = "/run/ingero/annotate.sock"\n' >> /etc/ingero-recorder/recorder.toml
+sed -i 's|^#listen = "unix"$|listen = "/run/ingero/annotate.sock"|' /etc/ingero-recorder/recorder.toml
 systemctl restart $S
 within 20 "the socket is there" test -S /run/ingero/annotate.sock
 perl -MIO::Socket::UNIX -e 'my $s = IO::Socket::UNIX->new(Peer => "/run/ingero/annotate.sock") or die;
