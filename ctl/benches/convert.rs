@@ -59,6 +59,14 @@ fn anonymous_kib(pid: u32) -> u64 {
     line.and_then(|line| line.trim().strip_suffix(" kB")).map_or(0, |kib| kib.parse().unwrap())
 }
 
+fn bytes_below(folder: &Path) -> u64 {
+    let below = |e: fs::DirEntry| {
+        let about = e.metadata().unwrap();
+        if about.is_dir() { bytes_below(&e.path()) } else { about.len() }
+    };
+    fs::read_dir(folder).unwrap().map(|e| below(e.unwrap())).sum()
+}
+
 fn no_usage() -> libc::rusage {
     // SAFETY: a plain struct of integers, for which zeros are a value.
     unsafe { std::mem::zeroed() }
@@ -97,6 +105,12 @@ fn main() {
             &[&perfetto[..], &["-o".as_ref(), trace.as_os_str(), "--force".as_ref()]].concat(),
         );
         println!("  trace of {:.2} bytes/event", size(&trace));
+        fs::remove_file(&trace).unwrap();
+        let views = folder.path().join("views");
+        let parquet = ["export".as_ref(), db.as_os_str(), "--format".as_ref(), "parquet".as_ref()];
+        let args = [&parquet[..], &["-o".as_ref(), views.as_os_str(), "--force".as_ref()]].concat();
+        measure("export parquet", events, &args);
+        println!("  files of {:.2} bytes/event", bytes_below(&views) as f64 / events as f64);
         let html = folder.path().join("bench.html");
         let args = ["report".as_ref(), db.as_os_str(), "-o".as_ref(), html.as_os_str(), "--force".as_ref()];
         measure("report database", events, &args);

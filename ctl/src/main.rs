@@ -11,7 +11,7 @@
 //! | [`sqlite`] | traces and findings become a database, and a database traces again |
 //! | [`recording`] | either form, read alike |
 //! | [`explain`] | findings become sentences |
-//! | [`export`] | a database becomes a file of another tool |
+//! | [`export`] | a database becomes files of other tools |
 //! | [`mcp`] | the same answers for AI assistants |
 //! | [`report`] | … and a page with a timeline |
 //! | [`client`], [`verify`], [`demo`] | asking the recorder, checking its files, a whole incident without a GPU |
@@ -33,6 +33,7 @@ mod load;
 mod mcp;
 mod model;
 mod output;
+mod output_folder;
 mod progress;
 mod quantile;
 mod recording;

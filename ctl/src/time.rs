@@ -25,6 +25,13 @@ pub fn date_and_clock(ts_ns: i64) -> String {
         .map_or_else(|| ts_ns.to_string(), |t| t.strftime("%Y-%m-%d %H:%M:%S%.3f UTC").to_string())
 }
 
+/// `2026-03-01T12`, UTC, of an hour counted from 1970.
+#[must_use]
+pub fn hour(hour: i64) -> String {
+    let begin = hour.checked_mul(3600).and_then(|s| Timestamp::from_second(s).ok());
+    begin.map_or_else(|| hour.to_string(), |t| t.strftime("%Y-%m-%dT%H").to_string())
+}
+
 fn timestamp(ts_ns: i64) -> Option<Timestamp> {
     Timestamp::from_nanosecond(i128::from(ts_ns)).ok()
 }

@@ -74,10 +74,13 @@ const EXAMPLES: [(&str, &[(&str, &str)]); 22] = [
     ),
     (
         "export",
-        &[(
-            "ingeroctl export slow.ingero --format perfetto -o slow.pftrace",
-            "open it at ui.perfetto.dev; nothing is uploaded there",
-        )],
+        &[
+            (
+                "ingeroctl export slow.ingero --format perfetto -o slow.pftrace",
+                "open it at ui.perfetto.dev; nothing is uploaded there",
+            ),
+            ("ingeroctl export slow.db --format parquet -o slow", "a folder for DuckDB, pandas and Spark"),
+        ],
     ),
     (
         "report",

@@ -1,14 +1,18 @@
 //! `ingeroctl export`.
 
-use std::{io::Write, path::PathBuf};
+use std::{
+    io::Write,
+    path::{Path, PathBuf},
+};
 
 use ingero_format::units::{show_bytes, show_count};
 
 use crate::{
     error::{Error, Outcome},
-    export::perfetto,
+    export::{parquet, perfetto},
     load::{self, Kind},
     output::Output,
+    output_folder::OutputFolder,
     progress::Progress,
 };
 
@@ -17,6 +21,8 @@ use crate::{
 pub enum Format {
     /// A trace for ui.perfetto.dev and trace processor.
     Perfetto,
+    /// A folder of files for DuckDB, pandas and Spark.
+    Parquet,
 }
 
 /// Arguments.
@@ -28,7 +34,7 @@ pub struct Args {
     /// The format.
     #[arg(long, value_enum)]
     format: Format,
-    /// Where to write.
+    /// Where to write: a file for perfetto, a folder for parquet.
     #[arg(short, long, value_name = "PATH")]
     output: PathBuf,
     /// Replace what is there.
@@ -42,22 +48,52 @@ pub struct Args {
 /// If the recording cannot be read or the output not be written; there is then none.
 pub fn run(args: &Args, out: &mut dyn Write) -> Result<Outcome, Error> {
     super::convert::distinct(std::slice::from_ref(&args.path), &args.output)?;
+    match args.format {
+        Format::Perfetto => perfetto(args, out)?,
+        Format::Parquet => parquet(args, out)?,
+    }
+    Ok(Outcome::default())
+}
+
+fn perfetto(args: &Args, out: &mut dyn Write) -> Result<(), Error> {
     let mut output = Output::create(&args.output, args.force)?;
     let progress = Progress::on_terminal();
-    let folder = tempfile::tempdir().map_err(Error::writing(&std::env::temp_dir()))?;
-    let database = if load::kind_of(&args.path)? == Kind::Database {
-        args.path.clone()
-    } else {
-        let database = folder.path().join("investigation.db");
-        super::convert::convert(std::slice::from_ref(&args.path), &database, false, &progress)?;
-        database
-    };
-    let events = match args.format {
-        Format::Perfetto => perfetto::write(&database, &mut output, &args.output, &progress)?,
-    };
+    let events = from_database(&args.path, &progress, |database| {
+        perfetto::write(database, &mut output, &args.output, &progress)
+    })?;
     let bytes = output.finish(&args.output, args.force)?;
     drop(progress);
     let (path, events) = (args.output.display(), show_count(events));
     writeln!(out, "{path}: {events} events, {}; open it at ui.perfetto.dev", show_bytes(bytes))?;
-    Ok(Outcome::default())
+    Ok(())
+}
+
+fn parquet(args: &Args, out: &mut dyn Write) -> Result<(), Error> {
+    let views: Vec<&str> = parquet::views().collect();
+    let output = OutputFolder::create(&args.output, args.force, &views)?;
+    let progress = Progress::on_terminal();
+    let written = from_database(&args.path, &progress, |database| {
+        parquet::write(database, output.folder(), &args.output, &progress)
+    })?;
+    output.finish()?;
+    drop(progress);
+    let (path, rows, files) = (args.output.display(), show_count(written.rows), show_count(written.files));
+    let bytes = show_bytes(written.bytes);
+    writeln!(out, "{path}: {rows} rows in {files} files, {bytes}; a folder for each view, by machine and hour")?;
+    Ok(())
+}
+
+/// Does something with the database, or with one made of the bundle.
+fn from_database<T>(
+    path: &Path,
+    progress: &Progress,
+    write: impl FnOnce(&Path) -> Result<T, Error>,
+) -> Result<T, Error> {
+    if load::kind_of(path)? == Kind::Database {
+        return write(path);
+    }
+    let folder = tempfile::tempdir().map_err(Error::writing(&std::env::temp_dir()))?;
+    let database = folder.path().join("investigation.db");
+    super::convert::convert(std::slice::from_ref(&path.to_owned()), &database, false, progress)?;
+    write(&database)
 }
