@@ -18,7 +18,7 @@ pub const DEFAULT_SOCKET: &str = "/run/ingero-recorder/control.sock";
 
 /// Control the recorder, and find out what happened.
 #[derive(Debug, Parser)]
-#[command(name = "ingeroctl", version, propagate_version = true, max_term_width = 100)]
+#[command(name = "ingeroctl", version, propagate_version = true, max_term_width = 80)]
 pub struct Cli {
     /// Socket of the recorder.
     #[arg(long, global = true, value_name = "PATH", default_value = DEFAULT_SOCKET)]

@@ -29,6 +29,7 @@ mod explain;
 mod export;
 mod ingero;
 mod investigate;
+mod json;
 mod load;
 mod mcp;
 mod model;
@@ -38,6 +39,7 @@ mod progress;
 mod quantile;
 mod recording;
 mod report;
+mod screen;
 mod sqlite;
 mod stats;
 mod table;
@@ -62,6 +64,7 @@ const PARTIAL: u8 = 5;
 
 fn main() -> ExitCode {
     let cli = Cli::from_arg_matches(&cli::command().get_matches()).unwrap_or_else(|e| e.exit());
+    screen::set_columns(screen::measured());
     // Not locked: the MCP server writes from threads of its own.
     let mut out = BufWriter::new(std::io::stdout());
     let result = commands::run(&cli, &mut out).and_then(|outcome| {

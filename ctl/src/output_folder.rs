@@ -87,7 +87,9 @@ fn may_be_replaced(path: &Path, there: &fs::Metadata, force: bool, ours: &[&str]
         let name = entry.map_err(Error::reading(path))?.file_name();
         if !ours.iter().any(|n| name == *n) {
             let (path, name) = (path.display(), name.display());
-            return Err(Error::Refused(format!("{path}: holds {name}, which is no export; choose another name")));
+            return Err(Error::Refused(format!(
+                "{path}: holds {name}, which is no export; choose another name"
+            )));
         }
     }
     Ok(())

@@ -1,6 +1,11 @@
-//! Aligned columns for a terminal.
+//! Aligned columns for a terminal. A table wider than the screen is written in parts.
 
 use std::io::{self, Write};
+
+use crate::screen;
+
+/// Between two columns.
+const GAP: &str = "  ";
 
 /// Rows of text in columns; the first `left` columns are left-aligned, the others right-aligned.
 #[derive(Debug)]
@@ -37,15 +42,48 @@ impl Table {
             self.rows.iter().filter_map(|r| r.get(i)).map(|c| c.chars().count()).max().unwrap_or(0)
         };
         let widths: Vec<usize> = (0..columns).map(width).collect();
+        match screen::columns() {
+            Some(most) if total(&widths) > most => self.in_parts(&widths, most, out),
+            _ => self.part(&widths.into_iter().enumerate().collect::<Vec<_>>(), out),
+        }
+    }
+
+    /// As many columns as fit below each other, each part with the first columns: those that say what a row is of.
+    fn in_parts(&self, widths: &[usize], most: usize, out: &mut dyn Write) -> io::Result<()> {
+        let keys = if self.left < widths.len() { self.left } else { 1 };
+        // Wide enough for two names of CUDA functions, and for what is told of them.
+        let of_keys = most * 5 / 8;
+        let asked: usize = widths.iter().take(keys).map(|width| width + GAP.len()).sum();
+        let shared = (of_keys / keys.max(1)).saturating_sub(GAP.len());
+        let longest = if asked <= of_keys { usize::MAX } else { shared };
+        let narrow = |(i, width): (usize, &usize)| (i, (*width).min(longest));
+        let first: Vec<(usize, usize)> = widths.iter().enumerate().take(keys).map(narrow).collect();
+        let room = most - first.iter().map(|(_, width)| width + GAP.len()).sum::<usize>();
+        let (mut part, mut used) = (first.clone(), 0);
+        for (i, width) in widths.iter().enumerate().skip(keys) {
+            let width = (*width).min(room);
+            if used > 0 && used + GAP.len() + width > room {
+                self.part(&part, out)?;
+                writeln!(out)?;
+                (part, used) = (first.clone(), 0);
+            }
+            used += width + if used == 0 { 0 } else { GAP.len() };
+            part.push((i, width));
+        }
+        self.part(&part, out)
+    }
+
+    fn part(&self, columns: &[(usize, usize)], out: &mut dyn Write) -> io::Result<()> {
         for row in &self.rows {
             let mut line = String::new();
-            for (i, (cell, width)) in row.iter().zip(&widths).enumerate() {
-                let gap = if i == 0 { "" } else { "  " };
+            for (at, (i, width)) in columns.iter().enumerate() {
+                let Some(cell) = row.get(*i) else { continue };
+                let (gap, cell) = (if at == 0 { "" } else { GAP }, shortened_to(*width, cell));
                 let padding = " ".repeat(width - cell.chars().count());
-                if i < self.left {
-                    line.extend([gap, cell, &padding]);
+                if *i < self.left {
+                    line.extend([gap, &cell, &padding]);
                 } else {
-                    line.extend([gap, &padding, cell]);
+                    line.extend([gap, &padding, &cell]);
                 }
             }
             writeln!(out, "{}", line.trim_end())?;
@@ -54,8 +92,46 @@ impl Table {
     }
 }
 
-/// Names come from other processes: control characters must not reach the terminal.
+fn total(widths: &[usize]) -> usize {
+    widths.iter().sum::<usize>() + GAP.len() * widths.len().saturating_sub(1)
+}
+
+/// A text without its middle if it has more than `most` characters: both ends tell names apart.
+#[must_use]
+pub fn shortened_to(most: usize, text: &str) -> String {
+    let chars = text.chars().count();
+    if chars <= most {
+        return text.to_owned();
+    }
+    let begin: String = text.chars().take(most / 2).collect();
+    let end: String = text.chars().skip(chars - most / 2 + 1).collect();
+    format!("{begin}…{end}")
+}
+
+/// Names come from other processes: what is [`harmful`] must not reach the terminal.
 #[must_use]
 pub fn printable(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
+    text.chars().map(|c| if harmful(c) { '\u{fffd}' } else { c }).collect()
+}
+
+/// Whether a character does something else on a terminal than to be seen.
+#[must_use]
+pub fn harmful(c: char) -> bool {
+    c.is_control() || unseen(c)
+}
+
+/// Characters without a shape that change how text around them is read or shown.
+#[must_use]
+pub fn unseen(c: char) -> bool {
+    matches!(
+        c,
+        '\u{ad}'
+            | '\u{61c}'
+            | '\u{200b}'..='\u{200f}'
+            | '\u{2028}'..='\u{202e}'
+            | '\u{2060}'..='\u{206f}'
+            | '\u{feff}'
+            | '\u{fff9}'..='\u{fffb}'
+            | '\u{e0000}'..='\u{e007f}'
+    )
 }

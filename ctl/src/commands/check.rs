@@ -15,6 +15,7 @@ use serde_json::Value;
 use crate::{
     client,
     error::{Error, Outcome},
+    screen::Screen,
     table::printable,
 };
 
@@ -101,6 +102,10 @@ fn word<'a>(value: &'a Value, key: &str) -> &'a str {
     value.get(key).and_then(Value::as_str).unwrap_or_default()
 }
 
+fn text_of(value: &Value, key: &str) -> String {
+    printable(word(value, key))
+}
+
 fn yes(value: &Value, key: &str) -> bool {
     value.get(key).and_then(Value::as_bool).unwrap_or_default()
 }
@@ -110,12 +115,17 @@ fn missing(report: &Value) -> Option<String> {
     Some(format!("{}: {}; {}", word(bad, "name"), word(bad, "found"), word(bad, "remedy")))
 }
 
-fn text(report: &Value, running: bool, out: &mut dyn Write) -> Result<(), Error> {
+/// Shows it.
+///
+/// # Errors
+/// As `out` does.
+pub fn text(report: &Value, running: bool, out: &mut dyn Write) -> Result<(), Error> {
+    let out = &mut Screen::new(out);
     for check in list(report, "checks") {
         let mark = if yes(check, "ok") { "ok  " } else { "BAD " };
-        writeln!(out, "{mark} {}: {}", word(check, "name"), printable(word(check, "found")))?;
+        writeln!(out, "{mark} {}: {}", text_of(check, "name"), text_of(check, "found"))?;
         if !yes(check, "ok") {
-            writeln!(out, "     {}", word(check, "remedy"))?;
+            writeln!(out, "     {}", text_of(check, "remedy"))?;
         }
     }
     writeln!(
@@ -127,7 +137,7 @@ fn text(report: &Value, running: bool, out: &mut dyn Write) -> Result<(), Error>
     for library in list(report, "libraries") {
         let functions = library.get("functions").and_then(Value::as_u64).unwrap_or(0);
         let slow = list(library, "slow").count();
-        let path = printable(word(library, "path"));
+        let path = text_of(library, "path");
         match library.get("error").and_then(Value::as_str) {
             Some(e) => writeln!(out, "BAD  {path}: {}", printable(e))?,
             None if functions == 0 => {
@@ -140,7 +150,7 @@ fn text(report: &Value, running: bool, out: &mut dyn Write) -> Result<(), Error>
     for process in list(report, "processes") {
         any = true;
         let pid = process.get("pid").and_then(Value::as_u64).unwrap_or(0);
-        writeln!(out, "ok   process {}/{pid} would be recorded", printable(word(process, "comm")))?;
+        writeln!(out, "ok   process {}/{pid} would be recorded", text_of(process, "comm"))?;
     }
     if !any {
         writeln!(out, "--   no process uses CUDA now; one that starts later is found")?;

@@ -14,7 +14,9 @@ use crate::{
     load,
     model::Spool,
     progress::Progress,
+    screen::Screen,
     sqlite,
+    table::printable,
 };
 
 /// Arguments.
@@ -39,6 +41,7 @@ pub fn run(args: &Args, out: &mut dyn Write) -> Result<Outcome, Error> {
     let progress = Progress::on_terminal();
     let done = convert(&args.bundles, &args.output, args.force, &progress)?;
     drop(progress);
+    let out = &mut Screen::new(out);
     writeln!(
         out,
         "{}: {} calls, {} off-CPU intervals, {} finding{}, {}",
@@ -50,7 +53,7 @@ pub fn run(args: &Args, out: &mut dyn Write) -> Result<Outcome, Error> {
         show_bytes(done.bytes),
     )?;
     if !done.coverage.complete {
-        writeln!(out, "incomplete: {}", crate::table::printable(&done.coverage.line()))?;
+        writeln!(out, "incomplete: {}", printable(&done.coverage.line()))?;
     }
     Ok(Outcome { partial: !done.coverage.complete })
 }

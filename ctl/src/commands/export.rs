@@ -14,6 +14,7 @@ use crate::{
     output::Output,
     output_folder::OutputFolder,
     progress::Progress,
+    screen::Screen,
 };
 
 /// What to write.
@@ -48,6 +49,7 @@ pub struct Args {
 /// If the recording cannot be read or the output not be written; there is then none.
 pub fn run(args: &Args, out: &mut dyn Write) -> Result<Outcome, Error> {
     super::convert::distinct(std::slice::from_ref(&args.path), &args.output)?;
+    let out = &mut Screen::new(out);
     match args.format {
         Format::Perfetto => perfetto(args, out)?,
         Format::Parquet => parquet(args, out)?,
@@ -79,7 +81,10 @@ fn parquet(args: &Args, out: &mut dyn Write) -> Result<(), Error> {
     drop(progress);
     let (path, rows, files) = (args.output.display(), show_count(written.rows), show_count(written.files));
     let bytes = show_bytes(written.bytes);
-    writeln!(out, "{path}: {rows} rows in {files} files, {bytes}; a folder for each view, by machine and hour")?;
+    writeln!(
+        out,
+        "{path}: {rows} rows in {files} files, {bytes}; a folder for each view, by machine and hour"
+    )?;
     Ok(())
 }
 

@@ -10,6 +10,7 @@ use crate::{
     ingero,
     investigate::investigate,
     progress::Progress,
+    screen::Screen,
     sqlite,
     table::printable,
 };
@@ -39,6 +40,7 @@ pub fn run(args: &Args, out: &mut dyn Write) -> Result<Outcome, Error> {
     sqlite::write(&args.output, args.force, &traces, &findings, &Progress::on_terminal())?;
     let coverage = Coverage::of(&traces);
     let claims: usize = traces.iter().map(|t| t.annotations.len()).sum();
+    let out = &mut Screen::new(out);
     writeln!(
         out,
         "{}: {} calls, {} off-CPU intervals, {} finding{}, {} claims of the agent kept as annotations",

@@ -62,7 +62,7 @@ pub fn run(cli: &Cli, out: &mut dyn Write) -> Result<Outcome, Error> {
 
 /// Writes one JSON object and a line end.
 fn json(value: &impl serde::Serialize, out: &mut dyn Write) -> Result<(), Error> {
-    serde_json::to_writer(&mut *out, value)?;
+    crate::json::write(value, out)?;
     Ok(writeln!(out)?)
 }
 

@@ -7,9 +7,11 @@ use serde_json::{Map, Value, json};
 
 use crate::{
     error::{Error, Outcome},
+    json,
     load::{self, Kind},
+    screen::Screen,
     sqlite::{Rows, Stop, ask},
-    table::Table,
+    table::{Table, harmful},
 };
 
 /// Arguments.
@@ -39,7 +41,7 @@ enum Format {
     Table,
     /// `{"columns": […], "rows": [{…}], "truncated": …}`
     Json,
-    /// RFC 4180, with a header.
+    /// RFC 4180, with a header; a text that begins like a formula gets a `'` in front.
     Csv,
 }
 
@@ -66,6 +68,7 @@ pub fn run(args: &Args, out: &mut dyn Write) -> Result<Outcome, Error> {
 fn table(args: &Args, stop: &Arc<Stop>, out: &mut dyn Write) -> Result<bool, Error> {
     let mut rows = Aligned(Table::with_header(usize::MAX, Vec::new()));
     let truncated = ask(&args.path, &args.sql, args.limit, stop, &mut rows)?;
+    let out = &mut Screen::new(out);
     rows.0.write(out)?;
     if truncated {
         writeln!(out, "more rows than --limit {}", args.limit.unwrap_or(0))?;
@@ -98,11 +101,12 @@ struct Csv<'a>(&'a mut dyn Write);
 
 impl Rows for Csv<'_> {
     fn columns(&mut self, names: Vec<String>) -> Result<(), Error> {
-        Ok(csv_line(names.into_iter(), self.0)?)
+        Ok(csv_line(names.iter().map(|n| cell(n)), self.0)?)
     }
 
     fn row(&mut self, row: &Row<'_>) -> Result<ControlFlow<()>, Error> {
-        csv_line(cells(row)?.iter().map(plain), self.0)?;
+        let cells = cells(row)?;
+        csv_line(cells.iter().map(|value| value.as_str().map_or_else(|| plain(value), cell)), self.0)?;
         Ok(ControlFlow::Continue(()))
     }
 }
@@ -115,7 +119,9 @@ struct Json<'a> {
 
 impl Rows for Json<'_> {
     fn columns(&mut self, names: Vec<String>) -> Result<(), Error> {
-        write!(self.out, "{{\"columns\":{},\"rows\":[", json!(names))?;
+        write!(self.out, "{{\"columns\":")?;
+        json::write(&names, self.out)?;
+        write!(self.out, ",\"rows\":[")?;
         self.columns = names;
         Ok(())
     }
@@ -123,7 +129,8 @@ impl Rows for Json<'_> {
     fn row(&mut self, row: &Row<'_>) -> Result<ControlFlow<()>, Error> {
         let object: Map<String, Value> = self.columns.iter().cloned().zip(cells(row)?).collect();
         let comma = if std::mem::take(&mut self.first) { "" } else { "," };
-        write!(self.out, "{comma}{}", Value::Object(object))?;
+        write!(self.out, "{comma}")?;
+        json::write(&object, self.out)?;
         Ok(ControlFlow::Continue(()))
     }
 }
@@ -154,6 +161,14 @@ fn plain(value: &Value) -> String {
         Value::String(s) => s.clone(),
         other => other.to_string(),
     }
+}
+
+/// A text for CSV, which is opened with programs that calculate: one that would be a formula there gets a `'` in front,
+/// and what is harmful on a terminal is replaced.
+fn cell(text: &str) -> String {
+    let formula = text.starts_with(['=', '+', '-', '@', '\t', '\r']);
+    let seen = text.chars().map(|c| if c != '\n' && harmful(c) { '\u{fffd}' } else { c });
+    formula.then_some('\'').into_iter().chain(seen).collect()
 }
 
 fn csv_line(cells: impl Iterator<Item = String>, out: &mut dyn Write) -> std::io::Result<()> {

@@ -10,6 +10,7 @@ use crate::{
     output::Output,
     progress::Progress,
     report,
+    screen::Screen,
     table::printable,
 };
 
@@ -46,6 +47,7 @@ pub fn run(args: &Args, out: &mut dyn Write) -> Result<Outcome, Error> {
     page.write_all(made.html.as_bytes()).map_err(Error::writing(&args.output))?;
     page.finish(&args.output, args.force)?;
     drop(progress);
+    let out = &mut Screen::new(out);
     let bytes = show_bytes(made.html.len() as u64);
     writeln!(out, "{}: {bytes}; open it in any browser", args.output.display())?;
     writeln!(out, "{}", printable(&made.sentence))?;

@@ -13,6 +13,8 @@ use ingero_format::{
 use crate::{
     client,
     error::{Error, Outcome},
+    screen::Screen,
+    table::printable,
     time,
 };
 
@@ -73,6 +75,7 @@ pub fn take(socket: &Path, last_ns: u64, after_ns: u64, reason: &str, unit: bool
 }
 
 fn text(s: &Snapshot, out: &mut dyn Write) -> Result<(), Error> {
+    let out = &mut Screen::new(out);
     writeln!(out, "snapshot {}  {}  {}", s.id, s.path, show_bytes(s.bytes))?;
     let held = s.to_ts_ns.saturating_sub(s.from_ts_ns);
     writeln!(
@@ -89,7 +92,7 @@ fn text(s: &Snapshot, out: &mut dyn Write) -> Result<(), Error> {
         show_ns(s.durable_after_ns)
     )?;
     for note in &s.notes {
-        writeln!(out, "note: {note}")?;
+        writeln!(out, "note: {}", printable(note))?;
     }
     Ok(())
 }

@@ -6,14 +6,16 @@ use std::{
 };
 
 use ingero_format::{
-    control::{Reply, Request},
+    control::{Reply, Request, Snapshot},
     units::{show_bytes, show_ns},
 };
 
 use crate::{
     client,
     error::{Error, Outcome},
-    table, time,
+    screen::Screen,
+    table::printable,
+    time,
 };
 
 /// Arguments of `snapshots`.
@@ -70,19 +72,28 @@ pub fn list(args: &ListArgs, socket: &Path, out: &mut dyn Write) -> Result<Outco
         super::json(&serde_json::json!({ "snapshots": list }), out)?;
         return Ok(Outcome::default());
     }
+    rows(&list, out)
+}
+
+/// Shows a list.
+///
+/// # Errors
+/// As `out` does.
+pub fn rows(list: &[Snapshot], out: &mut dyn Write) -> Result<Outcome, Error> {
+    let out = &mut Screen::new(out);
     if list.is_empty() {
         writeln!(out, "no snapshots; `ingeroctl snapshot` takes one")?;
     }
-    for s in &list {
+    for s in list {
         let held = show_ns(s.to_ts_ns.saturating_sub(s.from_ts_ns));
-        let reason = table::printable(&s.reason);
         writeln!(
             out,
-            "{}  {}  {held} until {}{}  {reason}",
+            "{}  {}  {held} until {}{}  {}",
             s.id,
             show_bytes(s.bytes),
             time::date_and_clock(s.to_ts_ns.cast_signed()),
             if s.pinned { "  pinned" } else { "" },
+            printable(&s.reason),
         )?;
     }
     Ok(Outcome::default())

@@ -10,6 +10,7 @@ use ingero_format::{
 use crate::{
     client,
     error::{Error, Outcome},
+    screen::Screen,
     table::printable,
     time,
 };
@@ -56,7 +57,12 @@ pub fn ask(socket: &Path) -> Result<Status, Error> {
     }
 }
 
-fn text(s: &Status, out: &mut dyn Write) -> Result<(), Error> {
+/// Shows it.
+///
+/// # Errors
+/// As `out` does.
+pub fn text(s: &Status, out: &mut dyn Write) -> Result<(), Error> {
+    let out = &mut Screen::new(out);
     writeln!(out, "{}  ingero-recorder {} (process {})", s.state, s.version, s.pid)?;
     writeln!(
         out,
@@ -102,11 +108,11 @@ fn text(s: &Status, out: &mut dyn Write) -> Result<(), Error> {
         writeln!(out, "processes  none uses CUDA yet")?;
     }
     for p in &s.processes {
-        let (comm, libraries) = (printable(&p.comm), p.libraries.join(", "));
-        writeln!(out, "process    {comm}/{} {} probes in {}", p.pid, p.probes, printable(&libraries))?;
+        let (comm, libraries) = (printable(&p.comm), printable(&p.libraries.join(", ")));
+        writeln!(out, "process    {comm}/{} {} probes in {libraries}", p.pid, p.probes)?;
     }
     for warning in &s.warnings {
-        writeln!(out, "warning    {warning}")?;
+        writeln!(out, "warning    {}", printable(warning))?;
     }
     Ok(())
 }
@@ -120,11 +126,11 @@ pub fn limit(percent: f64) -> String {
 fn triggers(triggers: &[TriggerStatus], out: &mut dyn Write) -> Result<(), Error> {
     for t in triggers.iter().filter(|t| t.armed || t.asked > 0) {
         let armed = if t.armed { "armed" } else { "off" };
-        write!(out, "  trigger  {} {armed}, {} fired, {} joined", t.name, t.fired, t.coalesced)?;
+        write!(out, "  trigger  {} {armed}, {} fired, {} joined", printable(&t.name), t.fired, t.coalesced)?;
         let refused: Vec<String> =
             t.refused.iter().map(|r| format!("{} {}", show_count(r.count), r.reason)).collect();
         if !refused.is_empty() {
-            write!(out, ", refused: {}", refused.join(", "))?;
+            write!(out, ", refused: {}", printable(&refused.join(", ")))?;
         }
         if let Some(at) = t.last_fired_ts_ns {
             write!(out, ", last {}", time::date_and_clock(at.cast_signed()))?;
@@ -134,7 +140,7 @@ fn triggers(triggers: &[TriggerStatus], out: &mut dyn Write) -> Result<(), Error
     let off: Vec<&str> =
         triggers.iter().filter(|t| !t.armed && t.asked == 0).map(|t| t.name.as_str()).collect();
     if !off.is_empty() {
-        writeln!(out, "  off      {}", off.join(", "))?;
+        writeln!(out, "  off      {}", printable(&off.join(", ")))?;
     }
     Ok(())
 }

@@ -18,6 +18,9 @@ use crate::{
     sqlite,
 };
 
+mod hostile;
+mod wide;
+
 /// An engine that launches each millisecond, and loses its CPU forty times from second 6 on.
 pub(crate) fn incident() -> Draft {
     let mut draft = Draft::new(10);

@@ -6,6 +6,7 @@ use ingero_format::units::{show_bytes, show_count};
 
 use crate::{
     error::{Error, Outcome},
+    screen::Screen,
     table::printable,
     verify::{self, Report},
 };
@@ -38,7 +39,12 @@ pub fn run(args: &Args, out: &mut dyn Write) -> Result<Outcome, Error> {
     Err(Error::Damaged { path: args.path.display().to_string(), places: report.damaged.len() })
 }
 
-fn text(r: &Report, out: &mut dyn Write) -> Result<(), Error> {
+/// Shows it.
+///
+/// # Errors
+/// As `out` does.
+pub fn text(r: &Report, out: &mut dyn Write) -> Result<(), Error> {
+    let out = &mut Screen::new(out);
     let (events, frames, bytes) = (show_count(r.events), show_count(r.frames), show_bytes(r.bytes));
     writeln!(out, "{}: {} events in {frames} frames, {bytes}", if r.ok { "ok" } else { "damaged" }, events)?;
     for damage in &r.damaged {
@@ -46,7 +52,7 @@ fn text(r: &Report, out: &mut dyn Write) -> Result<(), Error> {
             out,
             "damaged at byte {} of {}: {}",
             damage.offset,
-            damage.place,
+            printable(&damage.place),
             printable(&damage.reason)
         )?;
     }

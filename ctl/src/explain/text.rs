@@ -11,6 +11,7 @@ use serde_json::Value;
 use super::Answer;
 use crate::{
     investigate::{AT_THE_SAME_TIME, Finding},
+    screen::Screen,
     stats::{OpRow, Stats, ThreadRow},
     table::printable,
     time,
@@ -21,6 +22,7 @@ use crate::{
 /// # Errors
 /// As `out` does.
 pub fn write(answer: &Answer, out: &mut dyn Write) -> io::Result<()> {
+    let out = &mut Screen::new(out);
     headline(answer, out)?;
     for finding in &answer.findings {
         writeln!(out)?;
@@ -43,7 +45,7 @@ pub fn write(answer: &Answer, out: &mut dyn Write) -> io::Result<()> {
         out,
         "coverage  {}; population: {}",
         printable(&answer.coverage.line()),
-        answer.coverage.population
+        printable(&answer.coverage.population)
     )?;
     for clocks in &answer.coverage.clocks {
         writeln!(out, "clocks    {}", printable(clocks))?;
@@ -205,7 +207,7 @@ fn class_name(class: &str) -> &str {
 fn operation(row: &Value) -> String {
     format!(
         "{} n={}  p50 {}  p99 {}  max {}  (usually p50 {})",
-        string(row, "op"),
+        printable(string(row, "op")),
         count(number(row, "calls")),
         time::duration(number(row, "p50_ns")),
         time::duration(number(row, "p99_ns")),
@@ -328,7 +330,7 @@ fn processes(stats: &Stats, out: &mut dyn Write) -> io::Result<()> {
             writeln!(
                 out,
                 "  {} {} avg {} p99 {} max {}",
-                o.op,
+                printable(&o.op),
                 count(o.count),
                 time::duration(o.total_ns / o.count.max(1)),
                 time::duration(o.p99_ns),

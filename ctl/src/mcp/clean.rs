@@ -5,6 +5,8 @@
 
 use serde_json::Value;
 
+use crate::table::harmful;
+
 /// Longest string of an answer, bytes; what is longer is cut, and its end says so.
 pub const LONGEST_BYTES: usize = 2_048;
 
@@ -13,7 +15,7 @@ pub const LONGEST_BYTES: usize = 2_048;
 pub fn text(text: &str) -> String {
     let seen = |c: char| match c {
         '\t' | '\n' | '\r' => Some(' '),
-        c if c.is_control() || unseen(c) => None,
+        c if harmful(c) => None,
         c => Some(c),
     };
     let mut clean: String = text.chars().filter_map(seen).collect();
@@ -30,13 +32,13 @@ pub fn text(text: &str) -> String {
 pub fn value(value: &mut Value) {
     match value {
         Value::String(s) => {
-            if s.len() > LONGEST_BYTES || s.chars().any(|c| c.is_control() || unseen(c)) {
+            if s.len() > LONGEST_BYTES || s.chars().any(harmful) {
                 *s = text(s);
             }
         }
         Value::Array(list) => list.iter_mut().for_each(self::value),
         Value::Object(map) => {
-            let keys = |k: &String| k.chars().any(|c| c.is_control() || unseen(c));
+            let keys = |k: &String| k.chars().any(harmful);
             if map.keys().any(keys) {
                 *map = std::mem::take(map).into_iter().map(|(k, v)| (text(&k), v)).collect();
             }
@@ -44,21 +46,6 @@ pub fn value(value: &mut Value) {
         }
         Value::Null | Value::Bool(_) | Value::Number(_) => {}
     }
-}
-
-/// Characters without a shape that change how text around them is read or shown.
-fn unseen(c: char) -> bool {
-    matches!(
-        c,
-        '\u{ad}'
-            | '\u{61c}'
-            | '\u{200b}'..='\u{200f}'
-            | '\u{2028}'..='\u{202e}'
-            | '\u{2060}'..='\u{206f}'
-            | '\u{feff}'
-            | '\u{fff9}'..='\u{fffb}'
-            | '\u{e0000}'..='\u{e007f}'
-    )
 }
 
 #[cfg(test)]

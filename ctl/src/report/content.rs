@@ -10,7 +10,7 @@ use super::{
     grid::FINEST,
     kinds, lanes,
     lanes::Budget,
-    names::{Used, shortened, shortened_to},
+    names::{Used, shortened},
     rows,
     thread::Thread,
     waiting,
@@ -22,6 +22,7 @@ use crate::{
     progress::Progress,
     recording, sqlite,
     stats::Stats,
+    table::shortened_to,
 };
 
 /// Whole numbers beyond this are no longer exact in a browser.

@@ -2,6 +2,8 @@
 
 use foldhash::HashMap;
 
+use crate::table::shortened_to;
+
 /// Characters of a name that are shown; the middle of a longer one is left out.
 const MAX_CHARS: usize = 240;
 
@@ -41,18 +43,6 @@ impl Names {
 #[must_use]
 pub fn shortened(name: &str) -> String {
     shortened_to(MAX_CHARS, name)
-}
-
-/// A text without its middle if it has more than `most` characters.
-#[must_use]
-pub fn shortened_to(most: usize, text: &str) -> String {
-    let chars = text.chars().count();
-    if chars <= most {
-        return text.to_owned();
-    }
-    let begin: String = text.chars().take(most / 2).collect();
-    let end: String = text.chars().skip(chars - most / 2 + 1).collect();
-    format!("{begin}…{end}")
 }
 
 /// The names that a page uses, with places of their own.

@@ -4,6 +4,8 @@ use base64::{Engine, prelude::BASE64_STANDARD};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
+use crate::{json, table::harmful};
+
 const HTML: &str = include_str!("page/page.html");
 const STYLE: &str = include_str!("page/page.css");
 /// Parts of one script, in the order in which they use each other.
@@ -37,7 +39,7 @@ pub fn page(title: &str, data: &Value) -> String {
             "policy}}" => out.push_str(&policy),
             "title}}" => out.push_str(&text_escaped(title)),
             "style}}" => out.push_str(STYLE),
-            "data}}" => out.push_str(&script_escaped(&data.to_string())),
+            "data}}" => out.push_str(&script_escaped(&json::text(data))),
             "script}}" => out.push_str(&script),
             _ => {}
         }
@@ -58,7 +60,7 @@ fn text_escaped(text: &str) -> String {
             '>' => "&gt;".to_owned(),
             '"' => "&quot;".to_owned(),
             '\'' => "&#39;".to_owned(),
-            c if c.is_control() => "\u{fffd}".to_owned(),
+            c if harmful(c) => "\u{fffd}".to_owned(),
             c => c.to_string(),
         })
         .collect()

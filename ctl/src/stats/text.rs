@@ -5,7 +5,11 @@ use std::io::{self, Write};
 use ingero_format::units::show_count;
 
 use super::{OpRow, Stats, ThreadRow};
-use crate::{table::Table, time};
+use crate::{
+    screen::Screen,
+    table::{Table, printable},
+    time,
+};
 
 const THREADS_SHOWED: usize = 20;
 
@@ -14,15 +18,16 @@ const THREADS_SHOWED: usize = 20;
 /// # Errors
 /// As `out` does.
 pub fn write(stats: &Stats, out: &mut dyn Write) -> io::Result<()> {
+    let out = &mut Screen::new(out);
     let window = &stats.window;
     writeln!(
         out,
         "window {} + {}  population: {}",
         time::date_and_clock(window.from_ns),
         time::duration(window.dur_ns),
-        stats.coverage.population,
+        printable(&stats.coverage.population),
     )?;
-    writeln!(out, "coverage {}", stats.coverage.line())?;
+    writeln!(out, "coverage {}", printable(&stats.coverage.line()))?;
     writeln!(out)?;
     let header = [
         "process",

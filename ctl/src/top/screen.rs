@@ -102,7 +102,7 @@ fn triggers(s: &Status) -> String {
             format!("{} {} fired {refused} refused", t.name, t.fired)
         })
         .collect();
-    format!("triggers   {}", told.join(", "))
+    format!("triggers   {}", printable(&told.join(", ")))
 }
 
 fn table(processes: &[ProcessStatus]) -> Table<'static> {

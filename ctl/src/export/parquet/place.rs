@@ -56,7 +56,8 @@ mod tests {
     #[test]
     fn no_name_of_a_machine_leads_out_of_its_folder_or_into_another_machines() {
         let long = "ü".repeat(400);
-        let names = ["alpha", "a/b", "..", ".", "a\nb", "", "a=b", "a%2Fb", NONE, &long, &(long.clone() + "x")];
+        let names =
+            ["alpha", "a/b", "..", ".", "a\nb", "", "a=b", "a%2Fb", NONE, &long, &(long.clone() + "x")];
         let folders: Vec<String> = names.iter().map(|n| node(n)).collect();
         for folder in &folders {
             assert!(folder.len() < 255 && folder.starts_with("node="), "{folder}");

@@ -50,7 +50,8 @@ impl Made {
         let mut folders = vec![self.folder.path().join(below)];
         let mut files = Vec::new();
         while let Some(folder) = folders.pop() {
-            let mut entries: Vec<PathBuf> = fs::read_dir(folder).unwrap().map(|e| e.unwrap().path()).collect();
+            let mut entries: Vec<PathBuf> =
+                fs::read_dir(folder).unwrap().map(|e| e.unwrap().path()).collect();
             entries.sort();
             entries.into_iter().for_each(|p| if p.is_dir() { folders.push(p) } else { files.push(p) });
         }
@@ -73,7 +74,8 @@ fn reader(path: &Path) -> SerializedFileReader<fs::File> {
 fn rows(path: &Path) -> Vec<BTreeMap<String, String>> {
     let reader = reader(path);
     let rows = reader.get_row_iter(None).unwrap().map(Result::unwrap);
-    rows.map(|r| r.get_column_iter().map(|(name, value)| (name.clone(), value.to_string())).collect()).collect()
+    rows.map(|r| r.get_column_iter().map(|(name, value)| (name.clone(), value.to_string())).collect())
+        .collect()
 }
 
 #[test]
@@ -103,7 +105,7 @@ fn a_row_has_the_values_of_its_view() {
     let [file] = made.of_view("off_cpu").try_into().unwrap();
     let rows = rows(&file);
     let mut statement = made.database.prepare("SELECT * FROM off_cpu ORDER BY id").unwrap();
-    let names: Vec<String> = statement.column_names().into_iter().map(str::to_owned).collect();
+    let names: Vec<String> = statement.column_names().map(str::to_owned).collect();
     let mut expected = statement.query([]).unwrap();
     for row in rows {
         let r = expected.next().unwrap().unwrap();
@@ -159,7 +161,8 @@ fn a_window_across_an_hour_has_a_file_for_each_in_order_of_time() {
     let [late, early]: [PathBuf; 2] = made.of_view("cuda_calls").try_into().unwrap();
     let (late, early) = if late < early { (early, late) } else { (late, early) };
     assert!(word(&early).contains("hour=2023-11-14T22") && word(&late).contains("hour=2023-11-14T23"));
-    let times = |path: &Path| -> Vec<i64> { rows(path).iter().map(|r| r["ts_ns"].parse().unwrap()).collect() };
+    let times =
+        |path: &Path| -> Vec<i64> { rows(path).iter().map(|r| r["ts_ns"].parse().unwrap()).collect() };
     let (early, late) = (times(&early), times(&late));
     assert_eq!((early.len(), late.len()), (3, 2));
     assert!(early.iter().chain(&late).is_sorted());
