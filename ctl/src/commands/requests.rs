@@ -16,6 +16,7 @@ use crate::{
     model::Trace,
     progress::Progress,
     recording,
+    screen::Screen,
     table::{Table, printable},
     time,
 };
@@ -85,6 +86,7 @@ fn refused(trace: &Trace) -> u64 {
 }
 
 fn text(answer: &Answer, limit: usize, out: &mut dyn Write) -> io::Result<()> {
+    let out = &mut Screen::new(out);
     if answer.requests.is_empty() {
         writeln!(
             out,

@@ -12,7 +12,7 @@ use tempfile::TempDir;
 use super::{incident, said, text};
 use crate::{
     commands::{check, snapshots, status, verify},
-    load::tests::Draft,
+    load::tests::{Draft, said as annotation},
     screen::tests::on_80_columns,
     table::{harmful, printable},
 };
@@ -40,6 +40,8 @@ fn called(name: &str) -> Draft {
     let rows = draft.frames.iter_mut().flat_map(|(rows, _)| rows);
     rows.filter(|row| row.op == ops::OFF_CPU).for_each(|row| row.stack = draft.state.stacks[0].id);
     draft.symbols.kernel.iter_mut().for_each(|s| s.1 = name.into());
+    let labels = serde_json::json!({ "phase": "ttft", "request_id": name, name: name }).to_string();
+    draft.frames.push((annotation(1, 9_000_000_000, [6_500_000_000, 900_000_000], &labels), 0));
     draft
 }
 
@@ -58,14 +60,6 @@ impl Made {
         let bundle = called(name).write(&folder, "one.ingero");
         let made = Self { folder };
         inert(&made.run(&["convert", text(&bundle), "-o", "one.db"]), "convert");
-        let db = Connection::open(made.path("one.db")).unwrap();
-        let labels = serde_json::json!({ name: name }).to_string();
-        let begin: i64 = db.query_row("SELECT from_ns FROM node", [], |r| r.get(0)).unwrap();
-        db.execute(
-            "INSERT INTO annotations(ts_ns, dur_ns, node, pid, labels) VALUES(?, 5, ?, 100, ?)",
-            (begin + 1, name, &labels),
-        )
-        .unwrap();
         made
     }
 
@@ -115,7 +109,12 @@ fn names_that_move_cursors_end_elements_or_statements_are_only_read_in_what_peop
     let made = Made::of(NASTY);
     let shown = printable(NASTY);
     for file in ["one.ingero", "one.db"] {
-        for args in [vec!["stats", file], vec!["explain", file], vec!["explain", file, "--per-process"]] {
+        for args in [
+            vec!["stats", file],
+            vec!["explain", file],
+            vec!["explain", file, "--per-process"],
+            vec!["requests", file],
+        ] {
             let output = made.run(&args);
             inert(&output, args[0]);
             assert!(output.contains(&shown), "{args:?}: {output}");
@@ -151,7 +150,7 @@ fn a_csv_has_no_formula_and_as_many_fields_in_each_line_as_it_names() {
 #[test]
 fn json_and_sql_have_the_names_as_they_were_and_json_is_harmless_on_a_terminal() {
     let made = Made::of(NASTY);
-    let asked = ["stats", "explain"].map(|c| vec![c, "one.ingero", "--json"]);
+    let asked = ["stats", "explain", "requests"].map(|c| vec![c, "one.ingero", "--json"]);
     let queries = ASKED.map(|sql| vec!["query", "one.db", sql, "--format", "json"]);
     for args in asked.into_iter().chain(queries) {
         let output = made.run(&args);
@@ -173,6 +172,7 @@ fn json_and_sql_have_the_names_as_they_were_and_json_is_harmless_on_a_terminal()
         "SELECT DISTINCT comm FROM processes",
         "SELECT json_extract(libraries, '$[0]') FROM processes",
         "SELECT json_extract(labels, '$.resource') FROM samples LIMIT 1",
+        "SELECT json_extract(labels, '$.request_id') FROM annotations",
         "SELECT json_extract(frames, '$[0].symbol') FROM stacks",
     ] {
         assert_eq!(one(sql), NASTY, "{sql}");

@@ -8,6 +8,7 @@ use tempfile::TempDir;
 use super::{incident, said, text};
 use crate::{
     commands::{check, snapshots, status},
+    load::tests::said as annotation,
     screen::tests::on_80_columns,
 };
 
@@ -24,6 +25,8 @@ fn every_answer_fits_80_columns_and_is_whole_in_a_pipe() {
     let mut draft = incident();
     draft.manifest.processes[0].comm = "python3.12-server".into();
     draft.state.handles[0].name = "void_gemm_kernel_with_a_name_of_its_own_".repeat(5);
+    let labels = "{\"request_id\":\"chatcmpl-7b9e5c1f0a2d4e6f8a9b\",\"phase\":\"ttft\"}";
+    draft.frames.push((annotation(1, 9_000_000_000, [6_500_000_000, 900_000_000], labels), 0));
     let bundle = draft.write(&folder, "one.ingero");
     let db = folder.path().join("one.db");
     fits(&on_80_columns(|| said(&["convert", text(&bundle), "-o", text(&db)])), "convert");
@@ -33,6 +36,7 @@ fn every_answer_fits_80_columns_and_is_whole_in_a_pipe() {
         vec!["stats"],
         vec!["explain"],
         vec!["explain", "--per-process"],
+        vec!["requests"],
         vec!["query", "SELECT op, count, p50_ns, p99_ns, max_ns FROM op_stats"],
         vec!["query", every],
         vec!["query", summary],
