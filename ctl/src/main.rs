@@ -15,6 +15,7 @@
 //! | [`mcp`] | the same answers for AI assistants |
 //! | [`report`] | … and a page with a timeline |
 //! | [`client`], [`verify`], [`demo`] | asking the recorder, checking its files, a whole incident without a GPU |
+//! | [`screen`], [`table`] | what a person reads fits, and does nothing |
 //! | [`cli`], [`commands`] | what a person types |
 
 mod cli;
