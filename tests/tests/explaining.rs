@@ -24,8 +24,10 @@ fn the_demo_names_the_hog_and_the_kernels_loaded_for_the_first_time() {
     let (text, found) = findings("incident");
     assert!(text.contains("stand-in"), "{text}");
     let of = |cause: &str| found.iter().find(|f| f["cause"] == cause && f["comm"] == "engine-loop");
-    let contention = of("cpu_contention").unwrap_or_else(|| panic!("{text}"));
-    assert!(contention["summary"].as_str().unwrap().contains("batch-job"), "{text}");
+    // Others on this machine may have had the engine's CPU too, and be found as well.
+    let by_hog =
+        |f: &&Value| f["cause"] == "cpu_contention" && f["summary"].to_string().contains("batch-job");
+    let contention = found.iter().find(by_hog).unwrap_or_else(|| panic!("{text}"));
     // The hog ran 2.5 s on the engine's CPU: a fair scheduler gave it about half.
     assert!((600_000_000..2_600_000_000).contains(&contention["attributed_ns"].as_i64().unwrap()), "{text}");
     let first_use = of("first_use").unwrap_or_else(|| panic!("{text}"));
