@@ -63,6 +63,9 @@ pub struct Coverage {
     /// Of several bundles, which times can be compared.
     #[serde(default)]
     pub clocks: Vec<String>,
+    /// True if names were replaced by pseudonyms.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub redacted: bool,
 }
 
 /// Losses of one source and cause.
@@ -131,6 +134,7 @@ impl Coverage {
             notes,
             not_probed: all(|t| &t.facts.not_probed),
             clocks: clocks::statements(traces),
+            redacted: traces.iter().any(|t| t.facts.redacted),
         }
     }
 

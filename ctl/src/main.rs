@@ -6,6 +6,7 @@
 //! |---|---|
 //! | [`load`] | a bundle, ring, frozen set or segment becomes a [`model::Trace`] |
 //! | [`ingero`] | the database of an Ingero agent becomes traces too |
+//! | [`redact`] | names in traces become pseudonyms, if asked |
 //! | [`investigate`] | a trace's nanoseconds become findings |
 //! | [`stats`], [`coverage`] | … become counts and quantiles, and what may be missing |
 //! | [`sqlite`] | traces and findings become a database, and a database traces again |
@@ -39,6 +40,7 @@ mod output_folder;
 mod progress;
 mod quantile;
 mod recording;
+mod redact;
 mod report;
 mod screen;
 mod sqlite;

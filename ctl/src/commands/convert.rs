@@ -12,8 +12,9 @@ use crate::{
     error::{Error, Outcome},
     investigate::investigate,
     load,
-    model::Spool,
+    model::{Spool, Trace},
     progress::Progress,
+    redact::{map::MapFile, redact},
     screen::Screen,
     sqlite,
     table::printable,
@@ -31,6 +32,44 @@ pub struct Args {
     /// Replace the database if it exists.
     #[arg(long)]
     force: bool,
+    #[command(flatten)]
+    redaction: Redaction,
+}
+
+/// What is replaced by pseudonyms.
+#[derive(Debug, Default, clap::Args)]
+pub struct Redaction {
+    /// Replace what names people, customers, machines and models by pseudonyms; drop reasons of snapshots.
+    #[arg(long)]
+    pub redact: bool,
+    /// Also write what each pseudonym stands for: a new file, for its owner alone.
+    #[arg(long, value_name = "FILE", requires = "redact")]
+    pub redact_map: Option<PathBuf>,
+}
+
+impl Redaction {
+    /// Makes the file of the map, if one is wanted.
+    ///
+    /// # Errors
+    /// If it is the output, or there already.
+    pub fn map(&self, output: &Path) -> Result<Option<MapFile>, Error> {
+        let Some(path) = &self.redact_map else { return Ok(None) };
+        let map = MapFile::create(path)?;
+        distinct(std::slice::from_ref(path), output)?;
+        Ok(Some(map))
+    }
+
+    /// Redacts traces, if asked, and writes the map.
+    ///
+    /// # Errors
+    /// If the map cannot be written.
+    pub fn apply(&self, traces: &mut [Trace], map: Option<&mut MapFile>) -> Result<(), Error> {
+        if !self.redact {
+            return Ok(());
+        }
+        let names = redact(traces);
+        map.map_or(Ok(()), |map| map.write(&names))
+    }
 }
 
 /// Converts and says what came out.
@@ -39,7 +78,7 @@ pub struct Args {
 /// As [`convert`].
 pub fn run(args: &Args, out: &mut dyn Write) -> Result<Outcome, Error> {
     let progress = Progress::on_terminal();
-    let done = convert(&args.bundles, &args.output, args.force, &progress)?;
+    let done = convert_redacted(&args.bundles, &args.output, args.force, &args.redaction, &progress)?;
     drop(progress);
     let out = &mut Screen::new(out);
     writeln!(
@@ -87,18 +126,35 @@ pub struct Converted {
 /// Converts bundles into a database.
 ///
 /// # Errors
-/// If a bundle cannot be read or the database not be written; there is then no database.
+/// As [`convert_redacted`].
 pub fn convert(
     bundles: &[PathBuf],
     output: &Path,
     force: bool,
     progress: &Progress,
 ) -> Result<Converted, Error> {
+    convert_redacted(bundles, output, force, &Redaction::default(), progress)
+}
+
+/// Converts bundles into a database, with what is asked replaced before anything is made of it.
+///
+/// # Errors
+/// If a bundle cannot be read or the database not be written; there is then neither database nor map.
+fn convert_redacted(
+    bundles: &[PathBuf],
+    output: &Path,
+    force: bool,
+    redaction: &Redaction,
+    progress: &Progress,
+) -> Result<Converted, Error> {
     distinct(bundles, output)?;
+    let mut map = redaction.map(output)?;
     let folder = output.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let traces = load::open_all(bundles, &Spool::in_folder(folder.to_owned()), progress)?;
+    let mut traces = load::open_all(bundles, &Spool::in_folder(folder.to_owned()), progress)?;
+    redaction.apply(&mut traces, map.as_mut())?;
     let findings = investigate(&traces, None);
     sqlite::write(output, force, &traces, &findings, progress)?;
+    map.into_iter().for_each(MapFile::keep);
     let bytes = std::fs::metadata(output).map_err(Error::reading(output))?.len();
     Ok(Converted { coverage: Coverage::of(&traces), findings: findings.len(), bytes })
 }

@@ -4,12 +4,14 @@ use std::{io::Write, path::PathBuf};
 
 use ingero_format::units::show_count;
 
+use super::convert::Redaction;
 use crate::{
     coverage::Coverage,
     error::{Error, Outcome},
     ingero,
     investigate::investigate,
     progress::Progress,
+    redact::map::MapFile,
     screen::Screen,
     sqlite,
     table::printable,
@@ -27,6 +29,8 @@ pub struct Args {
     /// Replace the investigation if it exists.
     #[arg(long)]
     force: bool,
+    #[command(flatten)]
+    redaction: Redaction,
 }
 
 /// Imports and says what came out.
@@ -35,9 +39,12 @@ pub struct Args {
 /// If a database cannot be read or the investigation not be written; there is then none.
 pub fn run(args: &Args, out: &mut dyn Write) -> Result<Outcome, Error> {
     super::convert::distinct(&args.databases, &args.output)?;
-    let traces = ingero::read(&args.databases)?;
+    let mut map = args.redaction.map(&args.output)?;
+    let mut traces = ingero::read(&args.databases)?;
+    args.redaction.apply(&mut traces, map.as_mut())?;
     let findings = investigate(&traces, None);
     sqlite::write(&args.output, args.force, &traces, &findings, &Progress::on_terminal())?;
+    map.into_iter().for_each(MapFile::keep);
     let coverage = Coverage::of(&traces);
     let claims: usize = traces.iter().map(|t| t.annotations.len()).sum();
     let out = &mut Screen::new(out);

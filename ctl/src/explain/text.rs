@@ -47,6 +47,9 @@ pub fn write(answer: &Answer, out: &mut dyn Write) -> io::Result<()> {
         printable(&answer.coverage.line()),
         printable(&answer.coverage.population)
     )?;
+    if answer.coverage.redacted {
+        writeln!(out, "redacted  names are pseudonyms; numbers, times and pids are as recorded")?;
+    }
     for clocks in &answer.coverage.clocks {
         writeln!(out, "clocks    {}", printable(clocks))?;
     }

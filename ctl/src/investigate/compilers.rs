@@ -34,6 +34,11 @@ const COMPILERS: &[&str] = &[
 /// Generations of children looked through; a build tool starts a shell, it a driver, it a compiler.
 const MAX_DEPTH: usize = 8;
 
+/// True for the name of a compiler.
+pub(super) fn is_compiler(comm: &str) -> bool {
+    COMPILERS.contains(&comm)
+}
+
 /// When compilers worked for each process.
 #[derive(Debug, Default)]
 pub(super) struct Compilers(HashMap<u32, Vec<(i64, i64, String)>>);
@@ -68,7 +73,7 @@ impl Compilers {
         }
         for task in &trace.tasks {
             if let Some(child) = children.get_mut(&task.pid)
-                && COMPILERS.contains(&task.comm.as_str())
+                && is_compiler(&task.comm)
             {
                 child.compiler = Some(task.comm.clone());
             }

@@ -53,6 +53,12 @@ pub use waits::waits_for;
 
 use crate::model::{Threads, Trace};
 
+/// True if the engine reads more than a name in a process's or thread's name: a compiler, a recorder or its threads.
+#[must_use]
+pub fn has_role(comm: &str) -> bool {
+    compilers::is_compiler(comm) || scene::is_of_recorder(comm)
+}
+
 /// Examines every thread of every trace; the findings are ranked over all of them.
 #[must_use]
 pub fn investigate(traces: &[Trace], pid: Option<u32>) -> Vec<Finding> {

@@ -124,11 +124,16 @@ impl<'a> Scene<'a> {
     }
 }
 
+/// True for the name of a recorder or of one of its threads.
+pub(super) fn is_of_recorder(comm: &str) -> bool {
+    RECORDERS.contains(&comm) || RECORDER_THREADS.contains(&comm)
+}
+
 fn recorders(trace: &Trace) -> HashSet<u32> {
     let mut seen: BTreeMap<u32, BTreeSet<&str>> = BTreeMap::new();
     for task in trace.tasks.iter().filter(|t| t.pid != 0) {
         let comm = task.comm.as_str();
-        if RECORDERS.contains(&comm) || RECORDER_THREADS.contains(&comm) {
+        if is_of_recorder(comm) {
             seen.entry(task.pid).or_default().insert(comm);
         }
     }

@@ -130,6 +130,7 @@ impl Collector {
             not_probed: all(|m| m.probes.iter().flat_map(|p| p.failed.clone()).collect()),
             population: String::new(),
             damage,
+            redacted: false,
         }
     }
 

@@ -51,6 +51,9 @@ pub struct Facts {
     pub population: String,
     /// What is damaged or missing in the file, one line each.
     pub damage: Vec<String>,
+    /// True if names were replaced ([`crate::redact`]).
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub redacted: bool,
 }
 
 /// Both clocks of a machine at a bundle's trigger.

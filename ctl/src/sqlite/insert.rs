@@ -339,6 +339,9 @@ fn meta(db: &Connection, traces: &[Trace]) -> Result<()> {
     let mut insert = db.prepare("INSERT INTO meta VALUES(?,?)")?;
     insert.execute(params!["tool_version", env!("CARGO_PKG_VERSION")])?;
     insert.execute(params!["schema_version", super::SCHEMA_VERSION.to_string()])?;
+    if traces.iter().any(|t| t.facts.redacted) {
+        insert.execute(params!["redacted", "yes"])?;
+    }
     for trace in traces {
         let f = &trace.facts;
         let rows = [
