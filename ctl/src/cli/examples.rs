@@ -51,6 +51,10 @@ const EXAMPLES: [(&str, &[(&str, &str)]); 22] = [
         &[
             ("ingeroctl convert slow.ingero -o slow.db", "one bundle"),
             ("ingeroctl convert node1.ingero node2.ingero -o both.db", "several hosts in one investigation"),
+            (
+                "ingeroctl convert slow.ingero -o send.db --redact --redact-map private.json",
+                "pseudonyms for names, to give away; the map stays here",
+            ),
         ],
     ),
     ("import", &[("ingeroctl import agent.db -o investigation.db", "the database of an Ingero agent")]),

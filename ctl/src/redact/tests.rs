@@ -190,7 +190,9 @@ fn nothing_that_tells_is_in_the_database_or_in_anything_made_of_it() {
     said(&["export", text(&made.redacted), "--format", "perfetto", "-o", text(&trace)]);
     for file in [&html, &trace] {
         let bytes = fs::read(file).unwrap();
-        assert!(bytes.windows(9).any(|part| part == b"process-1"), "{}", file.display());
+        let holds = |word: &[u8]| bytes.windows(word.len()).any(|part| part == word);
+        assert!(holds(b"process-1"), "{}", file.display());
+        assert!(file != &html || holds(b"\"redacted\":true"), "the page says so");
         assert_eq!(tells(&bytes), 0, "{}", file.display());
     }
     for args in
@@ -318,6 +320,35 @@ fn a_map_is_never_written_over_a_file_nor_left_where_nothing_was_converted() {
     assert!(!made.at("second.json").exists() && !made.at("same").exists() && !made.at("new.db").exists());
     let alone = ["ingeroctl", "convert", "a", "-o", "b", "--redact-map", "c"];
     assert!(crate::cli::command().try_get_matches_from(alone).is_err(), "a map of what?");
+}
+
+#[test]
+fn what_was_imported_is_redacted_alike() {
+    let folder = TempDir::new().unwrap();
+    let fixtures = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/fixtures/ingero"));
+    let agents = [1, 2, 3].map(|n| fixtures.join(format!("sample-gpu-node-{n:02}.db")));
+    let [plain, redacted] = ["plain.db", "redacted.db"].map(|name| folder.path().join(name));
+    let import = |to: &Path, more: &[&str]| {
+        let agents = agents.each_ref().map(|path| text(path));
+        said(&[&["import"], &agents[..], &["-o", text(to)], more].concat());
+    };
+    import(&plain, &[]);
+    import(&redacted, &["--redact"]);
+    let (told, hidden) = (sqlite::read(&plain).unwrap(), fs::read(&redacted).unwrap());
+    let comms = told.iter().flat_map(|t| t.tasks.iter().map(|task| &task.comm));
+    let names: Vec<&String> =
+        comms.filter(|c| c.len() > 5 && !has_role(c) && !kept::is_of_linux(c)).collect();
+    assert!(names.len() > 5, "{names:?}");
+    for name in told.iter().map(|t| &t.node).chain(names).filter(|name| !kept::is_public(name)) {
+        assert!(!hidden.windows(name.len()).any(|part| part == name.as_bytes()), "{name}");
+    }
+    let found = |traces: &[Trace]| {
+        let mut found: Vec<_> =
+            investigate(traces, None).iter().map(|f| (f.rank, f.cause, f.pid, f.attributed_ns)).collect();
+        found.sort();
+        found
+    };
+    assert_eq!(found(&told), found(&sqlite::read(&redacted).unwrap()));
 }
 
 #[test]

@@ -121,6 +121,7 @@ const coverage = () => {
   const c = data.coverage;
   const facts = [
     ["population", c.population],
+    ...(c.redacted ? [["redacted", "names are pseudonyms; numbers, times and pids are as recorded"]] : []),
     ["calls decidable", `${count(c.calls - c.calls_undecidable)} of ${count(c.calls)}`],
     ["off-CPU intervals", count(c.off_cpu)],
     ["known to be missing", c.lost.length ? c.lost.map((l) => `${l.source} ${Number(l.events) > 0 ? count(l.events) : "some"} (${l.cause}, within ${duration(Number(l.uncertain_ns))})`).join(", ") : "nothing"],
