@@ -30,7 +30,7 @@ pub use names::Names;
 
 use crate::{
     investigate::has_role,
-    model::{Frame, HostEvent, Series, Stack, Trace},
+    model::{Frame, HostEvent, NONE, Series, Stack, Trace},
 };
 
 /// Redacts traces; they come out in the order of their windows. Gives what leads back.
@@ -109,18 +109,29 @@ fn peer(names: &mut Names, event: &mut HostEvent) {
     event.arg0 = number(names.number("peer", &known, |n| address(number(n)).to_string()));
 }
 
-/// Series are numbered by their first value.
+/// Series are numbered by their first value, and come in that order: they were in that of their names.
 fn samples(names: &mut Names, trace: &mut Trace) {
     let mut first = vec![i64::MAX; trace.series.len()];
     for sample in &trace.samples {
         first.iter_mut().skip(sample.series as usize).take(1).for_each(|ns| *ns = sample.ts_ns.min(*ns));
     }
-    let mut in_time: Vec<(i64, &mut Series)> = first.into_iter().zip(&mut trace.series).collect();
-    in_time.sort_by_key(|(first_ns, _)| *first_ns);
-    for (_, series) in in_time {
+    let mut in_time: Vec<(i64, u32, Series)> = first
+        .into_iter()
+        .zip(0..)
+        .zip(std::mem::take(&mut trace.series))
+        .map(|((a, b), c)| (a, b, c))
+        .collect();
+    in_time.sort_by_key(|(first_ns, old, _)| (*first_ns, *old));
+    let mut places = vec![NONE; in_time.len()];
+    for (new, (_, old, mut series)) in (0..).zip(in_time) {
+        places.iter_mut().skip(old as usize).take(1).for_each(|place| *place = new);
         if !kept::is_metric(&series.name) {
             series.name = names.of("metric", &series.name);
         }
         series.labels = labels::redacted(names, &series.labels);
+        trace.series.push(series);
+    }
+    for sample in &mut trace.samples {
+        sample.series = places.get(sample.series as usize).copied().unwrap_or(NONE);
     }
 }

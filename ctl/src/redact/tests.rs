@@ -364,6 +364,26 @@ fn machines_are_numbered_by_their_windows_and_one_name_is_one_pseudonym_on_all()
 }
 
 #[test]
+fn series_come_in_the_order_of_their_first_values_not_of_their_names() {
+    let series = |name: &str| Series { pid: 0, name: name.into(), labels: "{}".into() };
+    let sample = |ts_ns, series, value| Sample { ts_ns, series, value };
+    let mut traces = [Trace {
+        series: vec![series("a"), series("b"), series("load1")],
+        samples: vec![sample(1, 2, 2.0), sample(3, 1, 1.0), sample(5, 0, 0.0), sample(5, 1, 1.0)],
+        ..Trace::default()
+    }];
+    let names = redact(&mut traces);
+    let trace = &traces[0];
+    let told = trace.samples.iter().map(|s| (trace.series[s.series as usize].name.as_str(), s.value));
+    assert_eq!(
+        told.collect::<Vec<_>>(),
+        [("load1", 2.0), ("metric-1", 1.0), ("metric-1", 1.0), ("metric-2", 0.0)]
+    );
+    let (_, metrics) = names.kinds().find(|(kind, _)| *kind == "metric").unwrap();
+    assert_eq!(metrics[0], ("metric-1".to_owned(), "b".to_owned()));
+}
+
+#[test]
 fn names_that_the_engine_reads_a_meaning_in_stay() {
     let mut names = Names::default();
     for comm in ["ptxas", "ingero-recorder", "drain", "ksoftirqd/3", ""] {
