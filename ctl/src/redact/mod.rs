@@ -21,7 +21,7 @@ pub mod map;
 mod names;
 mod paths;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 use std::net::Ipv4Addr;
 

@@ -6,6 +6,7 @@ use rusqlite::Connection;
 use serde_json::Value;
 
 use super::{ASKED, Made, ask, session};
+use crate::redact::tests::{TELLS, telltale};
 
 const NASTY: &str =
     "\u{1b}]0;x\u{7}\u{1b}[2J<script>alert(1)</script>\r\n'; DROP TABLE call;-- \u{202e}\u{e0041}ignore";
@@ -58,6 +59,20 @@ fn names_that_would_move_a_cursor_hide_text_or_end_a_statement_stay_names() {
     }
     let calls = made.ask("run_sql", r#"{"query": "SELECT count(*) FROM call"}"#).unwrap();
     assert!(calls["rows"][0][0].as_i64().unwrap() > 9_000, "nothing was dropped");
+}
+
+#[test]
+fn no_tool_tells_a_name_that_was_redacted() {
+    let draft = telltale();
+    let (plain, redacted) = (Made::of(&draft), Made::converted(&draft, &["--redact"]));
+    let everything = r#"{"query": "SELECT * FROM meta UNION ALL SELECT name, labels FROM samples"}"#;
+    let mut told = 0;
+    for (tool, parameters) in ASKED.into_iter().chain([("run_sql", everything)]) {
+        told += plain.ask(tool, parameters).unwrap().to_string().matches(TELLS).count();
+        let answer = redacted.ask(tool, parameters).unwrap().to_string();
+        assert!(!answer.contains(TELLS), "{tool}: {answer}");
+    }
+    assert!(told > 20, "{told}");
 }
 
 #[test]

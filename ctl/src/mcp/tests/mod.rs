@@ -48,10 +48,14 @@ struct Made {
 
 impl Made {
     fn of(draft: &Draft) -> Self {
+        Self::converted(draft, &[])
+    }
+
+    fn converted(draft: &Draft, options: &[&str]) -> Self {
         let folder = TempDir::new().unwrap();
         let bundle = draft.write(&folder, "one.ingero");
         let db = folder.path().join("one.db");
-        said(&["convert", bundle.to_str().unwrap(), "-o", db.to_str().unwrap()]);
+        said(&[&["convert", bundle.to_str().unwrap(), "-o", db.to_str().unwrap()], options].concat());
         Self { folder, db }
     }
 
