@@ -18,6 +18,7 @@ use super::{
 use crate::{
     commands::tests::{incident, run, said},
     load::tests::{Draft, launch},
+    redact::tests::{TELLS, telltale},
 };
 
 struct Made {
@@ -119,6 +120,22 @@ fn a_row_has_the_values_of_its_view() {
         }
     }
     assert!(expected.next().unwrap().is_none());
+}
+
+#[test]
+fn neither_paths_nor_rows_tell_a_name_that_was_redacted() {
+    let made = Made::of(&telltale());
+    let [bundle, database, views] =
+        ["one.ingero", "send.db", "send"].map(|n| word(&made.folder.path().join(n)));
+    said(&["convert", &bundle, "-o", &database, "--redact"]);
+    said(&["export", &database, "--format", "parquet", "-o", &views]);
+    let told = |below: &str| -> usize {
+        let files = made.files(below);
+        let parquet = files.iter().filter(|path| path.extension().is_some_and(|e| e == "parquet"));
+        parquet.map(|path| format!("{} {:?}", path.display(), rows(path)).matches(TELLS).count()).sum()
+    };
+    assert!(told("views") > 40, "{}", told("views"));
+    assert_eq!(told("send"), 0);
 }
 
 #[test]
