@@ -144,8 +144,12 @@ systemctl start $S
 within 20 "started by hand it records again" ready
 
 echo "-- upgrade under load"
-load --threads 4 --per-thread 75000 --rate 50000
+load --threads 4 --per-thread 110000 --rate 65000
 sleep 1
+# The counters are read each second.
+before=$(number produced)
+sleep 2
+figure "events $((($(number produced) - before) / 2)) a second"
 pid=$(recorder)
 begun=$(milliseconds)
 dpkg -i --force-confdef "$new" > /tmp/dpkg.log 2>&1 || cat /tmp/dpkg.log
