@@ -71,6 +71,32 @@ fn a_bad_configuration_is_told_in_status_until_a_good_one_is_read_which_acts_at_
     assert_eq!(status["cost"]["thread_limit_percent"], 0.01);
 }
 
+// The probes of a step were placed on every known library: from then on each launch at the runtime was a row beside
+// its driver's.
+#[test]
+fn a_budget_that_leaves_out_the_ends_of_launches_does_not_begin_to_record_those_of_the_runtime() {
+    if !live() {
+        return;
+    }
+    let mut lab = Lab::new();
+    let text = std::fs::read_to_string(lab.path("recorder.toml")).unwrap();
+    let strict = text.replace("thread_percent = 100", "thread_percent = 0.5");
+    std::fs::write(lab.path("recorder.toml"), strict).unwrap();
+    lab.start();
+    let mut load = Program::start(&standin().engine, ["--duration", "60", "--start-on-stdin"]);
+    load.line_with("READY");
+    lab.until_covered(load.pid());
+    load.say("go");
+    lab.until("a step is taken", |lab| warns(lab, "without their ends"));
+    std::thread::sleep(std::time::Duration::from_millis(500));
+    let db = lab.window("shed", "60s");
+    let count = |of: &str| -> i64 {
+        db.query_row(&format!("SELECT count(*) FROM cuda_calls WHERE {of}"), [], |r| r.get(0)).unwrap()
+    };
+    assert!(count("layer = 'driver' AND dur_ns = 0") > 0, "launches without their ends are recorded");
+    assert_eq!(count("layer = 'runtime'"), 0);
+}
+
 #[test]
 fn a_process_is_shown_with_its_launches_and_waits() {
     if !live() {

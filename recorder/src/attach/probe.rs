@@ -77,8 +77,9 @@ impl Prober {
         let copy = file.try_clone().map_err(|e| crate::Error::Other(format!("{path}: {e}")))?;
         let found = functions(copy, kind)?;
         let mut report = LibraryProbes { path: path.to_owned(), inode: id.1, ..LibraryProbes::default() };
-        let mut target = Target::new(file, found.clone());
-        if kind.calls_wanted(&self.wanted) {
+        let recorded = self.records(kind);
+        let mut target = Target::new(file, found.clone(), recorded);
+        if recorded {
             for lane in Lane::ALL {
                 let mode = self.mode.get(lane as usize).copied().unwrap_or_default();
                 let (_, refused) = target.place(&mut self.placer, lane, mode);

@@ -17,6 +17,8 @@ pub struct Target {
     /// The descriptor pins the very inode that was examined, whatever happens to the path.
     file: File,
     calls: Vec<Function>,
+    /// Its calls are recorded. A runtime whose calls are not only names kernels.
+    recorded: bool,
     registers: Vec<u64>,
     /// Probes of each lane, in the lane's present mode.
     lanes: [Placed; Lane::ALL.len()],
@@ -31,10 +33,11 @@ pub type Refused = (String, String);
 impl Target {
     /// Takes an examined file; nothing is placed yet.
     #[must_use]
-    pub fn new(file: File, found: Found) -> Self {
+    pub fn new(file: File, found: Found, recorded: bool) -> Self {
         Self {
             file,
             calls: found.calls,
+            recorded,
             registers: found.registers,
             lanes: Default::default(),
             names: Placed::default(),
@@ -52,17 +55,21 @@ impl Target {
         self.file.metadata().is_ok_and(|meta| meta.nlink() == 0)
     }
 
+    fn recorded_calls(&self, of: Lane) -> impl Iterator<Item = &Function> {
+        self.calls.iter().filter(move |f| self.recorded && lane(f.op.number) == of)
+    }
+
     /// The functions of a lane whose probe is single-stepped, and all of them.
     #[must_use]
     pub fn slow(&self, of: Lane) -> (usize, usize) {
-        let functions = self.calls.iter().filter(|f| lane(f.op.number) == of);
+        let functions = self.recorded_calls(of);
         functions.fold((0, 0), |(slow, all), f| (slow + usize::from(f.prologue != Prologue::Cheap), all + 1))
     }
 
     /// Places what a lane's mode asks for, and gives what was there before: it is to be dropped only when the
     /// kernel side knows the new mode, so that no call falls between the two.
     pub fn place(&mut self, placer: &mut Placer, of: Lane, mode: Mode) -> (Placed, Vec<Refused>) {
-        let functions: Vec<&Function> = self.calls.iter().filter(|f| lane(f.op.number) == of).collect();
+        let functions: Vec<&Function> = self.recorded_calls(of).collect();
         // The return probes go first: a call entered between the two then has no entry, and is not counted,
         // rather than an entry that nobody closes.
         let programs: &[CallProgram] = match mode {
