@@ -71,6 +71,27 @@ fn a_bad_configuration_is_told_in_status_until_a_good_one_is_read_which_acts_at_
     assert_eq!(status["cost"]["thread_limit_percent"], 0.01);
 }
 
+#[test]
+fn a_reload_without_its_file_or_that_does_not_fit_the_ring_in_force_changes_nothing() {
+    if !live() {
+        return;
+    }
+    let lab = Lab::recording();
+    let path = lab.path("recorder.toml");
+    let good = std::fs::read_to_string(&path).unwrap();
+    // The ring's new size would take effect at the next start only, the snapshots' share at once.
+    let larger = good.replace("256MiB", "1GiB").replace("128MiB", "512MiB");
+    std::fs::write(&path, larger).unwrap();
+    let refused = lab.ctl(&["reload"]);
+    assert!(!refused.status.success() && String::from_utf8_lossy(&refused.stderr).contains("share"));
+    std::fs::remove_file(&path).unwrap();
+    let refused = lab.ctl(&["reload"]);
+    assert!(!refused.status.success(), "the defaults were taken");
+    assert!(String::from_utf8_lossy(&refused.stderr).contains("cannot read the configuration"));
+    std::fs::write(&path, good).unwrap();
+    lab.ok(&["reload"]);
+}
+
 // The probes of a step were placed on every known library: from then on each launch at the runtime was a row beside
 // its driver's.
 #[test]
