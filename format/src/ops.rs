@@ -119,6 +119,7 @@ pub fn family(number: u16) -> &'static str {
         0x5020..0x5030 => "signal",
         0x5030..0x5040 => "tcp",
         0x5040..0x5050 => "faults",
+        0x5050..0x5060 => "migrate",
         _ => source(number).name(),
     }
 }

@@ -64,6 +64,8 @@ pub enum SourceName {
     Tcp,
     /// Page faults of recorded threads: on request.
     Faults,
+    /// Moves of recorded threads from CPU to CPU: on request.
+    Migrate,
 }
 
 /// When user stacks are taken.

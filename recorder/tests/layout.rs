@@ -48,6 +48,20 @@ fn flags_sources_and_operations_have_one_number_on_both_sides() {
     let (theirs, ours) = (abi::process_op::FORK, ops::FORK);
     assert_eq!([theirs, abi::process_op::EXEC, abi::process_op::EXIT], [ours, ops::EXEC, ops::EXIT]);
     assert_eq!(abi::process_op::OFF_CPU, ops::OFF_CPU);
+    let host = [
+        (abi::host_op::DIRECT_RECLAIM, ops::DIRECT_RECLAIM),
+        (abi::host_op::PAGE_ALLOC, ops::PAGE_ALLOC),
+        (abi::host_op::OOM_KILL, ops::OOM_KILL),
+        (abi::host_op::BLOCK_IO, ops::BLOCK_IO),
+        (abi::host_op::SIGNAL, ops::SIGNAL),
+        (abi::host_op::TCP_RETRANSMIT, ops::TCP_RETRANSMIT),
+        (abi::host_op::PAGE_FAULTS, ops::PAGE_FAULTS),
+        (abi::host_op::MIGRATE, ops::MIGRATE),
+    ];
+    assert!(host.iter().all(|(theirs, ours)| theirs == ours));
+    // An operation that only one side knows is one that nobody emits, or nobody can name.
+    let named = ops::OPS.iter().filter(|op| ops::source(op.number) == ops::Source::Host);
+    assert!(named.map(|op| op.number).eq(host.iter().map(|(_, ours)| *ours)));
     let pairs = [
         (abi::Source::Cuda as u8, ops::Source::Cuda),
         (abi::Source::Sched as u8, ops::Source::Sched),

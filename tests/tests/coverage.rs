@@ -118,9 +118,9 @@ int main(int argc, char **argv)
 }
 "#;
 
-fn host_program(lab: &Lab) -> Program {
+fn host_program(lab: &Lab, text: &str) -> Program {
     let (source, program) = (lab.path("host.c"), lab.path("host"));
-    fs::write(&source, HOST_PROGRAM).unwrap();
+    fs::write(&source, text).unwrap();
     let library = ingero_tests::standin().libcuda.clone();
     let folder = library.parent().unwrap();
     let mut cc = Command::new("cc");
@@ -141,7 +141,7 @@ fn disk_requests_page_totals_faults_and_signals_of_a_gpu_process_are_recorded() 
         "[probes]\nsources = [\"cuda\", \"sched\", \"memory\", \"block\", \"signal\", \"faults\"]\n",
     );
     lab.start();
-    let mut program = host_program(&lab);
+    let mut program = host_program(&lab, HOST_PROGRAM);
     let pid = program.pid();
     program.line_with("READY");
     lab.until_covered(pid);
@@ -177,6 +177,64 @@ fn disk_requests_page_totals_faults_and_signals_of_a_gpu_process_are_recorded() 
     assert_eq!(sender, i64::from(std::process::id()));
     let losses: i64 = db.query_row("SELECT count(*) FROM losses", [], |r| r.get(0)).unwrap();
     assert_eq!(losses, 0);
+}
+
+const MOVING_PROGRAM: &str = r#"
+#define _GNU_SOURCE
+#include <sched.h>
+#include <stdio.h>
+
+extern int cuInit(unsigned int flags);
+
+static int only_on(int cpu)
+{
+	cpu_set_t set;
+	CPU_ZERO(&set);
+	CPU_SET(cpu, &set);
+	return sched_setaffinity(0, sizeof(set), &set);
+}
+
+int main(void)
+{
+	char line[16];
+	cuInit(0);
+	if (only_on(0)) return 1;
+	puts("READY"); fflush(stdout);
+	if (!fgets(line, sizeof(line), stdin)) return 0;
+	for (int i = 0; i < 50; i++) if (only_on(1) || only_on(0)) return 2;
+	/* One more, or a row with its CPUs swapped would not show. */
+	if (only_on(1)) return 3;
+	puts("DONE"); fflush(stdout);
+	return fgets(line, sizeof(line), stdin) == NULL;
+}
+"#;
+
+#[test]
+fn every_move_of_a_thread_to_another_cpu_is_one_row_with_both_cpus() {
+    if !live() {
+        return;
+    }
+    let mut lab = Lab::new();
+    lab.configure("[probes]\nsources = [\"cuda\", \"migrate\"]\n");
+    lab.start();
+    let mut program = host_program(&lab, MOVING_PROGRAM);
+    let pid = program.pid();
+    program.line_with("READY");
+    lab.until_covered(pid);
+    program.say("go");
+    program.line_with("DONE");
+    let db = lab.window("moves", "60s");
+    program.finish();
+    let moves = |from: u32, to: u32| -> i64 {
+        let sql = "SELECT count(*) FROM host_events
+                   WHERE tid = ?1 AND op = 'migrate' AND source = 'migrate' AND arg0 = ?2 AND arg1 = ?3";
+        db.query_row(sql, (pid, from, to), |r| r.get(0)).unwrap()
+    };
+    assert_eq!((moves(0, 1), moves(1, 0)), (51, 50));
+    let all: i64 = db
+        .query_row("SELECT count(*) FROM host_events WHERE tid = ?1 AND op = 'migrate'", [pid], |r| r.get(0))
+        .unwrap();
+    assert_eq!(all, 101, "the thread was allowed on one CPU at a time");
 }
 
 #[test]

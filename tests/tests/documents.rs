@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "a failed step is a failed test")]
 
 use std::{
+    collections::BTreeSet,
     fs,
     path::{Path, PathBuf},
     process::Command,
@@ -67,6 +68,24 @@ fn every_key_of_the_configuration_is_on_its_manual_page() {
             line.strip_prefix(".It Sy ").and_then(|l| l.split(' ').next()) == Some(name.as_str())
         };
         assert!(part.lines().any(is_key), "recorder.toml.5: [{section}] {name}");
+    }
+}
+
+#[test]
+fn every_source_that_can_be_named_is_in_the_documents() {
+    let families = ingero_format::ops::OPS.iter().map(|op| ingero_format::ops::family(op.number));
+    // Calls of NCCL are of the source `cuda` and have a name of their own; what the recorder adds is not asked for.
+    let named: BTreeSet<&str> = families.filter(|name| *name != "meta").chain(["nccl"]).collect();
+    let (table, file) = (read("docs/CONFIGURE.md"), read("packaging/recorder.toml"));
+    let page = read("packaging/man/recorder.toml.5");
+    let page = page.split("\n.It Sy sources").nth(1).unwrap().split("\n.It ").next().unwrap().to_owned();
+    let words: Vec<&str> = page.split(|c: char| !c.is_alphanumeric()).collect();
+    assert!(named.contains("migrate") && named.len() >= 9, "{named:?}");
+    for name in named {
+        assert!(table.contains(&format!("\n| `{name}` | ")), "CONFIGURE.md: {name}");
+        assert!(file.contains(&format!("\"{name}\"")), "recorder.toml: {name}");
+        // In a list with quotation marks the word follows the name of the mark: `\(dqcuda`.
+        assert!(words.contains(&name) || words.contains(&&*format!("dq{name}")), "recorder.toml.5: {name}");
     }
 }
 

@@ -75,6 +75,8 @@ pub mod host_op {
     pub const TCP_RETRANSMIT: u16 = 0x5031;
     /// User page faults of a thread since its last such event.
     pub const PAGE_FAULTS: u16 = 0x5041;
+    /// A thread was moved to another CPU.
+    pub const MIGRATE: u16 = 0x5051;
 }
 
 /// One event, 64 bytes, little-endian. All times are CLOCK_BOOTTIME nanoseconds.

@@ -75,6 +75,8 @@ globals! {
     SOCK_PORT_OFFSET, sock_port_offset: u32 = 0;
     /// See [`sock_peer_offset`].
     SOCK_FAMILY_OFFSET, sock_family_offset: u32 = 0;
+    /// Byte offset of the CPU in a `task_struct` (`thread_info.cpu`; `cpu` before 5.16).
+    TASK_CPU_OFFSET, task_cpu_offset: u32 = 0;
     /// Bytes waiting in `EVENTS` at which the recorder is woken before its next turn.
     WAKE_BYTES, wake_bytes: u64 = 4 << 20;
 }

@@ -241,3 +241,21 @@ pub fn tcp_retransmit(ctx: &RawTracePointContext) {
         ..zero()
     });
 }
+
+/// `sched_migrate_task(task *p, int dest_cpu)`: `p` still has the CPU it leaves (kernel/sched/core.c, `set_task_cpu`).
+#[inline(always)]
+pub fn migrate(ctx: &RawTracePointContext) {
+    let moved: u64 = ctx.arg(0);
+    let tid = ids::tid(moved);
+    let Some(state) = maps::thread(tid) else { return };
+    let from: u32 = read_kernel(moved + u64::from(globals::task_cpu_offset()));
+    event(Event {
+        end_ns: now(),
+        pid: state.pid,
+        tid,
+        arg0: u64::from(from),
+        arg1: u64::from(ctx.arg::<u64>(1) as u32),
+        op: host_op::MIGRATE,
+        ..zero()
+    });
+}

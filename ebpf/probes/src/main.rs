@@ -104,6 +104,7 @@ tracepoints! {
     block_complete, "block_rq_complete", host::block_complete;
     tcp_retransmit, "tcp_retransmit_skb", host::tcp_retransmit;
     page_fault, "page_fault_user", host::page_fault;
+    migrate, "sched_migrate_task", host::migrate;
 }
 
 #[panic_handler]

@@ -376,6 +376,9 @@ ops! {
     TCP_RETRANSMIT = 0x5031, "tcp_retransmit", Host;
     /// A thread's page faults in user code since its last such event: arg0 how many.
     PAGE_FAULTS = 0x5041, "page_faults", Host;
+    /// The scheduler moved a thread that was not running to the run queue of another CPU: arg0 the CPU it left, arg1 the
+    /// CPU it goes to.
+    MIGRATE = 0x5051, "migrate", Host;
 
     /// A thread's name from `end_ns` on: arg0 and arg1 hold its 16 bytes.
     TASK_NAME = 0x6001, "task_name", Host;

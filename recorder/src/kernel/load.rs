@@ -189,6 +189,7 @@ fn load_object(
         .override_global("SOCK_PEER_PORT_OFFSET", &peer_port, true)
         .override_global("SOCK_PORT_OFFSET", &port, true)
         .override_global("SOCK_FAMILY_OFFSET", &family, true)
+        .override_global("TASK_CPU_OFFSET", &host.task_cpu.unwrap_or_default(), true)
         .override_global("WAKE_BYTES", &wake, true)
         .map_max_entries("EVENTS", buffer)
         .map_max_entries("THREADS", threads)

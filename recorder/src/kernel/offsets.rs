@@ -78,8 +78,17 @@ pub struct HostOffsets {
     pub request: Option<[u32; 4]>,
     /// `sock_common.skc_daddr`, `skc_dport`, `skc_num`, `skc_family`.
     pub sock: Option<[u32; 4]>,
+    /// `task_struct.thread_info.cpu`; `task_struct.cpu` before 5.16.
+    pub task_cpu: Option<u32>,
     /// `mark_victim` passes the victim itself (6.8 and later) and not its pid.
     pub victim_is_task: bool,
+}
+
+fn task_cpu(btf: &Btf) -> Result<u32, BtfError> {
+    let inside = btf.field_offset("thread_info", "cpu");
+    inside
+        .and_then(|cpu| Ok(btf.field_offset("task_struct", "thread_info")? + cpu))
+        .or_else(|_| btf.field_offset("task_struct", "cpu"))
 }
 
 /// Finds what there is of them.
@@ -108,6 +117,7 @@ pub fn host_offsets(btf: &[u8]) -> Result<HostOffsets, BtfError> {
             ("sock_common", "skc_num"),
             ("sock_common", "skc_family"),
         ]),
+        task_cpu: task_cpu(&btf).ok(),
         victim_is_task: btf.tracepoint_arguments("mark_victim").is_some_and(|n| n >= 2),
     })
 }

@@ -53,8 +53,8 @@ const fn tracepoint(program: &'static str, tracepoint: &'static str, source: Sou
 
 /// Every tracepoint. Those of [`SourceName::Process`] are always attached: without them threads that ended
 /// would stay in the tables.
-pub(super) const TRACEPOINTS: [Tracepoint; 17] = {
-    use SourceName::{Block, Faults, Memory, Process, Sched, Signal, Tcp};
+pub(super) const TRACEPOINTS: [Tracepoint; 18] = {
+    use SourceName::{Block, Faults, Memory, Migrate, Process, Sched, Signal, Tcp};
     [
         tracepoint("sched_switch", "sched_switch", Sched),
         tracepoint("sched_waking", "sched_waking", Sched),
@@ -80,5 +80,6 @@ pub(super) const TRACEPOINTS: [Tracepoint; 17] = {
         tracepoint("block_complete", "block_rq_complete", Block),
         tracepoint("tcp_retransmit", "tcp_retransmit_skb", Tcp),
         tracepoint("page_fault", "page_fault_user", Faults),
+        tracepoint("migrate", "sched_migrate_task", Migrate),
     ]
 };

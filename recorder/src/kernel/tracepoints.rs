@@ -20,6 +20,7 @@ pub fn attach_tracepoints(placer: &mut Placer, options: &Options, host: HostOffs
         let fields = match wanted.source {
             SourceName::Block => host.request.is_some(),
             SourceName::Tcp => host.sock.is_some(),
+            SourceName::Migrate => host.task_cpu.is_some(),
             _ => true,
         };
         let attached = if fields {
