@@ -11,11 +11,12 @@ mod costs;
 mod governor;
 mod keeper;
 mod report;
+mod trial;
 
 pub use activity::{Activity, Rates};
-pub(crate) use calibrate::file_offset;
 pub use calibrate::{MEASURE, calibrate, measure};
 pub use costs::{Costs, LaneCost};
 pub use governor::{Change, Governor, Limits, Step, Usage};
 pub use keeper::Keeper;
 pub use report::BudgetReport;
+pub use trial::{Measured, test_returns, try_probes};

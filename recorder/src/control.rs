@@ -5,8 +5,6 @@
 
 mod answer;
 mod server;
-mod status;
 
 pub use answer::Answers;
 pub use server::{bind, serve};
-pub use status::StatusSource;

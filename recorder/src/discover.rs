@@ -20,5 +20,5 @@ pub use known::known_libraries;
 pub use mappings::{Mappings, NewMapping, News};
 pub use maps::{MappedLibrary, Sonames};
 pub use modules::{CodeFile, FileId, Modules, Piece};
-pub use processes::{Registry, all_pids, describe_process, start_ticks};
+pub use processes::{Registry, all_pids, describe_process};
 pub use scanner::{Scanner, Watch};

@@ -16,4 +16,4 @@ mod windows;
 mod worker;
 
 pub use snapshots::{Snapshots, valid_id};
-pub use worker::{FreezeRequest, Freezer};
+pub use worker::Freezer;

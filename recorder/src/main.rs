@@ -36,7 +36,7 @@ struct Cli {
 }
 
 fn main() -> ExitCode {
-    ingero_recorder::service::keep_memory_small();
+    ingero_recorder::memory::keep_small();
     // For itself: see budget::calibrate and attach::safety.
     if std::env::args().nth(1).as_deref() == Some(ingero_recorder::budget::MEASURE) {
         ingero_recorder::budget::measure();

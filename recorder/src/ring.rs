@@ -24,7 +24,6 @@ mod slots;
 mod table;
 
 pub use assemble::{Ring, Settings, assemble};
-pub use continued::{Continued, Covered, LaneEnd};
 pub use flusher::{Flusher, Seen};
 pub use head::{HeadFile, HeadWriter};
 use open::Opening;

@@ -36,9 +36,9 @@ use crate::{
     clock,
     config::Samples,
     discover::{Modules, Registry},
-    drain::{Finding, Progress},
+    finding::Finding,
     journal,
-    trigger::Triggers,
+    progress::Progress,
 };
 
 /// What the recorder itself takes now.
@@ -56,6 +56,9 @@ struct Roots<'a> {
     cgroup: &'a Path,
 }
 
+/// Sees each reading of all GPUs, before it is sent.
+pub type GpuWatch = Box<dyn FnMut(&Readings) + Send>;
+
 /// Everything the sampling threads need.
 pub struct Sampler {
     /// What is sampled, and how often.
@@ -66,8 +69,8 @@ pub struct Sampler {
     pub registry: Arc<Registry>,
     /// The drain's counts.
     pub progress: Arc<Progress>,
-    /// Who is told of a GPU that begins to throttle.
-    pub triggers: Option<Triggers>,
+    /// Who is shown each reading of all GPUs.
+    pub gpus: Option<GpuWatch>,
     /// What programs said.
     pub annotations: Arc<Counts>,
     /// Where code of recorded processes is noted, if stacks of it are taken.
@@ -89,13 +92,13 @@ impl Outlet {
 
 impl Sampler {
     /// Reads at every interval until told to stop.
-    pub fn run(self, stop: &AtomicBool) {
+    pub fn run(mut self, stop: &AtomicBool) {
         let interval = Duration::from_nanos(self.config.interval.0);
         let outlet = Outlet(self.findings.clone());
         if self.config.nvml {
             let (library, outlet) = (self.config.nvml_library.clone(), outlet.clone());
-            let triggers = self.triggers.clone();
-            detached("nvml", move || nvml::run(&library, interval, &outlet, triggers.as_ref()));
+            let mut watch = self.gpus.take().unwrap_or_else(|| Box::new(|_| {}));
+            detached("nvml", move || nvml::run(&library, interval, &outlet, &mut watch));
         }
         if !self.config.metrics.is_empty() {
             let (pages, outlet) = (self.config.metrics.clone(), outlet.clone());
@@ -174,7 +177,7 @@ mod tests {
         let (registry, progress) = Default::default();
         let annotations = Arc::default();
         let sampler =
-            Sampler { config, findings, registry, progress, triggers: None, annotations, modules: None };
+            Sampler { config, findings, registry, progress, gpus: None, annotations, modules: None };
         let stop = Arc::new(AtomicBool::new(false));
         let flag = Arc::clone(&stop);
         let thread = thread::spawn(move || sampler.run(&flag));

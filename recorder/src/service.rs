@@ -2,7 +2,6 @@
 
 mod handover;
 mod host_check;
-mod memory;
 mod running;
 mod signals;
 mod start;
@@ -10,7 +9,6 @@ mod told;
 
 pub use handover::release;
 pub use host_check::host_report;
-pub use memory::{give_back_memory, keep_memory_small};
 
 use std::path::PathBuf;
 

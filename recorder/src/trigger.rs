@@ -41,7 +41,7 @@ use ingero_format::{
 pub use gate::{Refusal, Verdict};
 pub use kind::Kind;
 
-use crate::{clock, config::Config, freeze::FreezeRequest, journal, limits::MAX_REASON_BYTES};
+use crate::{clock, config::Config, journal, limits::MAX_REASON_BYTES};
 use gate::{Asked, Gate, Rules};
 use joint::Joint;
 
@@ -50,6 +50,21 @@ const TELL_GAP_NS: u64 = 60_000_000_000;
 
 /// Answer to a request: the snapshot, or why there is none.
 pub type Outcome = std::result::Result<Snapshot, String>;
+
+/// A request for a window.
+#[derive(Debug)]
+pub struct FreezeRequest {
+    /// Who asks and why, with the moment.
+    pub trigger: Trigger,
+    /// Past wanted, ns.
+    pub last_ns: u64,
+    /// Future wanted, ns.
+    pub after_ns: u64,
+    /// Where the answer goes, if anybody waits.
+    pub reply: Option<Sender<Outcome>>,
+    /// A person asks: the window is theirs alone, so that they get what they asked for.
+    pub person: bool,
+}
 
 /// A question.
 #[derive(Debug, Default)]

@@ -15,7 +15,7 @@ use tokio::{
 };
 
 use super::{Allowance, Counts, Limits, Line, Lines, Refusal, Sender, parse};
-use crate::{clock, config::AnnotationConfig, drain::Finding, journal};
+use crate::{clock, config::AnnotationConfig, finding::Finding, journal};
 
 /// Connections at once. One more is closed at once: left in the queue it would make a program wait that writes to it.
 const MAX_CONNECTIONS: usize = 256;

@@ -20,7 +20,6 @@ use ingero_ebpf_abi::{Arg, Cookie, Lane, Scale, ThreadState};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use crate::{
-    budget::file_offset,
     config::ReturnProbes,
     kernel::{CallProgram, Placer, Site},
 };
@@ -214,6 +213,19 @@ fn line(output: &mut BufReader<std::process::ChildStdout>) -> Option<String> {
     let ready = poll(&mut [fd], timeout).is_ok_and(|n| n > 0);
     let mut text = String::new();
     (ready && output.read_line(&mut text).is_ok_and(|n| n > 0)).then_some(text)
+}
+
+/// Where an address of this program lies in its file.
+pub(crate) fn file_offset(address: u64) -> Option<u64> {
+    let maps = std::fs::read_to_string("/proc/self/maps").ok()?;
+    maps.lines().find_map(|line| {
+        let mut words = line.split_whitespace();
+        let (range, _, offset) = (words.next()?, words.next()?, words.next()?);
+        let (start, end) = range.split_once('-')?;
+        let number = |text| u64::from_str_radix(text, 16).ok();
+        let (start, end) = (number(start)?, number(end)?);
+        (start..end).contains(&address).then_some(number(offset)? + address - start)
+    })
 }
 
 #[cfg(test)]

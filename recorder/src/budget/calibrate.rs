@@ -17,7 +17,10 @@ use ingero_ebpf_abi::{Arg, Cookie, Lane, Mode, Scale, ThreadState};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use super::Costs;
-use crate::kernel::{CallProgram, Placer, Site};
+use crate::{
+    attach::safety::file_offset,
+    kernel::{CallProgram, Placer, Site},
+};
 
 /// Option under which this program measures; not for people.
 pub const MEASURE: &str = "--measure-probes";
@@ -84,19 +87,6 @@ fn fastest(function: unsafe extern "C" fn(), calls: u32) -> u64 {
         begun.elapsed().as_nanos() as u64 * 1000 / u64::from(calls)
     };
     (0..RUNS).map(run).min().unwrap_or(0)
-}
-
-/// Where an address of this program lies in its file.
-pub(crate) fn file_offset(address: u64) -> Option<u64> {
-    let maps = std::fs::read_to_string("/proc/self/maps").ok()?;
-    maps.lines().find_map(|line| {
-        let mut words = line.split_whitespace();
-        let (range, _, offset) = (words.next()?, words.next()?, words.next()?);
-        let (start, end) = range.split_once('-')?;
-        let number = |text| u64::from_str_radix(text, 16).ok();
-        let (start, end) = (number(start)?, number(end)?);
-        (start..end).contains(&address).then_some(number(offset)? + address - start)
-    })
 }
 
 /// The recorder's part. Leaves nothing behind, and falls back to [`Costs::default`] if anything is odd.

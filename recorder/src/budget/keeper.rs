@@ -18,7 +18,7 @@ use crate::{
     attach::Prober,
     clock,
     config::Config,
-    drain::{BudgetChange, Finding, Gap},
+    finding::{BudgetChange, Finding, Gap},
     journal,
 };
 

@@ -7,13 +7,13 @@ use std::{
 
 use ingero_format::control::{Reply, Request};
 
-use super::StatusSource;
 use crate::{
     Error,
     config::{self, Config},
     journal,
     limits::{MAX_AFTER_NS, MAX_WINDOW_NS},
     metrics::Exports,
+    status::StatusSource,
     trigger::watchers::Watchers,
 };
 

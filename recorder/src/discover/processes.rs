@@ -8,6 +8,8 @@ use std::{
 
 use ingero_format::{container::path_of, manifest::LibraryProbes, state::Process};
 
+use crate::kernel::start_ns;
+
 /// Processes and libraries under observation. Shared; every use is short.
 #[derive(Debug, Default)]
 pub struct Registry {
@@ -84,23 +86,6 @@ pub fn describe_process(pid: u32) -> Option<Process> {
         cgroup: path_of(&cgroup).to_owned(),
         ..Process::default()
     })
-}
-
-/// When a process was started, in clock ticks since boot. `None` if it is gone.
-#[must_use]
-pub fn start_ticks(pid: u32) -> Option<u64> {
-    ticks(&fs::read_to_string(format!("/proc/{pid}/stat")).ok()?)
-}
-
-// Field 22 of /proc/PID/stat: start since boot, in clock ticks. The name in field 2 may hold anything.
-fn ticks(stat: &str) -> Option<u64> {
-    stat.rsplit_once(')')?.1.split_whitespace().nth(19)?.parse().ok()
-}
-
-fn start_ns(stat: &str) -> Option<u64> {
-    let ticks = ticks(stat)?;
-    let hertz = nix::unistd::sysconf(nix::unistd::SysconfVar::CLK_TCK).ok()??;
-    Some(ticks * (1_000_000_000 / hertz.cast_unsigned().max(1)))
 }
 
 /// Virtual memory of a process in pages: grows when a library is mapped. `None` if it is gone.

@@ -27,10 +27,10 @@ use crate::{
     attach::{LibraryKind, Prober},
     budget::Keeper,
     clock,
-    drain::{Finding, Unnamed},
+    continued::Continued,
+    finding::{Finding, Unnamed},
     journal,
     limits::{RESCAN_AFTER_EXEC, RESCAN_INTERVAL, SWEEP_INTERVAL},
-    ring::Continued,
 };
 
 /// How often a library is tried before it is given up.

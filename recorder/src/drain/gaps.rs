@@ -9,26 +9,7 @@ use ingero_format::{
     ops::{LossCause, Source},
 };
 
-use crate::ring::Continued;
-
-/// Events that did not arrive.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Gap {
-    /// CPU that numbered them; [`ingero_format::row::META_CPU`] if not known.
-    pub cpu: u16,
-    /// Their source.
-    pub source: Source,
-    /// First missing number.
-    pub first_seq: u64,
-    /// How many.
-    pub count: u64,
-    /// They lie after this time, boottime ns.
-    pub from_ns: u64,
-    /// They lie before this time, boottime ns.
-    pub to_ns: u64,
-    /// Why.
-    pub cause: LossCause,
-}
+use crate::{continued::Continued, finding::Gap};
 
 /// How long a missing number may still arrive: a program that was preempted between taking its number and
 /// submitting has long run again.
@@ -160,7 +141,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::ring::LaneEnd;
+    use crate::continued::LaneEnd;
 
     fn row(cpu: u16, seq: u64) -> Row {
         Row { end_ns: 1000 + seq, origin: row::origin(cpu, seq), ..Row::default() }

@@ -19,13 +19,17 @@ use ingero_format::{
 };
 
 use super::{
-    BudgetChange, Finding, Gap, GapTracker, Progress, Reserve, Unnamed,
+    GapTracker,
     names::{HostFunction, Names},
     stacks::{Meaning, Stacks},
 };
 use crate::{
+    continued::Continued,
+    finding::{BudgetChange, Finding, Gap, Unnamed},
+    kernel::Reserve,
     metrics::Tap,
-    ring::{Continued, HeadWriter, SealJob},
+    progress::Progress,
+    ring::{HeadWriter, SealJob},
     trigger::predicate::Predicates,
 };
 

@@ -15,11 +15,13 @@ use ingero_ebpf_abi::{CpuCounters, LostCause, SOURCES};
 use ingero_format::ops::{LossCause, Source};
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
 
-use super::{Finding, Gap, Progress, Sink, gaps::SETTLE_NS};
+use super::{Sink, gaps::SETTLE_NS};
 use crate::{
     clock,
+    continued::Continued,
+    finding::{Finding, Gap},
     limits::{DRAIN_INTERVAL, SEAL_AGE_NS},
-    ring::Continued,
+    progress::Progress,
 };
 
 /// Sources whose counters live in the kernel.

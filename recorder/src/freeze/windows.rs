@@ -16,7 +16,7 @@ use ingero_format::{Row, segment::Anchor, units::show_ns};
 use super::{
     links::{FrozenSet, Wanted},
     open_rows::open_rows,
-    worker::{FreezeRequest, Freezer, REMEDY},
+    worker::{Freezer, REMEDY},
 };
 use crate::{
     Result, clock,
@@ -24,6 +24,7 @@ use crate::{
     error::IoContext,
     journal,
     limits::{DRAIN_INTERVAL, FREEZE_DRAIN_TIMEOUT, MAX_ENDED_WINDOWS, MAX_OPEN_WINDOWS},
+    trigger::FreezeRequest,
 };
 
 /// How often the freezer asks whether it is to stop.

@@ -4,7 +4,7 @@ use std::{
     sync::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed},
-        mpsc::{Receiver, Sender, channel},
+        mpsc::{Receiver, channel},
     },
     time::Instant,
 };
@@ -14,7 +14,7 @@ use ingero_ebpf_abi::ThreadState;
 use ingero_format::{
     bundle::manifest_file,
     control::{Snapshot, SnapshotCounts},
-    manifest::{Manifest, Trigger, VERSION},
+    manifest::{Manifest, VERSION},
     segment::Anchor,
     units::show_ns,
 };
@@ -24,12 +24,12 @@ use crate::{
     Error, Result, clock,
     config::Config,
     discover::{Modules, Registry},
-    drain::Progress,
     error::IoContext,
     journal,
+    progress::Progress,
     ring::{Layout, SegmentInfo, SegmentTable, SlotPool, earliest_start, evict_oldest},
     storage::Storage,
-    trigger::joint::Joint,
+    trigger::{FreezeRequest, joint::Joint},
 };
 
 pub(super) const REMEDY: &str = "free space below the state directory, or raise [ring] max_bytes";
@@ -37,21 +37,6 @@ pub(super) const REMEDY: &str = "free space below the state directory, or raise 
 const BUNDLE_OVERHEAD: u64 = 8 << 20;
 /// Space kept for the MANIFEST of a frozen set.
 const MANIFEST_ROOM: u64 = 1 << 20;
-
-/// A request for a window.
-#[derive(Debug)]
-pub struct FreezeRequest {
-    /// Who asks and why, with the moment.
-    pub trigger: Trigger,
-    /// Past wanted, ns.
-    pub last_ns: u64,
-    /// Future wanted, ns.
-    pub after_ns: u64,
-    /// Where the answer goes, if anybody waits.
-    pub reply: Option<Sender<std::result::Result<Snapshot, String>>>,
-    /// A person asks: the window is theirs alone, so that they get what they asked for.
-    pub person: bool,
-}
 
 /// Everything the freezing thread owns.
 pub struct Freezer {
@@ -128,7 +113,7 @@ impl Freezer {
             self.joint.took(clock::boot_ns(), snapshot.bytes);
         }
         self.answer(std::mem::take(&mut window.joined), window.unlisted, &outcome);
-        crate::service::give_back_memory();
+        crate::memory::give_back();
     }
 
     // Counts what came out and tells everybody who waits.

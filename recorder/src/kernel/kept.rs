@@ -22,8 +22,8 @@ use nix::{
     unistd::{AccessFlags, access},
 };
 
+use super::start_ticks;
 use super::{Check, multi};
-use crate::discover::start_ticks;
 
 const FILE_SYSTEM: &str = "/sys/fs/bpf";
 /// The maps of the BPF object that a later recorder goes on with.

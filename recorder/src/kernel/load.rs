@@ -9,13 +9,12 @@ use aya::{
 use ingero_ebpf_abi::{CpuCounters, ThreadState};
 
 use super::{
-    HostOffsets, Kept, MultiPrograms, Placer, TaskOffsets, Tenure, host_offsets, kept::MAPS,
+    HostOffsets, Kept, MultiPrograms, Placer, Reserve, TaskOffsets, Tenure, host_offsets, kept::MAPS,
     namespace::namespace, task_offsets,
 };
 use crate::{
     Error, Result,
     config::{SourceName, UserStacks},
-    drain::Reserve,
     limits,
 };
 
@@ -116,7 +115,7 @@ pub fn load(options: &Options, kept: Option<Arc<Kept>>, counting: Counting) -> R
 }
 
 // The object with its maps, nothing attached.
-pub(super) fn programs(options: &Options, kept: Option<&Kept>) -> Result<(Ebpf, HostOffsets)> {
+pub(crate) fn programs(options: &Options, kept: Option<&Kept>) -> Result<(Ebpf, HostOffsets)> {
     let btf = std::fs::read("/sys/kernel/btf/vmlinux").map_err(|e| Error::Kernel {
         what: format!("/sys/kernel/btf/vmlinux: {e}"),
         remedy: "use a kernel built with CONFIG_DEBUG_INFO_BTF=y",
@@ -204,7 +203,7 @@ fn lowered(name: &str, limit: u32) -> u32 {
 
 /// A handle of its own on the map `TERM`. The object keeps its one: programs that are loaded later need it, and nobody
 /// else holds it for as long.
-pub(super) fn term(ebpf: &Ebpf) -> std::result::Result<Array<MapData, u64>, MapError> {
+pub(crate) fn term(ebpf: &Ebpf) -> std::result::Result<Array<MapData, u64>, MapError> {
     second_handle(ebpf.map("TERM").ok_or(MapError::InvalidMapType { map_type: 0 })?)?.try_into()
 }
 

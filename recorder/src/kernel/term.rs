@@ -5,8 +5,8 @@ use std::sync::Arc;
 use aya::maps::{Array, MapData, MapError};
 use ingero_ebpf_abi::Term;
 
-use super::Kept;
-use crate::{Error, Result, discover::start_ticks};
+use super::{Kept, start_ticks};
+use crate::{Error, Result};
 
 /// The map `TERM` in the hands of the recorder that writes it.
 pub struct Tenure {

@@ -14,7 +14,7 @@ use super::{
     tap::Shared,
     work,
 };
-use crate::{clock, control::StatusSource};
+use crate::{clock, status::StatusSource};
 
 /// What became of an export.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -14,9 +14,9 @@ use tokio::sync::watch;
 use super::{collect::Collector, push::Push, serve::Pages, tap::Shared};
 use crate::{
     config::{Listen, Metrics, Otlp},
-    control::StatusSource,
     http::{self, Server},
     journal,
+    status::StatusSource,
 };
 
 /// Where the page is configured and listens.

@@ -8,7 +8,7 @@ use ingero_format::{
 };
 
 use super::family::{self, About, Family, Point, Value};
-use crate::{clock, control::StatusSource, sample};
+use crate::{clock, sample, status::StatusSource};
 
 /// Losses that are told before the first one, so that a first one is seen as a rise.
 const CAUSES: [LossCause; 5] = [

@@ -9,10 +9,10 @@ use std::{
 use ingero_format::head::Geometry;
 
 use super::{
-    Bounds, Continued, Flusher, HeadWriter, Identity, Layout, Opening, Prologue, Sealer, Seen, SegmentTable,
-    SlotPool, Start, open::open,
+    Bounds, Flusher, HeadWriter, Identity, Layout, Opening, Prologue, Sealer, Seen, SegmentTable, SlotPool,
+    Start, open::open,
 };
-use crate::{Result, discover::Registry, drain::Finding, storage::Storage};
+use crate::{Result, continued::Continued, discover::Registry, finding::Finding, storage::Storage};
 
 /// What a ring is run with.
 #[derive(Clone, Copy, Debug)]

@@ -14,11 +14,12 @@ use ingero_format::{
 };
 
 use super::{
-    Bounds, Continued, Prologue, SegmentTable,
+    Bounds, Prologue, SegmentTable,
     recover::{Earlier, recover},
 };
 use crate::{
     Error, Result,
+    continued::Continued,
     error::IoContext,
     journal,
     storage::{FileHandle, Storage, is_full},

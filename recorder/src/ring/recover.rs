@@ -21,7 +21,7 @@ use ingero_format::{
 };
 
 use super::{
-    Continued, Layout, Opening, Prologue, SegmentInfo, SegmentTable, SlotPool,
+    Layout, Opening, Prologue, SegmentInfo, SegmentTable, SlotPool,
     continued::Tail,
     quota::make_room,
     sealer::{Sealer, Start},
@@ -29,6 +29,7 @@ use super::{
 };
 use crate::{
     Result,
+    continued::Continued,
     discover::Registry,
     error::IoContext,
     journal,

@@ -24,7 +24,7 @@ use super::{
 };
 use crate::{
     Result,
-    drain::{Finding, Gap},
+    finding::{Finding, Gap},
     journal,
     pulse::Pulse,
     storage::{FileHandle, Storage, full, is_full},

@@ -11,11 +11,8 @@ use nvml_wrapper::{
     error::NvmlError,
 };
 
-use super::{Outlet, Readings};
-use crate::{
-    clock, journal,
-    trigger::{Ask, Kind, Triggers, throttle::Throttle},
-};
+use super::{GpuWatch, Outlet, Readings};
+use crate::{clock, journal};
 
 /// The name that every driver package installs; the one without number is only there for compilers.
 const LIBRARY: &str = "libnvidia-ml.so.1";
@@ -24,8 +21,8 @@ const RETRY: Duration = Duration::from_secs(60);
 /// Most GPUs asked: no host has more.
 const MAX_GPUS: u32 = 64;
 
-pub(super) fn run(library: &str, interval: Duration, outlet: &Outlet, triggers: Option<&Triggers>) {
-    let (mut told, mut throttle) = (false, Throttle::default());
+pub(super) fn run(library: &str, interval: Duration, outlet: &Outlet, watch: &mut GpuWatch) {
+    let mut told = false;
     loop {
         match open(library) {
             Ok(nvml) => {
@@ -33,11 +30,7 @@ pub(super) fn run(library: &str, interval: Duration, outlet: &Outlet, triggers: 
                 journal::info(&format!("NVML: {count} GPUs are sampled"));
                 told = false;
                 while let Some(readings) = read(&nvml) {
-                    let begun = throttle.see(&readings);
-                    // Counted as refused while `gpu_throttle` is off, so that status tells that it happens.
-                    for (reason, triggers) in begun.into_iter().zip(triggers.into_iter().cycle()) {
-                        triggers.ask(Kind::GpuThrottle, Ask { reason, ..Ask::default() });
-                    }
+                    watch(&readings);
                     if !outlet.send(clock::boot_ns(), readings) {
                         return;
                     }

@@ -3,7 +3,7 @@
 use std::sync::atomic::Ordering::Relaxed;
 
 use super::{Readings, text};
-use crate::{annotate::Counts, clock, drain::Progress};
+use crate::{annotate::Counts, clock, progress::Progress};
 
 /// Annotations that were not taken, by reason.
 const REFUSED: &str = "ingero_recorder_annotations_refused_total";

@@ -9,9 +9,10 @@ use serde::Serialize;
 
 use crate::{
     attach::{Prologue, Returns, functions, safety},
+    budget::test_returns,
     config::{Config, ReturnProbes},
     discover::{MappedLibrary, Sonames, all_pids, describe_process, known_libraries},
-    kernel::{self, Check, preflight, test_returns},
+    kernel::{self, Check, preflight},
 };
 
 /// The whole answer.

@@ -18,8 +18,8 @@ use sd_notify::NotifyState;
 
 use super::{handover, signals::Signals, told};
 use crate::{
-    Error, Result, attach::Prober, clock, control::Answers, drain::Progress, journal, kernel::Kept,
-    limits::SERVICE_INTERVAL, pulse::Pulse,
+    Error, Result, attach::Prober, clock, control::Answers, journal, kernel::Kept, limits::SERVICE_INTERVAL,
+    progress::Progress, pulse::Pulse,
 };
 
 /// While probes are being removed the service manager is asked for this much more time, about once a second.

@@ -32,25 +32,28 @@ use crate::{
     budget::{Activity, BudgetReport, Costs, Keeper},
     clock,
     config::{Config, UserStacks},
-    control::{self, Answers, StatusSource},
+    continued::Continued,
+    control::{self, Answers},
     discover::{Modules, Registry, Scanner, Watch},
-    drain::{Drain, Finding, Gap, Progress, Sink, alarm},
+    drain::{Drain, Sink, alarm},
     error::IoContext,
-    freeze::{FreezeRequest, Freezer, Snapshots},
+    finding::{Finding, Gap},
+    freeze::{Freezer, Snapshots},
     journal, kernel,
     limits::{MATCH_QUEUE, SEAL_QUEUE},
     metrics::{self, Exports, Tap},
+    progress::Progress,
     pulse::Pulse,
-    ring::{
-        self, Bounds, Continued, Flusher, Layout, Ring, SealJob, Sealer, SegmentTable, Settings, SlotPool,
-    },
+    ring::{self, Bounds, Flusher, Layout, Ring, SealJob, Sealer, SegmentTable, Settings, SlotPool},
     sample::Sampler,
+    status::StatusSource,
     storage::{FileSystem, Storage},
     trigger::{
-        Triggers,
+        FreezeRequest, Triggers,
         joint::Joint,
         observe::Observer,
         predicate::{Match, Predicates, Shared as Conditions},
+        throttle,
         watchers::Watchers,
     },
 };
@@ -106,7 +109,7 @@ pub(super) fn start(config: Config, paths: &Paths, mut warnings: Vec<String>) ->
     let [sealing, answering] = pulses.clone();
     let workers = record(drain, sealer, flusher, slots, sealing)?;
     let listener = control::bind(&paths.run_dir)?;
-    let measured = kernel::measure();
+    let measured = crate::budget::try_probes();
     let returns = Returns::decide(config.probes.return_probes, &measured.returns);
     let missing = kernel::attach_tracepoints(&mut loaded.placer, &options, loaded.host)?;
     let (annotations, unheard) = hear(&config, paths);
@@ -194,7 +197,7 @@ fn sample(
         findings,
         registry: Arc::clone(&shared.registry),
         progress: Arc::clone(&shared.progress),
-        triggers: Some(answers.source.triggers.clone()),
+        gpus: Some(Box::new(throttle::watch(answers.source.triggers.clone()))),
         annotations: Arc::clone(&shared.annotations),
         modules: shared.modules_if_wanted(config),
     };

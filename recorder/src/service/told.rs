@@ -7,7 +7,7 @@ use std::{
 
 use ingero_format::units::show_count;
 
-use crate::{control::StatusSource, drain::LossKey, journal};
+use crate::{journal, progress::LossKey, status::StatusSource};
 
 /// Losses go on for as long as something is wrong: the journal hears of each kind once in this time.
 const LOSSES_EVERY: Duration = Duration::from_secs(60);

@@ -8,7 +8,7 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use crate::freeze::FreezeRequest;
+use super::FreezeRequest;
 
 /// Reasons kept of those that joined; further ones are only counted.
 const MAX_REASONS: usize = 16;

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::{Ask, Kind, Triggers};
 use crate::sample::Readings;
 
 /// Reasons that mean heat or power supply, with their names: `nvmlClocksEventReason…` in `nvml.h`. A clock that software
@@ -33,6 +34,17 @@ impl Throttle {
             }
         }
         begun
+    }
+}
+
+/// Asks at the beginning of each throttling. What is asked while `gpu_throttle` is off is counted as refused, so that status
+/// tells that it happens.
+pub fn watch(triggers: Triggers) -> impl FnMut(&Readings) + Send {
+    let mut throttle = Throttle::default();
+    move |readings| {
+        for reason in throttle.see(readings) {
+            triggers.ask(Kind::GpuThrottle, Ask { reason, ..Ask::default() });
+        }
     }
 }
 

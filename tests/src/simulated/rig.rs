@@ -18,8 +18,10 @@ use ingero_format::{
 };
 use ingero_recorder::{
     discover::Registry,
-    drain::{Finding, Gap, Progress, Sink},
+    drain::Sink,
+    finding::{Finding, Gap},
     freeze::{bundle, links},
+    progress::Progress,
     ring::{self, Bounds, Flusher, Layout, SealJob, Sealer, SegmentTable, Settings, SlotPool},
     storage::Storage,
 };

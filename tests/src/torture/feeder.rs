@@ -15,7 +15,8 @@ use std::{
 use ingero_format::head::Geometry;
 use ingero_recorder::{
     discover::Registry,
-    drain::{Progress, Sink},
+    drain::Sink,
+    progress::Progress,
     pulse::Pulse,
     ring::{self, Bounds, Layout, Settings},
     storage::{self, FileSystem, Storage},

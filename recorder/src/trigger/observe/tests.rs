@@ -5,7 +5,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::{
-    freeze::FreezeRequest,
+    trigger::FreezeRequest,
     trigger::{joint::Joint, launch_rate::Drop},
 };
 

@@ -10,7 +10,7 @@ use std::{
 };
 
 use super::*;
-use crate::{config::Config, freeze::FreezeRequest, trigger::joint::Joint};
+use crate::{config::Config, trigger::FreezeRequest, trigger::joint::Joint};
 
 /// A webhook whose freezes nobody makes.
 struct Server {

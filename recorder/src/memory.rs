@@ -2,7 +2,7 @@
 
 /// Called once at start: by default each thread gets an arena of its own, and each keeps what it ever had.
 /// On a 16-CPU host that was 48 MiB where 20 were in use.
-pub fn keep_memory_small() {
+pub fn keep_small() {
     #[cfg(target_env = "gnu")]
     {
         const ARENAS: i32 = 2;
@@ -12,7 +12,7 @@ pub fn keep_memory_small() {
 }
 
 /// Called after a freeze, off every hot path.
-pub fn give_back_memory() {
+pub fn give_back() {
     #[cfg(target_env = "gnu")]
     {
         // SAFETY: returns free pages to the system; memory in use is not touched.

@@ -10,7 +10,7 @@ const AHEAD: u64 = 1 << 20;
 const PLACES: [Term; 3] = [Term::Texts, Term::Stacks, Term::MetaRows];
 
 /// Texts, stacks, meta rows: the highest number in use.
-pub(super) type Used = [u64; PLACES.len()];
+pub type Used = [u64; PLACES.len()];
 
 /// How far numbers are reserved.
 pub struct Reserve {
@@ -27,12 +27,12 @@ impl Reserve {
     }
 
     /// Numbers up to these may be in use already.
-    pub(super) fn begin(&self) -> Used {
+    pub fn begin(&self) -> Used {
         self.ends
     }
 
     /// Reserves more where less than half is left.
-    pub(super) fn keep_ahead(&mut self, used: Used) {
+    pub fn keep_ahead(&mut self, used: Used) {
         for ((place, end), used) in PLACES.into_iter().zip(&mut self.ends).zip(used) {
             if used + AHEAD / 2 > *end && self.term.set(place as u32, used + AHEAD, 0).is_ok() {
                 *end = used + AHEAD;

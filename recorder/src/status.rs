@@ -17,9 +17,9 @@ use crate::{
     clock,
     config::{Budget, Config},
     discover::Registry,
-    drain::Progress,
     freeze::Snapshots,
     journal,
+    progress::Progress,
     ring::{Layout, SegmentTable},
     storage::Storage,
     trigger::Triggers,
@@ -183,7 +183,7 @@ impl StatusSource {
 
     fn losses(&self) -> Vec<LossCount> {
         let lost = self.progress.lost();
-        let entry = |((source, cause), count): (&crate::drain::LossKey, &u64)| LossCount {
+        let entry = |((source, cause), count): (&crate::progress::LossKey, &u64)| LossCount {
             source: source.name().into(),
             cause: cause.name().into(),
             count: *count,

@@ -4,14 +4,11 @@
 use aya::maps::{Array, HashMap, MapData, MapError};
 use ingero_ebpf_abi::{Term, ThreadState};
 
-use super::{
-    MultiPrograms, Options, Placer,
-    load::{programs, term},
-};
+use super::{Costs, calibrate};
 use crate::{
     attach::safety,
-    budget::{Costs, calibrate},
     config::UserStacks,
+    kernel::{MultiPrograms, Options, Placer, programs, term},
 };
 
 /// What was found.
@@ -31,7 +28,7 @@ struct Trial {
 
 /// Measures what probes cost and tests return probes.
 #[must_use]
-pub fn measure() -> Measured {
+pub fn try_probes() -> Measured {
     match Trial::new() {
         Ok(mut trial) => Measured {
             costs: calibrate(&mut trial.placer, &mut trial.modes, &mut trial.threads),
