@@ -1,14 +1,22 @@
 //! The command line.
 
+mod completions;
 mod examples;
+mod man;
 
-use std::path::PathBuf;
+use std::{io::Write, path::PathBuf};
 
 use clap::{Parser, Subcommand};
 
-use crate::commands::{
-    check, completions, convert, demo, explain, export, import, man, mcp, query, report, requests, snapshot,
-    snapshots, stats, status, top, verify,
+use crate::{
+    commands::{
+        check, convert, explain, export, import, query, report, requests, snapshot, snapshots, stats, status,
+        verify,
+    },
+    demo::command as demo,
+    error::{Error, Outcome},
+    mcp::command as mcp,
+    top::command as top,
 };
 
 pub use examples::command;
@@ -31,7 +39,7 @@ pub struct Cli {
     pub command: Command,
 }
 
-/// What to do; one variant for each module of [`crate::commands`].
+/// What to do; one variant for each command.
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Is this host ready, and what would be recorded?
@@ -78,4 +86,36 @@ pub enum Command {
     Completions(completions::Args),
     /// Write manual pages.
     Man(man::Args),
+}
+
+/// Runs the command; what it has to say goes to `out`.
+///
+/// # Errors
+/// Whatever the command met.
+pub fn run(cli: &Cli, out: &mut dyn Write) -> Result<Outcome, Error> {
+    let socket = cli.socket.as_path();
+    match &cli.command {
+        Command::Check(args) => check::run(args, socket, out),
+        Command::Status(args) => status::run(args, socket, out),
+        Command::Snapshot(args) => snapshot::run(args, socket, out),
+        Command::Snapshots(args) => snapshots::list(args, socket, out),
+        Command::Fetch(args) => snapshots::fetch(args, socket, out),
+        Command::Rm(args) => snapshots::remove(args, socket, out),
+        Command::Pin(args) => snapshots::pin(args, socket, out),
+        Command::Top(args) => top::run(args, socket, out),
+        Command::Reload(args) => snapshots::reload(args, socket, out),
+        Command::Verify(args) => verify::run(args, out),
+        Command::Demo(args) => demo::run(args, out),
+        Command::Convert(args) => convert::run(args, out),
+        Command::Import(args) => import::run(args, out),
+        Command::Stats(args) => stats::run(args, out),
+        Command::Requests(args) => requests::run(args, out),
+        Command::Explain(args) => explain::run(args, out),
+        Command::Mcp(args) => mcp::run(args, socket),
+        Command::Export(args) => export::run(args, out),
+        Command::Query(args) => query::run(args, out),
+        Command::Report(args) => report::run(args, out),
+        Command::Completions(args) => completions::run(args, out),
+        Command::Man(args) => man::run(args, out),
+    }
 }

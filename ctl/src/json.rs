@@ -6,7 +6,7 @@ use std::io::{self, Write};
 use serde::Serialize;
 use serde_json::{Serializer, ser::Formatter};
 
-use crate::table::harmful;
+use crate::printable::harmful;
 
 struct Escaping;
 

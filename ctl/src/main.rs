@@ -7,6 +7,7 @@
 //! | [`load`] | a bundle, ring, frozen set or segment becomes a [`model::Trace`] |
 //! | [`ingero`] | the database of an Ingero agent becomes traces too |
 //! | [`redact`] | names in traces become pseudonyms, if asked |
+//! | [`derive`] | off-CPU time inside each call, first uses |
 //! | [`investigate`] | a trace's nanoseconds become findings |
 //! | [`stats`], [`coverage`] | … become counts and quantiles, and what may be missing |
 //! | [`sqlite`] | traces and findings become a database, and a database traces again |
@@ -26,17 +27,20 @@ mod commands;
 mod coverage;
 mod demangle;
 mod demo;
+mod derive;
 mod error;
 mod explain;
 mod export;
 mod ingero;
 mod investigate;
 mod json;
+mod limits;
 mod load;
 mod mcp;
 mod model;
 mod output;
 mod output_folder;
+mod printable;
 mod progress;
 mod quantile;
 mod recording;
@@ -70,7 +74,7 @@ fn main() -> ExitCode {
     screen::set_columns(screen::measured());
     // Not locked: the MCP server writes from threads of its own.
     let mut out = BufWriter::new(std::io::stdout());
-    let result = commands::run(&cli, &mut out).and_then(|outcome| {
+    let result = cli::run(&cli, &mut out).and_then(|outcome| {
         out.flush()?;
         Ok(outcome)
     });
@@ -91,5 +95,5 @@ fn main() -> ExitCode {
 
 /// One line on standard error; nobody is left to tell if that fails.
 fn complain(what: &str) {
-    let _ = writeln!(std::io::stderr(), "ingeroctl: {}", table::printable(what));
+    let _ = writeln!(std::io::stderr(), "ingeroctl: {}", printable::printable(what));
 }

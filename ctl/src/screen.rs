@@ -8,7 +8,7 @@ use std::{
     io::{self, IsTerminal, Write},
 };
 
-use crate::table::printable;
+use crate::printable::printable;
 
 /// Narrowest screen that is respected.
 const NARROWEST: usize = 40;

@@ -21,12 +21,7 @@ pub use ledger::{Additions, Ledger};
 pub use tuple::{Call, Thread};
 pub(crate) use tuple::{Kind, Second, Tuple};
 
-use crate::{
-    FormatError, Reason,
-    bytes::Reader,
-    frame,
-    segment::{self, Footer, Scan, Step},
-};
+use crate::{FormatError, Reason, bytes::Reader, frame};
 
 /// Most entries of one column's dictionary.
 pub const MAX_ENTRIES: usize = 1 << 16;
@@ -93,51 +88,12 @@ pub struct Dictionaries {
     /// Unpacked bytes of the Dictionary frames so far.
     table_bytes: usize,
     /// A Footer has been met.
-    footer: bool,
+    pub(crate) footer: bool,
 }
 
 impl Dictionaries {
-    /// Goes through a whole segment file, whose header was read, for its entries. Unreadable frames bring
-    /// nothing; whoever reads the segment meets them again and can say so.
-    #[must_use]
-    pub fn collect(bytes: &[u8], header: &segment::Header) -> Self {
-        let mut all = Self::default();
-        for step in Scan::new(bytes, header) {
-            if let Step::Frame(_, frame, payload) = step {
-                let _ = all.frame(&frame, payload);
-            }
-        }
-        all
-    }
-
-    /// Takes what a segment's next frame brings; frames of other kinds bring nothing.
-    ///
-    /// # Errors
-    /// If it is an unreadable Dictionary frame or Footer; then nothing is taken from it.
-    pub fn frame(&mut self, header: &frame::Header, payload: &[u8]) -> Result<(), FormatError> {
-        match header.content()? {
-            Some(frame::Kind::Dictionary) => {
-                self.admit(header.raw_len)?;
-                let raw = frame::unpack_record(header, payload)?;
-                if raw.is_empty() {
-                    return Err(Reader::new("dictionary table", &raw).range("tables", 0, "at least 1"));
-                }
-                self.tables(&raw)
-            }
-            Some(frame::Kind::Footer) => {
-                if std::mem::replace(&mut self.footer, true) {
-                    let reason = Reason::Content("another Footer stands before it".into());
-                    return Err(FormatError::new("footer", 0, reason));
-                }
-                let raw = frame::unpack_record(header, payload)?;
-                self.tables(Footer::split(&raw)?.1)
-            }
-            _ => Ok(()),
-        }
-    }
-
     // By the length that the frame declares, so before it is unpacked.
-    fn admit(&mut self, raw_len: u32) -> Result<(), FormatError> {
+    pub(crate) fn admit(&mut self, raw_len: u32) -> Result<(), FormatError> {
         let together = self.table_bytes.saturating_add(raw_len as usize);
         if together > MAX_TABLE_BYTES {
             let (value, allowed) = (together as u64, "at most 512 KiB");

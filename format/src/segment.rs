@@ -16,6 +16,7 @@
 
 mod builder;
 mod chain;
+mod dictionaries;
 mod footer;
 mod scan;
 

@@ -15,8 +15,8 @@ use serde_json::Value;
 use crate::{
     client,
     error::{Error, Outcome},
+    printable::printable,
     screen::Screen,
-    table::printable,
 };
 
 /// How long a person may have to wait for the checks.

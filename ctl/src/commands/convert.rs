@@ -13,11 +13,11 @@ use crate::{
     investigate::investigate,
     load,
     model::{Spool, Trace},
+    printable::printable,
     progress::Progress,
     redact::{map::MapFile, redact},
     screen::Screen,
     sqlite,
-    table::printable,
 };
 
 /// Arguments.

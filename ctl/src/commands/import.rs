@@ -10,11 +10,11 @@ use crate::{
     error::{Error, Outcome},
     ingero,
     investigate::investigate,
+    printable::printable,
     progress::Progress,
     redact::map::MapFile,
     screen::Screen,
     sqlite,
-    table::printable,
 };
 
 /// Arguments.

@@ -9,9 +9,10 @@ use crate::{
     error::{Error, Outcome},
     json,
     load::{self, Kind},
+    printable::harmful,
     screen::Screen,
     sqlite::{Rows, Stop, ask},
-    table::{Table, harmful},
+    table::Table,
 };
 
 /// Arguments.

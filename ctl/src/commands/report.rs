@@ -8,10 +8,10 @@ use crate::{
     error::{Error, Outcome},
     load::{self, Kind},
     output::Output,
+    printable::printable,
     progress::Progress,
     report,
     screen::Screen,
-    table::printable,
 };
 
 /// Arguments.

@@ -14,10 +14,11 @@ use crate::{
     error::{Error, Outcome},
     investigate::{Request, requests},
     model::Trace,
+    printable::printable,
     progress::Progress,
     recording,
     screen::Screen,
-    table::{Table, printable},
+    table::Table,
     time,
 };
 

@@ -13,8 +13,8 @@ use ingero_format::{
 use crate::{
     client,
     error::{Error, Outcome},
+    printable::printable,
     screen::Screen,
-    table::printable,
     time,
 };
 

@@ -10,8 +10,8 @@ use ingero_format::{
 use crate::{
     client,
     error::{Error, Outcome},
+    printable::printable,
     screen::Screen,
-    table::printable,
     time,
 };
 

@@ -57,7 +57,7 @@ pub(crate) fn incident() -> Draft {
 pub(crate) fn run(args: &[&str]) -> Result<(Outcome, String), Error> {
     let cli = Cli::try_parse_from(["ingeroctl"].iter().chain(args)).unwrap();
     let mut out = Vec::new();
-    let outcome = super::run(&cli, &mut out)?;
+    let outcome = crate::cli::run(&cli, &mut out)?;
     Ok((outcome, String::from_utf8(out).unwrap()))
 }
 

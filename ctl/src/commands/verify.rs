@@ -6,8 +6,8 @@ use ingero_format::units::{show_bytes, show_count};
 
 use crate::{
     error::{Error, Outcome},
+    printable::printable,
     screen::Screen,
-    table::printable,
     verify::{self, Report},
 };
 

@@ -4,6 +4,7 @@
 //! bundle and explanation are the real ones. Nothing in the recorder knows the stand-in.
 
 mod child;
+pub mod command;
 mod stage;
 
 use std::{fs, io::Write, path::Path, time::Duration};

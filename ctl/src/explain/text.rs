@@ -11,9 +11,9 @@ use serde_json::Value;
 use super::Answer;
 use crate::{
     investigate::{AT_THE_SAME_TIME, Finding},
+    printable::printable,
     screen::Screen,
     stats::{OpRow, Stats, ThreadRow},
-    table::printable,
     time,
 };
 

@@ -16,7 +16,7 @@ use std::path::{Path, PathBuf};
 
 use rusqlite::Connection;
 
-use crate::{error::Error, investigate, model::Trace};
+use crate::{derive, error::Error, model::Trace};
 
 /// What is in the rows of such a database: fewer and fewer as time goes on.
 pub const POPULATION: &str = "stored rows only: after the first seconds mostly slow calls, waits and switches of traced processes; the rate is not known";
@@ -55,7 +55,7 @@ fn read_one(path: &Path) -> Result<Vec<Trace>, Error> {
         sides::add(&db, &tables, trace).map_err(Error::database(path))?;
         trace.sort();
         let none = std::collections::HashSet::new();
-        investigate::annotate(trace, &investigate::Known { launched_before: &none, looked_up: &none });
+        derive::derive(trace, &derive::Known { launched_before: &none, looked_up: &none });
     }
     Ok(traces)
 }

@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use super::{
     decompose::{CLASSES, Class, Piece},
-    limits,
     units::GAP,
 };
+use crate::limits;
 use crate::quantile;
 
 /// What units of one key spent in one part of the window.

@@ -8,13 +8,13 @@ use super::{
     decompose::{Class, Piece},
     evidence,
     finding::{Finding, Severity},
-    limits,
     scene::Scene,
     symptom::{self, Symptom},
     thread::{Examined, Slow},
     units::GAP,
     words,
 };
+use crate::limits;
 use crate::model::Thread;
 
 /// A cause and the classes of time that it owns.

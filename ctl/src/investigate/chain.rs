@@ -8,7 +8,8 @@ use std::collections::BTreeMap;
 
 use ingero_format::row::flags;
 
-use super::{limits, scene::Scene, spans::touching, waits::Wait};
+use super::{scene::Scene, spans::touching, waits::Wait};
+use crate::limits;
 use crate::model::{NONE, OffCpu};
 
 /// What a thread in a chain did.

@@ -8,12 +8,13 @@
 use ingero_format::ops::Group;
 
 use super::{
-    chain, limits,
+    chain,
     scene::Scene,
     spans::{Partition, Span, overlay, touching},
     units::Unit,
     waits::Wait,
 };
+use crate::limits;
 use crate::model::{Call, Cursor, NONE, OffCpu, Thread};
 
 /// Where a nanosecond went.

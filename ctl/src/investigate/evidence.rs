@@ -12,12 +12,12 @@ use super::{
     cause::{self, Case},
     chain,
     decompose::{Class, Piece},
-    limits,
     scene::Scene,
     thread::{Examined, Slow},
     units::GAP,
     waits,
 };
+use crate::limits;
 use crate::{
     model::{NONE, Task},
     tally::Tally,

@@ -3,7 +3,7 @@
 use serde::{Serialize, Serializer};
 use serde_json::Value;
 
-use super::limits;
+use crate::limits;
 
 /// How much of a dispatching thread's time a cause took.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

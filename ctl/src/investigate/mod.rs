@@ -2,12 +2,11 @@
 //!
 //! Promises: every nanosecond of a slow call or gap goes to exactly one [`Class`]; nothing is
 //! attributed because it happened at the same time, only because it lay inside, on the same thread.
-//! Works on a [`Trace`] alone, so a bundle and a database give the same answer. Each node's trace is
+//! Works on a [`Trace`] alone, after [`derive`](crate::derive), so a bundle and a database give the same answer. Each node's trace is
 //! examined by itself: clocks of two machines are never compared.
 //!
 //! | module | step |
 //! |---|---|
-//! | [`annotate`](fn@annotate) | off-CPU time inside each call, first uses |
 //! | `norms`, `units` | how long a call usually takes; which calls and gaps were slow |
 //! | `scene`, `waits`, `compilers`, `host`, `throttle` | what an off-CPU interval, a child process, a disk request or a count means |
 //! | `chain` | who a blocked thread waited for, and who that one waited for |
@@ -18,7 +17,6 @@
 //! | `meanwhile` | what programs said of a finding's time |
 //! | `rhythm`, `symptom`, `life` | findings that no single slow unit shows: rates, storms, ends of processes |
 
-mod annotate;
 mod baseline;
 mod cause;
 mod chain;
@@ -28,7 +26,6 @@ mod evidence;
 mod finding;
 mod host;
 mod life;
-mod limits;
 mod meanwhile;
 mod norms;
 mod requests;
@@ -45,7 +42,6 @@ mod words;
 #[cfg(test)]
 mod tests;
 
-pub use annotate::{Known, annotate};
 pub use finding::{Finding, Severity, known_cause};
 pub use meanwhile::KEY as AT_THE_SAME_TIME;
 pub use requests::{Request, requests};

@@ -3,7 +3,7 @@
 use foldhash::{HashMap, HashMapExt};
 use ingero_format::ops::Group;
 
-use super::limits;
+use crate::limits;
 use crate::{
     model::{Call, Thread, Threads, Trace},
     tally::Tally,

@@ -6,9 +6,9 @@ use ingero_format::ops::Group;
 use super::{
     baseline::Bins,
     decompose::{Class, Piece},
-    limits,
     units::Unit,
 };
+use crate::limits;
 use crate::quantile;
 
 /// One part of the window.

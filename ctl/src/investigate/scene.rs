@@ -89,7 +89,7 @@ impl<'a> Scene<'a> {
     /// True if every call is recorded: rates can be told.
     pub fn is_full(&self) -> bool {
         self.trace.facts.population.is_empty()
-            && !self.trace.facts.notes.iter().any(|note| note.starts_with(crate::load::BUDGET_NOTE))
+            && !self.trace.facts.notes.iter().any(|note| note.starts_with(crate::model::BUDGET_NOTE))
     }
 
     /// True if a futex wait between calls was for somebody who held something up.

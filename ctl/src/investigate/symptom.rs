@@ -7,12 +7,12 @@ use super::{
     cause,
     decompose::Class,
     finding::{Finding, Severity},
-    limits,
     rhythm::{Beat, Stretch},
     scene::Scene,
     thread::{Examined, Slow},
     units::GAP,
 };
+use crate::limits;
 use crate::time::duration;
 
 const DROP: &str = "launch_rate_drop";

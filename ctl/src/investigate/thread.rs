@@ -3,12 +3,12 @@
 use super::{
     baseline::Bins,
     decompose::{self, Class, Piece, known_better},
-    limits,
     rhythm::Rhythm,
     scene::Scene,
     units::{self, GAP, Unit},
     waits::Wait,
 };
+use crate::limits;
 use crate::{
     model::{Call, Cursor, NONE, Thread, Trace, Walk},
     quantile,

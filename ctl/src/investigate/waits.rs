@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use foldhash::{HashMap, HashMapExt};
 use ingero_format::row::flags;
 
-use super::limits;
+use crate::limits;
 use crate::model::{OffCpu, Stack, Thread, Threads, Trace};
 
 /// Kinds of wait.

@@ -22,10 +22,7 @@ use super::{
     frames::{FrameAt, Frames, Place},
     window::{Begin, MAX_TIME_NS, Seen, Window, begin, placed},
 };
-use crate::model::{ANY_SOURCE, Call};
-
-/// How notes begin that tell of calls which the overhead budget left out.
-pub const BUDGET_NOTE: &str = "overhead budget: ";
+use crate::model::{ANY_SOURCE, BUDGET_NOTE, Call};
 
 /// An event and the epoch that its stack and text ids belong to.
 #[derive(Clone, Copy, Debug)]

@@ -13,8 +13,8 @@ use super::{
     tables::Tables,
 };
 use crate::{
+    derive,
     error::Error,
-    investigate,
     model::{ANY_SOURCE, Clocks, Facts, Loss, Process, Spool, Trace},
     progress::Progress,
 };
@@ -78,8 +78,8 @@ impl Collector {
         };
         tables.finish(&mut trace);
         trace.sort_all_else();
-        let known = investigate::Known { launched_before: &self.launched_before, looked_up: &self.looked_up };
-        investigate::annotate(&mut trace, &known);
+        let known = derive::Known { launched_before: &self.launched_before, looked_up: &self.looked_up };
+        derive::derive(&mut trace, &known);
         Ok(trace)
     }
 

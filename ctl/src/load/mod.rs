@@ -22,7 +22,6 @@ mod stacks;
 mod tables;
 mod window;
 
-pub use collect::BUDGET_NOTE;
 pub use input::{Kind, kind_of, open, open_all};
 
 #[cfg(test)]

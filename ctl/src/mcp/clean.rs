@@ -5,7 +5,7 @@
 
 use serde_json::Value;
 
-use crate::table::harmful;
+use crate::printable::harmful;
 
 /// Longest string of an answer, bytes; what is longer is cut, and its end says so.
 pub const LONGEST_BYTES: usize = 2_048;

@@ -13,12 +13,14 @@
 //! | [`session`], [`investigation`], [`desk`] | which database, open, and the time asked about |
 //! | [`sums`] | counts and quantiles |
 //! | [`server`], [`resources`], [`prompt`] | the protocol's side, by the official SDK |
+//! | [`command`] | `ingeroctl mcp` |
 //! | [`http`], [`door`](mod@door) | who may come in over HTTP |
 //!
 //! Tests are in `tests` here, and with the official Python client in `tests/mcp`.
 
 mod answer;
 mod clean;
+pub mod command;
 mod desk;
 mod door;
 mod fit;

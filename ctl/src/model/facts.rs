@@ -4,6 +4,9 @@ use ingero_format::container::Placement;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+/// How notes begin that tell of calls which the overhead budget left out.
+pub const BUDGET_NOTE: &str = "overhead budget: ";
+
 /// What the bundle says about itself, and what reading it found.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Facts {

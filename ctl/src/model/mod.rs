@@ -14,7 +14,7 @@ mod threads;
 pub use events::{
     ANY_SOURCE, CPU_UNKNOWN, Call, FirstUse, HostEvent, Loss, NOT_RECORDED, OffCpu, STATE_UNKNOWN,
 };
-pub use facts::{Clocks, Facts, Process};
+pub use facts::{BUDGET_NOTE, Clocks, Facts, Process};
 pub use samples::{Annotation, Sample, Sender, Series};
 pub use store::{Events, Plain, Spool};
 pub use threads::{Cursor, Span, Thread, Threads, Walk, spans};

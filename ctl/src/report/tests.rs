@@ -103,7 +103,7 @@ fn data(html: &str) -> Value {
 fn run(args: &[&str]) -> Result<(Outcome, String), Error> {
     let cli = Cli::try_parse_from(["ingeroctl"].iter().chain(args)).unwrap();
     let mut out = Vec::new();
-    let outcome = crate::commands::run(&cli, &mut out)?;
+    let outcome = crate::cli::run(&cli, &mut out)?;
     Ok((outcome, String::from_utf8(out).unwrap()))
 }
 

@@ -5,11 +5,7 @@ use std::io::{self, Write};
 use ingero_format::units::show_count;
 
 use super::{OpRow, Stats, ThreadRow};
-use crate::{
-    screen::Screen,
-    table::{Table, printable},
-    time,
-};
+use crate::{printable::printable, screen::Screen, table::Table, time};
 
 const THREADS_SHOWED: usize = 20;
 

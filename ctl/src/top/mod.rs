@@ -4,6 +4,7 @@
 //! recorder --status each interval--> rates::View (pure) --> screen (one frame) --> terminal
 //! ```
 
+pub mod command;
 mod rates;
 mod screen;
 

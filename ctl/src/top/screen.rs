@@ -13,7 +13,7 @@ use ratatui::{
 };
 
 use super::rates::View;
-use crate::{commands::status::limit, table::printable};
+use crate::{commands::status::limit, printable::printable};
 
 const BOLD: Style = Style::new().add_modifier(Modifier::BOLD);
 

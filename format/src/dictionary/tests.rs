@@ -1,5 +1,5 @@
 use super::*;
-use crate::bytes::put_varint;
+use crate::{bytes::put_varint, segment::Footer};
 
 fn table(column: u8, base: u64, count: u64, values: &[u64]) -> Vec<u8> {
     let mut out = vec![column];

@@ -13,8 +13,8 @@ use super::{incident, said, text};
 use crate::{
     commands::{check, snapshots, status, verify},
     load::tests::{Draft, said as annotation},
+    printable::{harmful, printable},
     screen::tests::on_80_columns,
-    table::{harmful, printable},
 };
 
 /// A formula, an element, a statement, escape sequences, line ends, a NUL, text turned around, JSON's own signs.

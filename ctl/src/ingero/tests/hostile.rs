@@ -7,7 +7,11 @@ use rusqlite::Connection;
 use tempfile::TempDir;
 
 use super::figures::path;
-use crate::{cli::Cli, commands, error::Error, ingero::read};
+use crate::{
+    cli::{self, Cli},
+    error::Error,
+    ingero::read,
+};
 
 const EVENTS: &str =
     "CREATE TABLE events(id INTEGER PRIMARY KEY, timestamp INTEGER, pid INTEGER, tid INTEGER,
@@ -22,7 +26,7 @@ fn made(folder: &TempDir, sql: &str) -> PathBuf {
 fn run(args: &[&str]) -> Result<String, Error> {
     let cli = Cli::try_parse_from(["ingeroctl"].iter().chain(args)).unwrap();
     let mut out = Vec::new();
-    commands::run(&cli, &mut out)?;
+    cli::run(&cli, &mut out)?;
     Ok(String::from_utf8(out).unwrap())
 }
 

@@ -180,7 +180,7 @@ fn a_chain_of_many_wakers_stops_at_its_bound_and_still_sums_up() {
     let own = trace.off_cpu.iter().find(|o| o.task == ENGINE).unwrap();
     let chain = follow(&scene, 100, own);
     assert_eq!(chain.values().sum::<i64>(), 100 * MS);
-    assert!(chain.keys().all(|leaf| leaf.path.len() <= crate::investigate::limits::CHAIN_DEPTH));
+    assert!(chain.keys().all(|leaf| leaf.path.len() <= crate::limits::CHAIN_DEPTH));
 }
 
 #[test]

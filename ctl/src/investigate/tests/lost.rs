@@ -4,7 +4,8 @@ use ingero_format::ops::{self, LossCause, Source};
 
 use super::story::*;
 use crate::{
-    investigate::{Finding, Known, annotate, finding::Severity, investigate},
+    derive::{Known, derive},
+    investigate::{Finding, finding::Severity, investigate},
     model::{Call, HostEvent, Loss, NONE, OffCpu, Trace},
 };
 
@@ -55,7 +56,7 @@ fn thinned(whole: &Trace, per_mille: u64, seed: u64) -> Vec<Finding> {
     losses.extend(thin(&mut trace.host_events, end, Source::Host, (&mut draw, per_mille), window));
     trace.losses = losses;
     trace.sort();
-    annotate(&mut trace, &Known { launched_before: &Default::default(), looked_up: &Default::default() });
+    derive(&mut trace, &Known { launched_before: &Default::default(), looked_up: &Default::default() });
     investigate(&[trace], None)
 }
 

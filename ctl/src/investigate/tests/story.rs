@@ -6,7 +6,8 @@ use ingero_format::{
 };
 
 use crate::{
-    investigate::{Finding, Known, annotate, investigate},
+    derive::{Known, derive},
+    investigate::{Finding, investigate},
     model::{Call, Frame, HostEvent, Loss, NONE, OffCpu, Process, Stack, Task, Trace},
 };
 
@@ -163,7 +164,7 @@ impl Story {
     pub fn finish(mut self) -> Trace {
         self.trace.sort();
         let known = Known { launched_before: &Default::default(), looked_up: &self.looked_up };
-        annotate(&mut self.trace, &known);
+        derive(&mut self.trace, &known);
         self.trace
     }
 

@@ -2,10 +2,8 @@
 
 use std::io::Write;
 
-use crate::{
-    cli,
-    error::{Error, Outcome},
-};
+use super::command;
+use crate::error::{Error, Outcome};
 
 /// Arguments.
 #[derive(Debug, clap::Args)]
@@ -21,7 +19,7 @@ pub struct Args {
 pub fn run(args: &Args, out: &mut dyn Write) -> Result<Outcome, Error> {
     // The generator panics if its writer fails, so it gets one that cannot.
     let mut script = Vec::new();
-    clap_complete::generate(args.shell, &mut cli::command(), "ingeroctl", &mut script);
+    clap_complete::generate(args.shell, &mut command(), "ingeroctl", &mut script);
     out.write_all(&script)?;
     Ok(Outcome::default())
 }

@@ -8,10 +8,9 @@ use std::{
 
 use ingero_format::units::parse_time_ns;
 
-use super::status;
 use crate::{
+    commands::status,
     error::{Error, Outcome},
-    top,
 };
 
 /// Arguments.
@@ -30,6 +29,6 @@ pub fn run(args: &Args, socket: &Path, out: &mut dyn Write) -> Result<Outcome, E
     if !std::io::stdout().is_terminal() {
         return status::once(socket, out);
     }
-    top::run(socket, Duration::from_nanos(args.interval.max(100_000_000)))?;
+    super::run(socket, Duration::from_nanos(args.interval.max(100_000_000)))?;
     Ok(Outcome::default())
 }

@@ -2,10 +2,8 @@
 
 use std::{io::Write, path::PathBuf};
 
-use crate::{
-    demo::{self, Scenario},
-    error::{Error, Outcome},
-};
+use super::Scenario;
+use crate::error::{Error, Outcome};
 
 /// Arguments.
 #[derive(Debug, clap::Args)]
@@ -23,5 +21,5 @@ pub struct Args {
 /// # Errors
 /// Without root, without the recorder's program, or if any step fails.
 pub fn run(args: &Args, out: &mut dyn Write) -> Result<Outcome, Error> {
-    demo::run(args.scenario, &args.output, out)
+    super::run(args.scenario, &args.output, out)
 }

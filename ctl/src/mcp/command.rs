@@ -8,10 +8,8 @@ use std::{
 
 use ingero_format::units::parse_time_ns;
 
-use crate::{
-    error::{Error, Outcome},
-    mcp::{self, Options, Session},
-};
+use super::{Options, Session};
+use crate::error::{Error, Outcome};
 
 /// Arguments.
 #[derive(Debug, clap::Args)]
@@ -44,9 +42,9 @@ pub fn run(args: &Args, socket: &Path) -> Result<Outcome, Error> {
     if !(1..=MOST_TIME_NS).contains(&args.timeout) {
         return Err(Error::Usage("--timeout: at least 1ns and at most 30s".to_owned()));
     }
-    let door = args.http.map(|address| mcp::door(address, args.token_file.as_deref(), &args.hosts));
+    let door = args.http.map(|address| super::door(address, args.token_file.as_deref(), &args.hosts));
     let options = Options { door: door.transpose()? };
     let session = Session::new(args.db.as_deref(), socket, Duration::from_nanos(args.timeout))?;
-    mcp::serve(session, options)?;
+    super::serve(session, options)?;
     Ok(Outcome::default())
 }

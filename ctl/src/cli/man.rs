@@ -2,10 +2,8 @@
 
 use std::{fs, io::Write, path::PathBuf};
 
-use crate::{
-    cli,
-    error::{Error, Outcome},
-};
+use super::command;
+use crate::error::{Error, Outcome};
 
 /// Arguments.
 #[derive(Debug, clap::Args)]
@@ -24,11 +22,11 @@ pub fn run(args: &Args, out: &mut dyn Write) -> Result<Outcome, Error> {
         Some(folder) => {
             let pages = || {
                 fs::create_dir_all(folder)?;
-                clap_mangen::generate_to(cli::command(), folder)
+                clap_mangen::generate_to(command(), folder)
             };
             pages().map_err(Error::writing(folder))?;
         }
-        None => clap_mangen::Man::new(cli::command()).render(out)?,
+        None => clap_mangen::Man::new(command()).render(out)?,
     }
     Ok(Outcome::default())
 }
@@ -42,7 +40,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let pages = folder.path().join("man1");
         run(&Args { output: Some(pages.clone()) }, &mut Vec::new()).unwrap();
-        for sub in cli::command().get_subcommands().filter(|sub| sub.get_name() != "help") {
+        for sub in command().get_subcommands().filter(|sub| sub.get_name() != "help") {
             let page = fs::read_to_string(pages.join(format!("ingeroctl-{}.1", sub.get_name()))).unwrap();
             assert!(page.contains(".SH OPTIONS") && page.contains("Example"), "{page}");
         }

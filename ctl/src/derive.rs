@@ -5,8 +5,8 @@ use std::collections::HashSet as StdHashSet;
 use foldhash::{HashMap, HashMapExt, HashSet, HashSetExt};
 use ingero_format::ops::Group;
 
-use super::limits;
 use crate::{
+    limits,
     model::{Call, Cursor, FirstUse, OffCpu, Span, Trace, order, spans},
     tally::Tally,
 };
@@ -21,7 +21,7 @@ pub struct Known<'a> {
 }
 
 /// Fills `off_cpu_ns`, `off_cpu_count` and `first_use` of every call.
-pub fn annotate(trace: &mut Trace, known: &Known<'_>) {
+pub fn derive(trace: &mut Trace, known: &Known<'_>) {
     for span in spans(trace) {
         let off_cpu = trace.off_cpu.get(span.off_cpu.clone()).unwrap_or_default();
         let mut cursor = Cursor::default();
