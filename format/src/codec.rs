@@ -88,6 +88,14 @@ mod tests {
     }
 
     #[test]
+    fn a_short_record_cannot_claim_the_memory_of_a_long_one() {
+        // 4,000 numbers of 8 bytes: little for 256 KiB, too much for the 8 bytes that are there.
+        let claim = 4_000u64.to_le_bytes();
+        let error = decode::<Vec<u64>>("list", &claim).unwrap_err().to_string();
+        assert!(error.contains("LimitExceeded"), "{error}");
+    }
+
+    #[test]
     fn the_bytes_of_a_record_are_those_the_document_describes() {
         let value = Sample::Second { name: "ab".into(), list: vec![0x102], maybe: Some(3), yes: true };
         let bytes = encode("sample", &value).unwrap();

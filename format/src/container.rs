@@ -360,4 +360,29 @@ mod tests {
             let _ = path_of(&path);
         }
     }
+
+    #[test]
+    fn an_id_has_all_its_digits_and_nothing_else() {
+        let task = "0123456789abcdef0123456789abcdef";
+        for (part, is) in [
+            (ID.to_owned(), true),
+            (ID.replace('a', "g"), false),
+            (ID[1..].to_owned(), false),
+            (format!("{task}-1234567890"), true),
+            (format!("{task}-12345"), false),
+            (format!("{}-1234567890", &task[1..]), false),
+            (format!("{}-1234567890", task.replace('a', "g")), false),
+            (format!("{task}-12345678x0"), false),
+        ] {
+            assert_eq!(!Placement::of(&format!("/docker/{part}")).container.is_empty(), is, "{part}");
+        }
+    }
+
+    #[test]
+    fn in_short_it_is_the_container_else_the_service_else_nothing() {
+        let short = |path: &str| Placement::of(path).short();
+        assert_eq!(short(&format!("/docker/{ID}")), "container 0123456789ab");
+        assert_eq!(short("/system.slice/vllm.service"), "vllm.service");
+        assert_eq!(short("/user.slice/user-0.slice/session-1.scope"), "");
+    }
 }

@@ -131,6 +131,7 @@ mod tests {
         assert_eq!(look(&bytes, &header, &mut copies), [true]);
         assert!(!copies.take_slot(7, 9));
         assert!(copies.take_slot(8, 9), "another epoch is another slot");
+        assert!(!copies.take_slot(8, 9), "it counts once");
     }
 
     // Found by the power-loss simulator, seed 24: the dictionary frame was lost, the events frame was not, and

@@ -196,6 +196,23 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_slot_of_1_mib_holds_16383_rows_behind_its_header() {
+        assert_eq!(Geometry::DEFAULT.rows(), 16_383);
+        assert_eq!(Geometry { slots: 1, slot_bytes: 0 }.rows(), 0);
+    }
+
+    #[test]
+    fn a_slot_header_verifies_until_a_bit_of_it_flips() {
+        let header = slot_header(9, 3, Source::Sched);
+        assert!(verifies(&header));
+        for bit in 0..32 * 8 {
+            let mut flipped = header;
+            flipped[bit / 8] ^= 1 << (bit % 8);
+            assert!(!verifies(&flipped), "bit {bit}");
+        }
+    }
+
+    #[test]
     fn only_whole_rows_of_this_use_are_read() {
         let geometry = Geometry { slots: 2, slot_bytes: 4096 };
         let mut bytes = geometry.to_bytes();

@@ -75,6 +75,14 @@ mod tests {
 
     use super::*;
 
+    #[test]
+    fn a_set_is_empty_until_it_has_a_number() {
+        let mut set = Numbers::default();
+        assert!(set.is_empty() && set.len() == 0);
+        set.insert_run(7, 1);
+        assert!(!set.is_empty() && set.len() == 1);
+    }
+
     proptest! {
         #[test]
         fn runs_in_any_order_make_the_same_set_as_their_numbers(

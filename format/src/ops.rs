@@ -147,4 +147,15 @@ mod tests {
         assert_eq!(names.len(), OPS.len());
         assert!(OPS.iter().all(|op| by_number(op.number) == Some(op) && by_name(op.name) == Some(op)));
     }
+
+    #[test]
+    fn every_kind_of_host_event_has_the_name_that_the_configuration_gives_it() {
+        let of = |op: u16| family(op);
+        assert_eq!(
+            [DIRECT_RECLAIM, PAGE_ALLOC, OOM_KILL, BLOCK_IO, SIGNAL, TCP_RETRANSMIT, PAGE_FAULTS, MIGRATE]
+                .map(of),
+            ["memory", "memory", "memory", "block", "signal", "tcp", "faults", "migrate"]
+        );
+        assert_eq!([CU_LAUNCH_KERNEL, OFF_CPU, FORK, SAMPLE].map(of), ["cuda", "sched", "process", "meta"]);
+    }
 }

@@ -138,6 +138,8 @@ fn a_block_that_claims_too_much_is_refused_before_it_is_unpacked() {
         read(frame::Header { raw_len: u32::MAX, ..good }).unwrap_err().reason,
         Reason::Range { field: "block bytes", .. }
     ));
+    let largest = read(frame::Header { raw_len: 16 << 20, ..good }).unwrap_err().reason;
+    assert!(!matches!(largest, Reason::Range { field: "block bytes", .. }), "16 MiB may be: {largest:?}");
     assert!(read(frame::Header { raw_len: good.raw_len + 1, ..good }).is_err());
     assert!(read(frame::Header { n_events: 0, ..good }).is_err());
     assert!(read(frame::Header { n_events: u32::MAX, ..good }).is_err());
@@ -183,6 +185,11 @@ fn columns_that_contradict_each_other_or_are_unknown_are_refused() {
     assert_eq!(one_row(&[call], &none).unwrap().rows[0].arg0, 8);
     assert_eq!(one_row(&[second], &none).unwrap().rows[0].arg1, 4);
     assert!(one_row(&[call, second], &none).is_err(), "second value twice");
+    let (kind, first): ((u8, u8, &[u8], &[u8]), (u8, u8, &[u8], &[u8])) =
+        ((6, 3, &[1, 0, 0, 0, 0, 0, 0, 0], &[]), (8, 2, &[0], &[]));
+    assert!(one_row(&[kind], &none).is_ok() && one_row(&[first], &none).is_ok());
+    assert!(one_row(&[call, kind], &none).is_err(), "kind twice");
+    assert!(one_row(&[call, first], &none).is_err(), "first value twice");
     assert!(one_row(&[call, call], &none).is_err(), "the same column twice");
     for column in 0..12u8 {
         for encoding in 0..8u8 {

@@ -191,3 +191,20 @@ proptest! {
         prop_assert!(Scan::new(&bytes, &header).count() <= bytes.len() / 8 + 1);
     }
 }
+
+#[test]
+fn an_events_frame_says_what_was_lost_before_it_and_where_its_rows_were() {
+    let (mut builder, _) = Builder::begin(Header::default(), 1 << 20);
+    builder.state(&crate::state::State::default()).unwrap();
+    let mut compressor = crate::columns::Compressor::new().unwrap();
+    let mut rows = [7, 9].map(|end_ns| crate::Row { end_ns, op: 0x2001, ..crate::Row::default() });
+    let bytes =
+        builder.events(&mut rows, crate::ops::Source::Sched, 41, 3, &mut compressor).unwrap().unwrap();
+    let at = bytes
+        .windows(4)
+        .rposition(|w| w == &frame::write(&frame::Header::of(Kind::Events), &[])[..4])
+        .unwrap();
+    let (header, _) = frame::read(&bytes[at..], 0).unwrap();
+    assert_eq!((header.lost_before, header.head_generation, header.n_events), (3, 41, 2));
+    assert_eq!((header.first_ns, header.last_ns, header.sources), (7, 9, 1 << 1));
+}
