@@ -15,7 +15,7 @@
 //! | [`identity`] | the ring's `RING` file |
 //! | [`manifest`], [`bundle`] | a frozen window, and the one file it travels in |
 //! | [`control`] | messages between `ingeroctl` and the recorder |
-//! | [`ops`] | the numbers and names of operations |
+//! | [`ops`], [`names`] | the numbers and names of operations; names that travel as text |
 //! | [`container`] | what a cgroup path says |
 #![forbid(unsafe_code)]
 
@@ -33,6 +33,7 @@ pub mod frame;
 pub mod head;
 pub mod identity;
 pub mod manifest;
+pub mod names;
 pub mod numbers;
 pub mod ops;
 pub mod row;

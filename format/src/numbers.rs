@@ -78,9 +78,9 @@ mod tests {
     #[test]
     fn a_set_is_empty_until_it_has_a_number() {
         let mut set = Numbers::default();
-        assert!(set.is_empty() && set.len() == 0);
+        assert_eq!((set.is_empty(), set.len()), (true, 0));
         set.insert_run(7, 1);
-        assert!(!set.is_empty() && set.len() == 1);
+        assert_eq!((set.is_empty(), set.len()), (false, 1));
     }
 
     proptest! {

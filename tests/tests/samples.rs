@@ -103,6 +103,10 @@ fn a_window_holds_what_host_gpus_engine_and_recorder_said_at_each_interval() {
     assert!(own.len() > 3 && own.windows(2).all(|v| v[0] <= v[1]) && own[0] > 0.0, "{own:?}");
 
     let at = |sql: &str| db.query_row(sql, [], |r| r.get::<_, i64>(0)).unwrap();
+    let mut names = db.prepare("SELECT DISTINCT name FROM samples").unwrap();
+    let names: Vec<String> = names.query_map([], |r| r.get(0)).unwrap().map(Result::unwrap).collect();
+    let unknown: Vec<&String> = names.iter().filter(|name| !ingero_format::names::is_sampled(name)).collect();
+    assert!(names.len() > 20 && unknown.is_empty(), "{} names; unknown: {unknown:?}", names.len());
     let (from, to) = ("SELECT from_ns FROM node", "SELECT to_ns FROM node");
     assert!(
         at("SELECT min(ts_ns) FROM samples") >= at(from) && at("SELECT max(ts_ns) FROM samples") <= at(to)

@@ -6,7 +6,10 @@ use std::{
     path::PathBuf,
 };
 
-use ingero_format::units::show_count;
+use ingero_format::{
+    names::{ANNOTATIONS_KEPT, ANNOTATIONS_REFUSED},
+    units::show_count,
+};
 use serde::Serialize;
 
 use crate::{
@@ -47,11 +50,6 @@ struct Answer {
     annotations_refused: u64,
 }
 
-/// The sampled quantity that counts annotations refused, one series for each reason that occurred.
-const REFUSED: &str = "ingero_recorder_annotations_refused_total";
-/// The one that counts those kept, sampled from the start.
-const KEPT: &str = "ingero_recorder_annotations_kept_total";
-
 /// Splits the time of each request and shows it.
 ///
 /// # Errors
@@ -75,10 +73,10 @@ pub fn run(args: &Args, out: &mut dyn Write) -> Result<Outcome, Error> {
 /// How far the counts rose. One that is sampled later than others began at 0; one that falls began anew.
 fn refused(trace: &Trace) -> u64 {
     let named = |name: &str, series: u32| trace.series.get(series as usize).is_some_and(|s| s.name == name);
-    let begun_ns = trace.samples.iter().find(|s| named(KEPT, s.series)).map(|s| s.ts_ns);
+    let begun_ns = trace.samples.iter().find(|s| named(ANNOTATIONS_KEPT, s.series)).map(|s| s.ts_ns);
     let mut before: BTreeMap<u32, f64> = BTreeMap::new();
     let mut risen = 0.0;
-    for s in trace.samples.iter().filter(|s| named(REFUSED, s.series)) {
+    for s in trace.samples.iter().filter(|s| named(ANNOTATIONS_REFUSED, s.series)) {
         let new = if Some(s.ts_ns) == begun_ns { s.value } else { 0.0 };
         let earlier = before.insert(s.series, s.value).unwrap_or(new);
         risen += if s.value < earlier { s.value } else { s.value - earlier };
@@ -114,7 +112,7 @@ fn text(answer: &Answer, limit: usize, out: &mut dyn Write) -> io::Result<()> {
         let count = show_count(answer.annotations_refused);
         writeln!(
             out,
-            "{count} annotations were refused in this window: `samples` in SQL has the reasons ({REFUSED})"
+            "{count} annotations were refused in this window: `samples` in SQL has the reasons ({ANNOTATIONS_REFUSED})"
         )?;
     }
     writeln!(out, "coverage  {}", printable(&answer.coverage.line()))
@@ -205,7 +203,12 @@ mod tests {
         let series = |name: &str| Series { name: name.into(), ..Series::default() };
         let sample = |ts_ns, series, value| Sample { ts_ns, series, value };
         let trace = Trace {
-            series: vec![series(KEPT), series(REFUSED), series(REFUSED), series("load1")],
+            series: vec![
+                series(ANNOTATIONS_KEPT),
+                series(ANNOTATIONS_REFUSED),
+                series(ANNOTATIONS_REFUSED),
+                series("load1"),
+            ],
             samples: vec![
                 sample(1, 0, 0.0),
                 sample(1, 1, 40.0),

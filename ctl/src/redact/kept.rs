@@ -1,6 +1,6 @@
-//! What stays: names that everybody has. `docs/SECURITY.md` repeats these lists.
+//! What stays: names that everybody has, beside those of [`names`] and [`ops`]. `docs/SECURITY.md` says it by kind.
 
-use ingero_format::ops;
+use ingero_format::{names, ops};
 
 /// Libraries that are public, without `.so` and version.
 const LIBRARIES: [&str; 38] = [
@@ -88,73 +88,6 @@ const RUNTIMES: [&str; 7] =
     ["", "cri-containerd", "libpod-payload", "containerd", "docker", "libpod", "crio"];
 /// What stands before a pod's id.
 const PODS: [&str; 4] = ["kubepods-burstable-pod", "kubepods-besteffort-pod", "kubepods-pod", "pod"];
-/// What can ask for a window.
-const TRIGGERS: [&str; 12] = [
-    "command",
-    "signal",
-    "unit",
-    "webhook",
-    "ttft",
-    "process",
-    "sync_longer",
-    "off_cpu_longer",
-    "launch_rate_drop",
-    "oom_kill",
-    "gpu_throttle",
-    "gpu_xid",
-];
-/// Series of the recorder, and of engines that it reads by name. A histogram has parts.
-const METRICS: [&str; 48] = [
-    "psi_some_total_us",
-    "psi_full_total_us",
-    "psi_some_avg10_percent",
-    "psi_full_avg10_percent",
-    "load1",
-    "load5",
-    "load15",
-    "tasks_runnable",
-    "cpu_seconds_total",
-    "memory_total_bytes",
-    "memory_available_bytes",
-    "gpu_utilization_percent",
-    "gpu_memory_utilization_percent",
-    "gpu_sm_clock_mhz",
-    "gpu_memory_clock_mhz",
-    "gpu_throttle_reasons",
-    "gpu_power_watts",
-    "gpu_temperature_celsius",
-    "gpu_memory_used_bytes",
-    "gpu_memory_total_bytes",
-    "cgroup_cpu_periods_total",
-    "cgroup_cpu_throttled_periods_total",
-    "cgroup_cpu_throttled_us_total",
-    "cgroup_cpu_usage_us_total",
-    "cgroup_cpu_limit_cores",
-    "cgroup_memory_events_total",
-    "up",
-    "ingero_recorder_cpu_seconds_total",
-    "ingero_recorder_resident_bytes",
-    "ingero_recorder_anonymous_bytes",
-    "ingero_recorder_written_bytes_total",
-    "ingero_recorder_events_stored_total",
-    "ingero_recorder_events_lost_total",
-    "ingero_recorder_annotations_kept_total",
-    "ingero_recorder_annotations_refused_total",
-    "vllm:time_to_first_token_seconds",
-    "sglang:time_to_first_token_seconds",
-    "tgi_request_queue_duration",
-    "tgi_batch_inference_duration",
-    "vllm:num_requests_running",
-    "vllm:num_requests_waiting",
-    "vllm:kv_cache_usage_perc",
-    "vllm:gpu_cache_usage_perc",
-    "sglang:num_running_reqs",
-    "sglang:num_queue_reqs",
-    "sglang:token_usage",
-    "tgi_queue_size",
-    "tgi_batch_current_size",
-];
-const HISTOGRAM_PARTS: [&str; 3] = ["_sum", "_count", "_bucket"];
 /// Keys of labels.
 const KEYS: [&str; 18] = [
     "resource",
@@ -183,22 +116,7 @@ const VALUES: [(&str, &[&str]); 5] = [
     ("resource", &["cpu", "memory", "io", "irq"]),
     ("mode", &["user", "nice", "system", "idle", "iowait", "irq", "softirq", "steal", "guest", "guest_nice"]),
     ("event", &["high", "max", "oom", "oom_kill"]),
-    (
-        "reason",
-        &[
-            "malformed",
-            "labels",
-            "key",
-            "value",
-            "too_long",
-            "span",
-            "time",
-            "process",
-            "rate",
-            "connections",
-            "flood",
-        ],
-    ),
+    ("reason", &names::REFUSALS),
     ("phase", &["ttft", "prefill", "decode"]),
 ];
 /// Letters before and behind the digits of a GPU's model, of its memory and its socket.
@@ -286,7 +204,7 @@ pub(super) fn is_operation(name: &str) -> bool {
 
 /// A kind of trigger.
 pub(super) fn is_trigger(kind: &str) -> bool {
-    TRIGGERS.contains(&kind)
+    names::TRIGGERS.contains(&kind)
 }
 
 /// A type of machine, or none.
@@ -322,8 +240,7 @@ pub(super) fn is_hexadecimal(address: &str) -> bool {
 
 /// The name of a series.
 pub(super) fn is_metric(name: &str) -> bool {
-    let histogram = HISTOGRAM_PARTS.iter().find_map(|part| name.strip_suffix(part));
-    METRICS.contains(&name) || histogram.is_some_and(|name| METRICS.contains(&name))
+    names::is_sampled(name)
 }
 
 /// The key of a label.

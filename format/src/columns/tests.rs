@@ -185,8 +185,8 @@ fn columns_that_contradict_each_other_or_are_unknown_are_refused() {
     assert_eq!(one_row(&[call], &none).unwrap().rows[0].arg0, 8);
     assert_eq!(one_row(&[second], &none).unwrap().rows[0].arg1, 4);
     assert!(one_row(&[call, second], &none).is_err(), "second value twice");
-    let (kind, first): ((u8, u8, &[u8], &[u8]), (u8, u8, &[u8], &[u8])) =
-        ((6, 3, &[1, 0, 0, 0, 0, 0, 0, 0], &[]), (8, 2, &[0], &[]));
+    let kind: (u8, u8, &[u8], &[u8]) = (6, 3, &[1, 0, 0, 0, 0, 0, 0, 0], &[]);
+    let first: (u8, u8, &[u8], &[u8]) = (8, 2, &[0], &[]);
     assert!(one_row(&[kind], &none).is_ok() && one_row(&[first], &none).is_ok());
     assert!(one_row(&[call, kind], &none).is_err(), "kind twice");
     assert!(one_row(&[call, first], &none).is_err(), "first value twice");

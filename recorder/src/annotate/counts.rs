@@ -118,6 +118,7 @@ mod tests {
 
     #[test]
     fn every_reason_has_a_count_of_its_own_and_the_warning_names_those_that_occurred() {
+        assert_eq!(Refusal::ALL.map(Refusal::name), ingero_format::names::REFUSALS);
         let counts = Counts::default();
         assert_eq!(counts.warning(), None);
         counts.keep();

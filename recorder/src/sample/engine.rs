@@ -8,6 +8,8 @@ use std::{collections::BTreeSet, thread, time::Duration};
 
 use ureq::{Agent, http::Uri};
 
+use ingero_format::names::is_of_engine;
+
 use super::{Outlet, Readings, parse};
 use crate::{clock, journal};
 
@@ -17,26 +19,6 @@ const TIMEOUT: Duration = Duration::from_millis(500);
 const MAX_PAGE_BYTES: u64 = 4 << 20;
 /// Most series kept of one page: three histograms of 30 buckets for each of ten models are 960.
 const MAX_SERIES: usize = 1024;
-/// Histograms kept: `_sum`, `_count` and `_bucket` of each.
-const HISTOGRAMS: [&str; 4] = [
-    "vllm:time_to_first_token_seconds",
-    "sglang:time_to_first_token_seconds",
-    "tgi_request_queue_duration",
-    "tgi_batch_inference_duration",
-];
-/// Single numbers kept.
-const GAUGES: [&str; 9] = [
-    "vllm:num_requests_running",
-    "vllm:num_requests_waiting",
-    "vllm:kv_cache_usage_perc",
-    "vllm:gpu_cache_usage_perc",
-    "sglang:num_running_reqs",
-    "sglang:num_queue_reqs",
-    "sglang:token_usage",
-    "tgi_queue_size",
-    "tgi_batch_current_size",
-];
-
 pub(super) fn run(pages: &[String], interval: Duration, outlet: &Outlet) {
     let agent = agent();
     let mut failing = BTreeSet::new();
@@ -89,17 +71,12 @@ pub(crate) fn instance(page: &str) -> String {
 }
 
 fn keep(page: &str, instance: &str, readings: &mut Readings) {
-    for metric in parse(page).filter(|m| is_kept(m.name)).take(MAX_SERIES) {
+    for metric in parse(page).filter(|m| is_of_engine(m.name)).take(MAX_SERIES) {
         let own = metric.labels.iter().map(|(name, value)| (*name, value.as_str()));
         let labels: Vec<(&str, &str)> =
             own.filter(|(name, _)| *name != "instance").chain([("instance", instance)]).collect();
         readings.add(metric.name, &labels, metric.value);
     }
-}
-
-fn is_kept(name: &str) -> bool {
-    let histogram = ["_sum", "_count", "_bucket"].iter().find_map(|end| name.strip_suffix(end));
-    GAUGES.contains(&name) || histogram.is_some_and(|name| HISTOGRAMS.contains(&name))
 }
 
 #[cfg(test)]

@@ -2,16 +2,15 @@
 
 use std::sync::atomic::Ordering::Relaxed;
 
+use ingero_format::names::{ANNOTATIONS_KEPT, ANNOTATIONS_REFUSED};
+
 use super::{Readings, text};
 use crate::{annotate::Counts, clock, progress::Progress};
 
-/// Annotations that were not taken, by reason.
-const REFUSED: &str = "ingero_recorder_annotations_refused_total";
-
 pub(super) fn read(progress: &Progress, annotations: &Counts, readings: &mut Readings) {
-    readings.add("ingero_recorder_annotations_kept_total", &[], annotations.kept() as f64);
+    readings.add(ANNOTATIONS_KEPT, &[], annotations.kept() as f64);
     for (why, count) in annotations.refused().filter(|(_, count)| *count > 0) {
-        readings.add(REFUSED, &[("reason", why.name())], count as f64);
+        readings.add(ANNOTATIONS_REFUSED, &[("reason", why.name())], count as f64);
     }
     readings.add("ingero_recorder_cpu_seconds_total", &[], clock::process_cpu_ns() as f64 / 1e9);
     memory(&text("/proc/self/status"), readings);

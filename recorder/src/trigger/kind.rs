@@ -129,6 +129,10 @@ mod tests {
         let config = Config::parse("").unwrap();
         let names: std::collections::BTreeSet<_> = Kind::ALL.iter().map(|k| k.name()).collect();
         assert_eq!(names.len(), Kind::ALL.len());
+        assert!(
+            Kind::ALL.map(Kind::name) == ingero_format::names::TRIGGERS,
+            "readers know them by this list"
+        );
         let armed: Vec<&str> =
             Kind::ALL.into_iter().filter(|k| k.is_armed(&config)).map(Kind::name).collect();
         assert_eq!(armed, ["command", "signal", "unit", "oom_kill"]);

@@ -2,12 +2,11 @@
 
 use std::collections::BTreeMap;
 
+use ingero_format::names::TTFT_HISTOGRAMS;
+
 use super::Histogram;
 use crate::sample::parse;
 
-/// Time to first token, by engine; of TGI, which has none, the time a request waits for its first batch.
-const NAMES: [&str; 3] =
-    ["vllm:time_to_first_token_seconds", "sglang:time_to_first_token_seconds", "tgi_request_queue_duration"];
 /// Most bounds of a histogram: vLLM has 22, Prometheus's own default 12.
 const MAX_BOUNDS: usize = 128;
 /// Most series that are added up: 128 bounds of each of 64 models.
@@ -43,7 +42,9 @@ fn key(le: &str) -> Option<u64> {
 pub fn read(page: &str) -> Result<Histogram, BadPage> {
     let (mut buckets, mut sum, mut count, mut series) = (BTreeMap::<u64, f64>::new(), 0.0, 0.0, 0usize);
     for metric in parse(page) {
-        let Some(part) = NAMES.iter().find_map(|name| metric.name.strip_prefix(name)) else { continue };
+        let Some(part) = TTFT_HISTOGRAMS.iter().find_map(|name| metric.name.strip_prefix(name)) else {
+            continue;
+        };
         if !matches!(part, "_bucket" | "_sum" | "_count") {
             continue;
         }
