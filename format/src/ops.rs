@@ -6,9 +6,11 @@
 
 mod loss;
 mod table;
+mod task_state;
 
 pub use loss::LossCause;
 pub use table::*;
+pub use task_state::TaskState;
 
 /// Where an event comes from; the number is also the index of its sequence.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]

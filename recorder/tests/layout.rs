@@ -44,7 +44,10 @@ fn flags_sources_and_operations_have_one_number_on_both_sides() {
         [abi::flags::OPEN, abi::flags::PREEMPTED, abi::flags::STACK_SKIPPED, abi::flags::STACK_LOST],
         [row::flags::OPEN, row::flags::PREEMPTED, row::flags::STACK_SKIPPED, row::flags::STACK_LOST]
     );
-    assert_eq!([abi::flags::WOKEN, abi::flags::NESTED], [row::flags::WOKEN, row::flags::NESTED]);
+    assert_eq!(
+        [abi::flags::WOKEN, abi::flags::NESTED, abi::flags::MIGRATED, abi::flags::ENTRY_ONLY],
+        [row::flags::WOKEN, row::flags::NESTED, row::flags::MIGRATED, row::flags::ENTRY_ONLY]
+    );
     let (theirs, ours) = (abi::process_op::FORK, ops::FORK);
     assert_eq!([theirs, abi::process_op::EXEC, abi::process_op::EXIT], [ours, ops::EXEC, ops::EXIT]);
     assert_eq!(abi::process_op::OFF_CPU, ops::OFF_CPU);

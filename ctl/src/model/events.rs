@@ -2,7 +2,7 @@
 
 use std::sync::LazyLock;
 
-use ingero_format::ops::{self, Group};
+use ingero_format::ops::{self, Group, TaskState};
 
 /// "Not recorded" in a column of CPU numbers.
 pub const CPU_UNKNOWN: u16 = u16::MAX;
@@ -199,30 +199,7 @@ impl OffCpu {
     /// The name of the state bits alone.
     #[must_use]
     pub fn state_bits_name(&self) -> &'static str {
-        state_name(self.state)
-    }
-}
-
-/// Names the kernel's task state bits (`include/linux/sched.h`).
-fn state_name(state: i32) -> &'static str {
-    const INTERRUPTIBLE: i32 = 0x1;
-    const UNINTERRUPTIBLE: i32 = 0x2;
-    const STOPPED: i32 = 0x4;
-    const TRACED: i32 = 0x8;
-    const EXIT: i32 = 0x10 | 0x20 | 0x80;
-    const PARKED: i32 = 0x40;
-    const NOLOAD: i32 = 0x400;
-    match state {
-        STATE_UNKNOWN => "unknown",
-        s if s & TRACED != 0 => "traced",
-        s if s & STOPPED != 0 => "stopped",
-        s if s & EXIT != 0 => "exiting",
-        s if s & PARKED != 0 => "parked",
-        s if s & UNINTERRUPTIBLE != 0 && s & NOLOAD != 0 => "idle",
-        s if s & UNINTERRUPTIBLE != 0 => "uninterruptible",
-        s if s & INTERRUPTIBLE != 0 => "sleeping",
-        0 => "runnable",
-        _ => "other",
+        if self.state == STATE_UNKNOWN { "unknown" } else { TaskState::of(self.state).name() }
     }
 }
 

@@ -6,7 +6,7 @@
 
 use ingero_format::{
     Row,
-    ops::{self, Group, OPS, Source},
+    ops::{self, Group, OPS, Source, TaskState},
     row::flags::{ENTRY_ONLY, NESTED, PREEMPTED},
 };
 
@@ -17,7 +17,7 @@ pub const MAX_PROCESSES: usize = 64;
 /// How long a process that ended is still told: longer than anybody's interval between two looks.
 const KEPT_NS: u64 = 300_000_000_000;
 /// Operations that are counted lie below this number, with the scheduler's.
-const OPS_END: usize = 0x2002;
+const OPS_END: usize = ops::OFF_CPU as usize + 1;
 /// Entries of the table that remembers in which place a process is.
 const HOMES: usize = 256;
 
@@ -62,15 +62,12 @@ impl State {
         }
     }
 
-    // Bits as in the kernel's include/linux/sched.h.
     fn of(row: &Row) -> Self {
-        const NOLOAD: i32 = 0x400;
-        match row.ret {
+        match TaskState::of(row.ret) {
             _ if row.flags & PREEMPTED != 0 => Self::Runnable,
-            0 => Self::Runnable,
-            s if s & 0xff & !3 != 0 || s & NOLOAD != 0 => Self::Other,
-            s if s & 2 != 0 => Self::Uninterruptible,
-            s if s & 1 != 0 => Self::Sleeping,
+            TaskState::Runnable => Self::Runnable,
+            TaskState::Sleeping => Self::Sleeping,
+            TaskState::Uninterruptible => Self::Uninterruptible,
             _ => Self::Other,
         }
     }

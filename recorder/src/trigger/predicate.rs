@@ -21,8 +21,8 @@ use super::{
 };
 use crate::config::{OomKill, TriggerConfig};
 
-/// Operations that can match lie below this number.
-const OPS_END: usize = 0x6000;
+/// Operations that can match lie below this number: what the kernel tells, and not what the recorder adds.
+const OPS_END: usize = ops::TASK_NAME as usize;
 /// Threads remembered that used the GPU.
 const GPU_THREADS: usize = 4_096;
 /// Least time between two looks at launch rates, ns.
