@@ -10,13 +10,14 @@ mod calibrate;
 mod costs;
 mod governor;
 mod keeper;
+mod own_share;
 mod report;
 mod trial;
 
 pub use activity::{Activity, Rates};
 pub use calibrate::{MEASURE, calibrate, measure};
 pub use costs::{Costs, LaneCost};
-pub use governor::{Change, Governor, Limits, Step, Usage};
+pub use governor::{Change, Governor, Limits, Reason, Step, Usage};
 pub use keeper::Keeper;
 pub use report::BudgetReport;
 pub use trial::{Measured, test_returns, try_probes};

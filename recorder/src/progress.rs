@@ -32,6 +32,8 @@ pub struct Progress {
     pub stacks_lost: AtomicU64,
     /// Names of kernels that did not fit into the kernel's buffer.
     pub names_lost: AtomicU64,
+    /// Windows that are written out since, and those that were.
+    writing_out: (AtomicU64, AtomicU64),
     lost: Mutex<BTreeMap<LossKey, u64>>,
 }
 
@@ -39,6 +41,21 @@ impl Progress {
     /// Counts a loss.
     pub fn lose(&self, key: LossKey, count: u64) {
         *self.lost.lock().unwrap_or_else(PoisonError::into_inner).entry(key).or_default() += count;
+    }
+
+    /// Writes a window out: who judges the recorder's own CPU looks away meanwhile.
+    pub fn writing_out<T>(&self, write: impl FnOnce() -> T) -> T {
+        self.writing_out.0.fetch_add(1, Relaxed);
+        let written = write();
+        self.writing_out.1.fetch_add(1, Relaxed);
+        written
+    }
+
+    /// How many windows have begun to be written out, and how many are.
+    #[must_use]
+    pub fn windows(&self) -> (u64, u64) {
+        let done = self.writing_out.1.load(Relaxed);
+        (self.writing_out.0.load(Relaxed), done)
     }
 
     /// All losses so far.

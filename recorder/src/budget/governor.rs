@@ -72,6 +72,15 @@ pub enum Step {
     Lane(Lane, Mode, Mode),
 }
 
+/// What a step was taken for.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Reason {
+    /// What the dearest thread pays, too much or little enough again.
+    Thread,
+    /// What the recorder takes, as a share of a core.
+    Recorder(f64),
+}
+
 /// What is to be changed now.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Change {
@@ -87,6 +96,8 @@ pub enum Change {
         dearest: Usage,
         /// Its cost as a share of its time, 0 to 1.
         share: f64,
+        /// Whose cost it was.
+        reason: Reason,
     },
     /// Stacks are taken no longer (true), or again.
     Stacks(bool),
@@ -289,7 +300,7 @@ impl Governor {
         let whole = (state.seen * entry / 1e9).max(1e-9);
         state.enter(to, now_ns, ROOM * limit / whole);
         self.steps.push(Step::Lane(lane, from, to));
-        Some(Change::Mode { lane, from, to, dearest: *dearest, share })
+        Some(Change::Mode { lane, from, to, dearest: *dearest, share, reason: Reason::Thread })
     }
 
     // The recorder's own CPU alone is too much: it pays for rows, and an entry makes one as a pair does. So the busiest
@@ -308,7 +319,7 @@ impl Governor {
         let share = self.share;
         self.lane_mut(lane)?.enter(to, now_ns, duty);
         self.steps.push(Step::Lane(lane, from, to));
-        Some(Change::Mode { lane, from, to, dearest: *dearest, share })
+        Some(Change::Mode { lane, from, to, dearest: *dearest, share, reason: Reason::Recorder(daemon) })
     }
 
     // What the recorder itself would take, as a share of a core, if the last step were taken back.
@@ -362,7 +373,7 @@ impl Governor {
                 let state = self.lane_mut(lane)?;
                 let (off_ns, seen, total) = (state.off_ns, state.seen, state.total);
                 *state = LaneState { mode: to, off_ns, seen, total, ..LaneState::default() };
-                Some(Change::Mode { lane, from, to, dearest: *dearest, share })
+                Some(Change::Mode { lane, from, to, dearest: *dearest, share, reason: Reason::Thread })
             }
         }
     }

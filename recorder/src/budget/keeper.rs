@@ -13,21 +13,23 @@ use ingero_format::{
     row::META_CPU,
 };
 
-use super::{Activity, BudgetReport, Change, Costs, Governor, LaneCost, Limits, Usage, activity::Watcher};
+use super::{
+    Activity, BudgetReport, Change, Costs, Governor, LaneCost, Limits, Reason, Usage, activity::Watcher,
+    own_share::OwnShare,
+};
 use crate::{
     attach::Prober,
     clock,
     config::Config,
     finding::{BudgetChange, Finding, Gap},
     journal,
+    progress::Progress,
 };
 
 /// How often usage is added up.
 const INTERVAL: Duration = Duration::from_secs(1);
 /// How often what is left out is told again.
 const REPEAT: Duration = Duration::from_secs(5);
-/// Time over which the recorder's own CPU is judged: it works in bursts.
-const DAEMON_WINDOW: usize = 10;
 
 /// What a thread had done when it was last looked at.
 #[derive(Clone, Copy, Default)]
@@ -48,7 +50,8 @@ pub struct Keeper {
     findings: Sender<Finding>,
     last: Instant,
     seen: HashMap<u32, Seen>,
-    cpu: Vec<(Instant, u64)>,
+    progress: Arc<Progress>,
+    own: OwnShare,
     repeated: Option<Instant>,
     /// Since when a lane is off, boottime ns.
     off_since: [Option<u64>; LANES],
@@ -62,6 +65,7 @@ impl Keeper {
         costs: Costs,
         (report, activity): (BudgetReport, Activity),
         findings: Sender<Finding>,
+        progress: Arc<Progress>,
     ) -> Self {
         let limits = Limits::of(&config.lock().unwrap_or_else(PoisonError::into_inner).budget);
         Self {
@@ -73,7 +77,8 @@ impl Keeper {
             findings,
             last: Instant::now(),
             seen: HashMap::new(),
-            cpu: Vec::new(),
+            progress,
+            own: OwnShare::default(),
             repeated: None,
             off_since: [None; LANES],
         }
@@ -97,7 +102,8 @@ impl Keeper {
         let limits = Limits::of(&self.config.lock().unwrap_or_else(PoisonError::into_inner).budget);
         self.governor.set_limits(limits);
         let costs: [LaneCost; LANES] = Lane::ALL.map(|lane| self.costs.lane(prober.slow_share(lane)));
-        let daemon = self.daemon();
+        let windows = self.progress.windows();
+        let daemon = self.own.look(clock::boot_ns(), clock::process_cpu_ns(), windows);
         let changes = self.governor.tick(clock::boot_ns(), &usage, &costs, daemon);
         for change in &changes {
             self.apply(change, prober);
@@ -132,18 +138,6 @@ impl Keeper {
         usage
     }
 
-    // The recorder's share of one core over the last seconds.
-    fn daemon(&mut self) -> f64 {
-        self.cpu.push((self.last, clock::process_cpu_ns()));
-        if self.cpu.len() > DAEMON_WINDOW {
-            self.cpu.remove(0);
-        }
-        let (Some((from, before)), Some((to, now))) = (self.cpu.first(), self.cpu.last()) else { return 0.0 };
-        let wall = to.duration_since(*from).as_nanos() as f64;
-        // Starting is dear and passes: judged only over a full window.
-        if self.cpu.len() < DAEMON_WINDOW { 0.0 } else { now.saturating_sub(*before) as f64 / wall.max(1.0) }
-    }
-
     fn apply(&mut self, change: &Change, prober: &mut Prober) {
         let done = match *change {
             Change::Stacks(shed) => {
@@ -159,17 +153,21 @@ impl Keeper {
                 self.mark_off(lane, paused);
                 Ok(())
             }
-            Change::Mode { lane, from, to, dearest, share } => {
+            Change::Mode { lane, from, to, dearest, share, reason } => {
                 let done = prober.set_mode(lane, to);
                 self.mark_off(lane, to == Mode::Off);
                 let calls = dearest.calls.iter().sum::<f64>() as u64;
                 journal::info(&format!(
-                    "overhead budget: {} are recorded {} (before: {}): thread {} pays {:.1} % of its time",
+                    "overhead budget: {} are recorded {} (before: {}): {}",
                     plural(lane),
                     how(to),
                     how(from),
-                    dearest.tid,
-                    share * 100.0
+                    match reason {
+                        Reason::Thread =>
+                            format!("thread {} pays {:.1} % of its time", dearest.tid, share * 100.0),
+                        Reason::Recorder(core) =>
+                            format!("the recorder takes {:.1} % of a core", core * 100.0),
+                    }
                 ));
                 let _ = self.findings.send(Finding::Budget(BudgetChange {
                     at_ns: clock::boot_ns(),

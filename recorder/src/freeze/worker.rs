@@ -81,7 +81,7 @@ impl Freezer {
             let (this, held) = (&self, &held);
             let deliver = move || {
                 for window in to_deliver {
-                    this.finish(window);
+                    this.progress.writing_out(|| this.finish(window));
                     held.fetch_sub(1, Relaxed);
                 }
             };

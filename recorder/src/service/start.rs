@@ -302,7 +302,10 @@ impl Shared {
             costs.without_returns()
         };
         let report = (self.budget.clone(), self.activity.clone());
-        Ok((prober, Keeper::new(Arc::clone(&self.config), costs, report, findings)))
+        Ok((
+            prober,
+            Keeper::new(Arc::clone(&self.config), costs, report, findings, Arc::clone(&self.progress)),
+        ))
     }
 
     fn modules_if_wanted(&self, config: &Config) -> Option<Arc<Modules>> {
