@@ -93,6 +93,9 @@ pub fn run(args: &Args, out: &mut dyn Write) -> Result<Outcome, Error> {
     )?;
     if !done.coverage.complete {
         writeln!(out, "incomplete: {}", printable(&done.coverage.line()))?;
+        for note in &done.coverage.notes {
+            writeln!(out, "note: {}", printable(note))?;
+        }
     }
     Ok(Outcome { partial: !done.coverage.complete })
 }

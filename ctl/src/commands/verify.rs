@@ -57,7 +57,8 @@ pub fn text(r: &Report, out: &mut dyn Write) -> Result<(), Error> {
         )?;
     }
     for loss in &r.losses {
-        writeln!(out, "lost: {} {} events ({})", show_count(loss.count), loss.source, loss.cause)?;
+        let count = if loss.count > 0 { show_count(loss.count) } else { "some".to_owned() };
+        writeln!(out, "lost: {count} {} events ({})", loss.source, loss.cause)?;
     }
     let c = &r.conservation;
     let (sign, verdict) = if c.holds { ("=", "holds") } else { ("!=", "does not hold") };

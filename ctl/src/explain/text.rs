@@ -67,6 +67,12 @@ fn headline(answer: &Answer, out: &mut dyn Write) -> io::Result<()> {
 #[must_use]
 pub fn sentence(answer: &Answer) -> String {
     let Some(first) = answer.findings.first() else {
+        if answer.coverage.calls == 0 {
+            return format!(
+                "Nothing to explain: no CUDA call was recorded in these {}. On the host, `ingeroctl check` says what would be.",
+                time::duration(answer.window.dur_ns),
+            );
+        }
         return format!(
             "Nothing stands out: {} calls in {}, none held up beyond what is usual here.",
             show_count(answer.coverage.calls),
@@ -190,7 +196,7 @@ fn class_name(class: &str) -> &str {
     match class {
         "OnCpu" => "on CPU",
         "Runnable" | "RunnableAlone" => "runnable",
-        "Recorder" => "runnable, this recorder had the CPU,",
+        "Recorder" => "runnable, a recorder had the CPU,",
         "Lock" => "waits for a lock",
         "Io" => "waits for storage",
         "Blocked" => "blocked",

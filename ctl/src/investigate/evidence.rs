@@ -111,6 +111,11 @@ impl Facts {
         facts
     }
 
+    /// True if most of the time the task in the way was of the thread's own process.
+    pub fn mostly_own_process(&self) -> bool {
+        self.actors.iter().map(|(_, ns)| ns).sum::<i64>() > 2 * self.other_process_ns
+    }
+
     pub fn evidence(&self, scene: &Scene<'_>, examined: &Examined<'_>, case: &Case<'_>) -> Value {
         let measured: i64 = case.hits.iter().map(|h| h.ns).sum();
         let list = |name: &str, rows: &[(String, i64)]| -> Vec<Value> {

@@ -15,12 +15,13 @@ pub(super) fn summary(case: &Case<'_>, facts: &Facts) -> String {
         [] => "a task that was not recorded".to_owned(),
         [(only, _)] => only.clone(),
         [(first, ns), rest @ ..] => {
-            format!("{first} ({} of it) and {} others", duration(*ns), rest.len())
+            let others = if rest.len() == 1 { "other" } else { "others" };
+            format!("{first} ({} of it) and {} {others}", duration(*ns), rest.len())
         }
     };
     match case.cause.name {
         "cpu_contention" => format!("wanted to run for {time} while {} had its CPU, {mainly}", actor()),
-        "recorder_self" => format!("wanted to run for {time} while this recorder had its CPU, {mainly}"),
+        "recorder_self" => format!("wanted to run for {time} while a recorder had its CPU, {mainly}"),
         "cpu_throttled" => {
             format!("was kept from running for {time} by the CPU limit of its cgroup, {mainly}")
         }
@@ -71,6 +72,12 @@ fn did(facts: &Facts) -> String {
 pub(super) fn advice(case: &Case<'_>, facts: &Facts) -> Vec<String> {
     let actor = facts.actors.first().map_or("the other task", |(actor, _)| actor.as_str());
     match case.cause.name {
+        "cpu_contention" if facts.mostly_own_process() => vec![
+            format!(
+                "Give this thread a CPU that {actor}, of its own process, may not use (sched_setaffinity, taskset)."
+            ),
+            "Or run fewer threads in this process, or more CPUs for it.".to_owned(),
+        ],
         "cpu_contention" => vec![
             format!(
                 "Keep {actor} off the CPUs of this thread: cpuset or AllowedCPUs= for its cgroup or unit."

@@ -205,7 +205,7 @@ fn many_threads_with_long_names_make_a_page_of_bounded_size_that_says_what_it_le
 fn an_empty_investigation_and_one_of_losses_alone_have_pages_too() {
     let empty = Trace { node: "alpha".into(), from_ns: BEGIN, to_ns: BEGIN + 1000 * MS, ..Trace::default() };
     let made = page_of(std::slice::from_ref(&empty));
-    assert!(made.complete && made.sentence.starts_with("Nothing stands out"));
+    assert!(made.complete && made.sentence.starts_with("Nothing to explain"));
     assert_eq!(data(&made.html)["lanes"].as_array().map(Vec::len), Some(0));
     let loss = Loss { from_ns: BEGIN - MS, to_ns: i64::MAX, count: 0, cause: 1, cpu: 0, source: 1 };
     let made = page_of(&[Trace { losses: vec![loss], ..empty }]);
@@ -214,7 +214,7 @@ fn an_empty_investigation_and_one_of_losses_alone_have_pages_too() {
     assert_eq!(data["losses"]["rows"][0]["from"], -MS);
     assert_eq!(data["coverage"]["lost"].as_array().map(Vec::len), Some(1));
     let nothing = page_of(&[]);
-    assert!(nothing.sentence.starts_with("Nothing stands out"));
+    assert!(nothing.sentence.starts_with("Nothing to explain"));
 }
 
 #[test]
