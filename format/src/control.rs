@@ -193,7 +193,7 @@ pub struct ProcessStatus {
     /// Share of the last second that the thread with most calls was not on a CPU, percent.
     pub off_cpu_percent: Option<f64>,
     /// Of that, the share in which it wanted to run and had no CPU, percent.
-    pub run_queue_percent: Option<f64>,
+    pub runqueue_percent: Option<f64>,
 }
 
 /// What recording costs.

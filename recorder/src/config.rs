@@ -251,7 +251,7 @@ impl Default for Snapshot {
 
 /// Which file is read, at start and at each reload.
 #[derive(Clone, Debug)]
-pub enum Source {
+pub enum ConfigFile {
     /// Somebody named it: it must be there.
     Named(PathBuf),
     /// It need not be there.
@@ -299,11 +299,11 @@ impl Config {
     ///
     /// # Errors
     /// As [`Config::read`].
-    pub fn from_source(source: &Source) -> Result<Self> {
-        match source {
-            Source::Named(path) => Self::read(path),
-            Source::Default(path) if path.exists() => Self::read(path),
-            Source::Default(_) => Self::parse("").map_err(Error::Config),
+    pub fn from_file(file: &ConfigFile) -> Result<Self> {
+        match file {
+            ConfigFile::Named(path) => Self::read(path),
+            ConfigFile::Default(path) if path.exists() => Self::read(path),
+            ConfigFile::Default(_) => Self::parse("").map_err(Error::Config),
         }
     }
 

@@ -5,7 +5,7 @@ use std::{path::PathBuf, process::ExitCode};
 use clap::Parser;
 use ingero_recorder::{
     Error, Result,
-    config::{Config, Source},
+    config::{Config, ConfigFile},
     journal, service,
 };
 
@@ -67,8 +67,8 @@ fn start(cli: Cli) -> Result<()> {
         println!("{}", if found { "released" } else { "nothing was left in place" });
         return Ok(());
     }
-    let source = cli.config.map_or_else(|| Source::Default(DEFAULT_CONFIG.into()), Source::Named);
-    let config = Config::from_source(&source)?;
+    let file = cli.config.map_or_else(|| ConfigFile::Default(DEFAULT_CONFIG.into()), ConfigFile::Named);
+    let config = Config::from_file(&file)?;
     if cli.check_config {
         println!("{config:#?}");
         return Ok(());
@@ -79,6 +79,6 @@ fn start(cli: Cli) -> Result<()> {
         println!("{report}");
         return Ok(());
     }
-    let paths = service::Paths { config: source, state_dir: cli.state_dir, run_dir: cli.run_dir };
+    let paths = service::Paths { config: file, state_dir: cli.state_dir, run_dir: cli.run_dir };
     service::run(config, &paths)
 }

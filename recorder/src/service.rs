@@ -24,7 +24,7 @@ use crate::{
 #[derive(Clone, Debug)]
 pub struct Paths {
     /// Where the configuration is read again on reload.
-    pub config: config::Source,
+    pub config: config::ConfigFile,
     /// State directory.
     pub state_dir: PathBuf,
     /// Directory of the control socket.

@@ -203,7 +203,7 @@ impl StatusSource {
                 launches_per_second: rates.launches,
                 calls_per_second: rates.calls,
                 off_cpu_percent: rates.off_cpu_percent,
-                run_queue_percent: rates.run_queue_percent,
+                runqueue_percent: rates.runqueue_percent,
             }
         };
         self.registry.processes().into_iter().map(status).collect()

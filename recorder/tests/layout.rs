@@ -50,7 +50,7 @@ fn flags_sources_and_operations_have_one_number_on_both_sides() {
     );
     let (theirs, ours) = (abi::process_op::FORK, ops::FORK);
     assert_eq!([theirs, abi::process_op::EXEC, abi::process_op::EXIT], [ours, ops::EXEC, ops::EXIT]);
-    assert_eq!(abi::process_op::OFF_CPU, ops::OFF_CPU);
+    assert_eq!(abi::sched_op::OFF_CPU, ops::OFF_CPU);
     let host = [
         (abi::host_op::DIRECT_RECLAIM, ops::DIRECT_RECLAIM),
         (abi::host_op::PAGE_ALLOC, ops::PAGE_ALLOC),

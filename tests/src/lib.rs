@@ -17,6 +17,7 @@ pub mod incident;
 pub mod lab;
 pub mod metrics;
 pub mod named;
+pub mod names;
 pub mod paired;
 pub mod program;
 pub mod recorded;

@@ -36,8 +36,8 @@ impl Sums {
             self.first_use_count += 1;
             self.first_use_ns = self.first_use_ns.saturating_add(call.dur_ns);
         }
-        self.off_cpu_calls += i64::from(call.off_ns > 0);
-        self.off_cpu_ns = self.off_cpu_ns.saturating_add(call.off_ns);
+        self.off_cpu_calls += i64::from(call.off_cpu_ns > 0);
+        self.off_cpu_ns = self.off_cpu_ns.saturating_add(call.off_cpu_ns);
     }
 
     /// Adds an off-CPU interval.

@@ -198,20 +198,23 @@ impl Reader<'_> {
             Ok(())
         })?;
         let mut lists: Vec<Vec<Call>> = self.traces.iter().map(|_| Vec::new()).collect();
-        self.each("SELECT key, dur, task, cpu, detail, off_ns, off_count FROM call ORDER BY key", |r| {
-            let (node, task) = self.task(r.get(2)?);
-            let call = Call {
-                ts_ns: self.keys.ts_ns(r.get(0)?),
-                dur_ns: r.get(1)?,
-                task,
-                cpu: r.get(3)?,
-                off_cpu_ns: r.get::<_, Option<i64>>(5)?.unwrap_or(0),
-                off_cpu_count: r.get::<_, Option<u32>>(6)?.unwrap_or(0),
-                ..details.get(&r.get(4)?).copied().unwrap_or_default()
-            };
-            lists.get_mut(node).into_iter().for_each(|list| list.push(call));
-            Ok(())
-        })?;
+        self.each(
+            "SELECT key, dur_ns, task, cpu, detail, off_cpu_ns, off_cpu_count FROM call ORDER BY key",
+            |r| {
+                let (node, task) = self.task(r.get(2)?);
+                let call = Call {
+                    ts_ns: self.keys.ts_ns(r.get(0)?),
+                    dur_ns: r.get(1)?,
+                    task,
+                    cpu: r.get(3)?,
+                    off_cpu_ns: r.get::<_, Option<i64>>(5)?.unwrap_or(0),
+                    off_cpu_count: r.get::<_, Option<u32>>(6)?.unwrap_or(0),
+                    ..details.get(&r.get(4)?).copied().unwrap_or_default()
+                };
+                lists.get_mut(node).into_iter().for_each(|list| list.push(call));
+                Ok(())
+            },
+        )?;
         for (trace, list) in self.traces.iter_mut().zip(lists) {
             trace.calls = list.into();
         }
@@ -220,7 +223,8 @@ impl Reader<'_> {
 
     fn off_cpu(&mut self) -> Result<()> {
         let mut lists: Vec<Vec<OffCpu>> = self.traces.iter().map(|_| Vec::new()).collect();
-        let sql = "SELECT key, dur, task, cpu, state, runqueue, waker, preemptor, stack, flags FROM interval
+        let sql =
+            "SELECT key, dur_ns, task, cpu, state, runqueue_ns, waker, preemptor, stack, flags FROM interval
                    ORDER BY key";
         self.each(sql, |r| {
             let (node, task) = self.task(r.get(2)?);
@@ -247,7 +251,7 @@ impl Reader<'_> {
 
     fn host(&mut self) -> Result<()> {
         let mut lists: Vec<Vec<HostEvent>> = self.traces.iter().map(|_| Vec::new()).collect();
-        self.each("SELECT key, dur, task, cpu, op, arg0, arg1 FROM host ORDER BY key", |r| {
+        self.each("SELECT key, dur_ns, task, cpu, op, arg0, arg1 FROM host ORDER BY key", |r| {
             let (node, task) = self.task(r.get(2)?);
             let event = HostEvent {
                 ts_ns: self.keys.ts_ns(r.get(0)?),

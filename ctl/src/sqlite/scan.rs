@@ -57,7 +57,7 @@ pub struct CallRow {
     /// Duration, ns.
     pub dur_ns: i64,
     /// Off-CPU time inside, ns.
-    pub off_ns: i64,
+    pub off_cpu_ns: i64,
     /// Thread.
     pub task: i64,
     /// What it has in common with others: [`Detail`].
@@ -165,14 +165,14 @@ impl Scanner {
     /// # Errors
     /// What SQLite says.
     pub fn calls(&self, span: Span, take: Take) -> Result<Scan<CallRow>> {
-        let sql = "SELECT key, dur, task, detail, off_ns FROM call";
+        let sql = "SELECT key, dur_ns, task, detail, off_cpu_ns FROM call";
         let row = |r: &Row<'_>, ts_ns| {
             Ok(CallRow {
                 ts_ns,
                 dur_ns: r.get(1)?,
                 task: r.get(2)?,
                 detail: r.get(3)?,
-                off_ns: r.get::<_, Option<i64>>(4)?.unwrap_or(0),
+                off_cpu_ns: r.get::<_, Option<i64>>(4)?.unwrap_or(0),
             })
         };
         self.read(sql, span, take, row, |c| c.ts_ns)
@@ -183,7 +183,8 @@ impl Scanner {
     /// # Errors
     /// What SQLite says.
     pub fn intervals(&self, span: Span, take: Take) -> Result<Scan<IntervalRow>> {
-        let sql = "SELECT key, dur, runqueue, task, waker, preemptor, stack, state, cpu, flags FROM interval";
+        let sql =
+            "SELECT key, dur_ns, runqueue_ns, task, waker, preemptor, stack, state, cpu, flags FROM interval";
         let row = |r: &Row<'_>, ts_ns| {
             let flags: i64 = r.get(9)?;
             Ok(IntervalRow {
@@ -208,7 +209,7 @@ impl Scanner {
     /// # Errors
     /// What SQLite says.
     pub fn host(&self, span: Span, take: Take) -> Result<Scan<HostRow>> {
-        let sql = "SELECT key, dur, task, op, arg0, arg1 FROM host";
+        let sql = "SELECT key, dur_ns, task, op, arg0, arg1 FROM host";
         let row = |r: &Row<'_>, ts_ns| {
             Ok(HostRow {
                 ts_ns,

@@ -20,12 +20,12 @@ CREATE TABLE task_state(bits INTEGER PRIMARY KEY, name TEXT NOT NULL);
 CREATE TABLE detail(id INTEGER PRIMARY KEY, op INTEGER NOT NULL, arg0 INTEGER NOT NULL,
   arg1 INTEGER NOT NULL, ret INTEGER NOT NULL, kernel INTEGER, stack INTEGER, flags INTEGER NOT NULL,
   first_use INTEGER NOT NULL);
-CREATE TABLE call(key INTEGER PRIMARY KEY, dur INTEGER NOT NULL, task INTEGER NOT NULL,
-  cpu INTEGER NOT NULL, detail INTEGER NOT NULL, off_ns INTEGER, off_count INTEGER);
-CREATE TABLE interval(key INTEGER PRIMARY KEY, dur INTEGER NOT NULL, task INTEGER NOT NULL,
-  cpu INTEGER NOT NULL, state INTEGER NOT NULL, runqueue INTEGER NOT NULL, waker INTEGER,
+CREATE TABLE call(key INTEGER PRIMARY KEY, dur_ns INTEGER NOT NULL, task INTEGER NOT NULL,
+  cpu INTEGER NOT NULL, detail INTEGER NOT NULL, off_cpu_ns INTEGER, off_cpu_count INTEGER);
+CREATE TABLE interval(key INTEGER PRIMARY KEY, dur_ns INTEGER NOT NULL, task INTEGER NOT NULL,
+  cpu INTEGER NOT NULL, state INTEGER NOT NULL, runqueue_ns INTEGER NOT NULL, waker INTEGER,
   preemptor INTEGER, stack INTEGER, flags INTEGER NOT NULL);
-CREATE TABLE host(key INTEGER PRIMARY KEY, dur INTEGER NOT NULL, task INTEGER NOT NULL,
+CREATE TABLE host(key INTEGER PRIMARY KEY, dur_ns INTEGER NOT NULL, task INTEGER NOT NULL,
   cpu INTEGER NOT NULL, op INTEGER NOT NULL, arg0 INTEGER NOT NULL, arg1 INTEGER NOT NULL);
 CREATE TABLE loss(id INTEGER PRIMARY KEY, node INTEGER NOT NULL, from_ns INTEGER NOT NULL,
   to_ns INTEGER NOT NULL, cpu INTEGER NOT NULL, source INTEGER NOT NULL, source_name TEXT NOT NULL,
@@ -64,23 +64,23 @@ pub(super) fn views(keys: Keys) -> String {
     let ts = |table: &str| format!("({table}.key >> {}) + {}", keys.bits, keys.base_ns);
     format!(
         "
-CREATE VIEW cuda_calls AS SELECT c.key AS id, {call} AS ts_ns, c.dur AS dur_ns, o.layer, o.name AS op,
+CREATE VIEW cuda_calls AS SELECT c.key AS id, {call} AS ts_ns, c.dur_ns, o.layer, o.name AS op,
   t.pid, t.tid, t.comm, n.name AS node, nullif(c.cpu, 65535) AS cpu, d.arg0, d.arg1, d.ret, k.shown AS kernel,
-  d.stack AS stack_id, ifnull(c.off_ns, 0) AS off_cpu_ns, ifnull(c.off_count, 0) AS off_cpu_count,
+  d.stack AS stack_id, ifnull(c.off_cpu_ns, 0) AS off_cpu_ns, ifnull(c.off_cpu_count, 0) AS off_cpu_count,
   d.first_use >= 2 AS first_use, d.flags & 1 AS open,
   k.name AS kernel_raw
   FROM call c JOIN detail d ON d.id = c.detail JOIN op o ON o.id = d.op JOIN task t ON t.id = c.task
   JOIN node n ON n.id = t.node LEFT JOIN kernel k ON k.id = d.kernel;
-CREATE VIEW off_cpu AS SELECT i.key AS id, {interval} AS ts_ns, i.dur AS dur_ns, t.pid, t.tid, t.comm,
+CREATE VIEW off_cpu AS SELECT i.key AS id, {interval} AS ts_ns, i.dur_ns, t.pid, t.tid, t.comm,
   n.name AS node, nullif(i.cpu, 65535) AS cpu,
   CASE WHEN i.flags & 2 THEN 'runnable' ELSE nullif(s.name, 'unknown') END AS state,
-  nullif(i.runqueue, -1) AS runqueue_ns, nullif(w.pid, 0) AS waker_pid, w.tid AS waker_tid,
+  nullif(i.runqueue_ns, -1) AS runqueue_ns, nullif(w.pid, 0) AS waker_pid, w.tid AS waker_tid,
   nullif(w.comm, '') AS waker_comm, nullif(p.pid, 0) AS preemptor_pid, p.tid AS preemptor_tid,
   nullif(p.comm, '') AS preemptor_comm, i.stack AS kernel_stack_id, i.flags & 1 AS open
   FROM interval i JOIN task t ON t.id = i.task JOIN node n ON n.id = t.node
   JOIN task_state s ON s.bits = i.state LEFT JOIN task w ON w.id = i.waker
   LEFT JOIN task p ON p.id = i.preemptor;
-CREATE VIEW host_events AS SELECT h.key AS id, {host} AS ts_ns, h.dur AS dur_ns,
+CREATE VIEW host_events AS SELECT h.key AS id, {host} AS ts_ns, h.dur_ns,
   o.family AS source, o.name AS op, t.pid, t.tid, t.comm,
   n.name AS node, nullif(h.cpu, 65535) AS cpu, h.arg0, h.arg1
   FROM host h JOIN op o ON o.id = h.op JOIN task t ON t.id = h.task JOIN node n ON n.id = t.node;

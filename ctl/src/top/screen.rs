@@ -116,7 +116,7 @@ fn table(processes: &[ProcessStatus]) -> Table<'static> {
             Cell::from(format!("{:.0}", p.launches_per_second)),
             Cell::from(format!("{:.0}", p.calls_per_second)),
             Cell::from(percent(p.off_cpu_percent)),
-            Cell::from(percent(p.run_queue_percent)),
+            Cell::from(percent(p.runqueue_percent)),
             Cell::from(printable(&p.container)),
         ])
     });

@@ -19,10 +19,11 @@ pub enum Source {
 /// Number of sources that the per-CPU counters have room for.
 pub const SOURCES: usize = 5;
 
-/// Why the kernel side could not keep an event.
+/// Why the kernel side could not keep an event: those of `format::ops::LossCause` that it can tell. The number is an index
+/// of [`CpuCounters::lost`], from 0; on disk they count from 1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
-pub enum LostCause {
+pub enum LossCause {
     /// The BPF ring buffer had no room.
     RingbufFull = 0,
     /// A probe fired but its call could not be tracked: thread table full, nesting too deep,
@@ -31,7 +32,7 @@ pub enum LostCause {
 }
 
 /// Number of kernel-side causes.
-pub const LOST_CAUSES: usize = 2;
+pub const LOSS_CAUSES: usize = 2;
 
 /// One per CPU. `produced` counts every event that should exist, kept or not, and is also the
 /// sequence: the number taken from it is the event's `seq`. So for each source
@@ -41,8 +42,8 @@ pub const LOST_CAUSES: usize = 2;
 pub struct CpuCounters {
     /// Events that should exist, by [`Source`].
     pub produced: [u64; SOURCES],
-    /// Of those, events not kept, by [`Source`] and [`LostCause`].
-    pub lost: [[u64; LOST_CAUSES]; SOURCES],
+    /// Of those, events not kept, by [`Source`] and [`LossCause`].
+    pub lost: [[u64; LOSS_CAUSES]; SOURCES],
     /// Kernel stacks that could not be stored because two hashed to one slot of the stack map.
     pub stacks_lost: u64,
     /// Kernel stacks not taken because the thread's last one was too recent.
@@ -51,4 +52,4 @@ pub struct CpuCounters {
     pub names_lost: u64,
 }
 
-const _: () = assert!(size_of::<CpuCounters>() == 8 * (SOURCES + SOURCES * LOST_CAUSES + 3));
+const _: () = assert!(size_of::<CpuCounters>() == 8 * (SOURCES + SOURCES * LOSS_CAUSES + 3));

@@ -18,10 +18,10 @@ mod thread;
 mod user;
 
 pub use cookie::{Arg, Cookie, LANES, Lane, Mode, Scale};
-pub use counters::{CpuCounters, LOST_CAUSES, LostCause, SOURCES, Source};
+pub use counters::{CpuCounters, LOSS_CAUSES, LossCause, SOURCES, Source};
 pub use record::{
     COMM_LEN, Event, NameRecord, Notice, NoticeKind, OffCpuRecord, PeerRecord, RecordKind, TEXT_LEN, TaskId,
-    TextRecord, flags, host_op, process_op,
+    TextRecord, flags, host_op, process_op, sched_op,
 };
 pub use term::{LAYOUT, Term};
 pub use thread::{MAX_NESTED_CALLS, OpenCall, ProcessRole, Request, ThreadState};

@@ -55,6 +55,10 @@ pub mod process_op {
     pub const EXEC: u16 = 0x4002;
     /// A process ended; `arg0` is the kernel's exit code (status << 8 | signal).
     pub const EXIT: u16 = 0x4003;
+}
+
+/// Numbers of scheduler events, placed in [`Event::op`].
+pub mod sched_op {
     /// An off-CPU interval.
     pub const OFF_CPU: u16 = 0x2001;
 }

@@ -3,7 +3,7 @@
 use core::intrinsics::{AtomicOrdering, atomic_xadd};
 
 use aya_ebpf::helpers::{bpf_get_smp_processor_id, generated::bpf_ringbuf_query};
-use ingero_ebpf_abi::{CpuCounters, LostCause, Notice, NoticeKind, Source};
+use ingero_ebpf_abi::{CpuCounters, LossCause, Notice, NoticeKind, Source};
 
 use crate::{
     globals,
@@ -40,7 +40,7 @@ pub fn number(source: Source) -> u64 {
 
 /// Counts one numbered event as not kept.
 #[inline(always)]
-pub fn lose(source: Source, cause: LostCause) {
+pub fn lose(source: Source, cause: LossCause) {
     if let Some(counters) = counters() {
         add(&raw const counters.lost[source as usize][cause as usize], 1);
     }
@@ -50,7 +50,7 @@ pub fn lose(source: Source, cause: LostCause) {
 #[inline(always)]
 pub fn miss(source: Source) {
     number(source);
-    lose(source, LostCause::ProbeMissed);
+    lose(source, LossCause::ProbeMissed);
 }
 
 /// Counts a kernel stack that was skipped or could not be stored.
@@ -116,7 +116,7 @@ pub fn lose_name() {
 pub fn event<T: 'static>(source: Source, fill: impl FnOnce(*mut T, u64)) {
     let origin = number(source);
     if !record(|slot: *mut T| fill(slot, origin)) {
-        lose(source, LostCause::RingbufFull);
+        lose(source, LossCause::RingbufFull);
     }
 }
 

@@ -9,7 +9,7 @@ use aya_ebpf::{
     programs::RawTracePointContext,
 };
 use ingero_ebpf_abi::{
-    COMM_LEN, Event, OffCpuRecord, RecordKind, Source, TaskId, ThreadState, flags, process_op,
+    COMM_LEN, Event, OffCpuRecord, RecordKind, Source, TaskId, ThreadState, flags, sched_op,
 };
 
 use crate::{emit, globals, host, ids, maps};
@@ -119,7 +119,7 @@ fn switch_in(state: &mut ThreadState, tid: u32, prev_tid: u32, now: u64) {
             arg0: runqueue_ns,
             arg1: u64::from(state.waker.tid) << 32 | u64::from(state.preemptor.tid),
             origin,
-            op: process_op::OFF_CPU,
+            op: sched_op::OFF_CPU,
             flags: bits,
             ret: state.state as i32,
             stack: state.stack,

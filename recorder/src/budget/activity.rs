@@ -24,7 +24,7 @@ pub struct Rates {
     /// Share of time that the thread with most calls was not on a CPU, percent.
     pub off_cpu_percent: Option<f64>,
     /// Of that, share of time that it wanted to run and had no CPU, percent.
-    pub run_queue_percent: Option<f64>,
+    pub runqueue_percent: Option<f64>,
 }
 
 /// Shared between the one who counts and those who ask.
@@ -77,7 +77,7 @@ impl Watcher {
         for (pid, (tid, _, rates)) in busiest.iter_mut().take(MAX_PROCESSES) {
             let Some(sched) = sched(*pid, *tid) else { continue };
             if let Some(before) = self.before.get(pid) {
-                (rates.off_cpu_percent, rates.run_queue_percent) = waits(before, &sched).unzip();
+                (rates.off_cpu_percent, rates.runqueue_percent) = waits(before, &sched).unzip();
             }
             now.insert(*pid, sched);
         }

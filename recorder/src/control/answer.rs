@@ -9,7 +9,7 @@ use ingero_format::control::{Reply, Request};
 
 use crate::{
     Error,
-    config::{self, Config},
+    config::{Config, ConfigFile},
     journal,
     limits::{MAX_AFTER_NS, MAX_WINDOW_NS},
     metrics::Exports,
@@ -25,7 +25,7 @@ pub struct Answers {
     /// For status and snapshots.
     pub source: Arc<StatusSource>,
     /// What to read again on reload.
-    pub config_source: config::Source,
+    pub config_file: ConfigFile,
     /// Configuration in force.
     pub config: Arc<Mutex<Config>>,
     /// What must follow a reload.
@@ -92,7 +92,7 @@ impl Answers {
 
     /// Reads the configuration again; a bad one leaves the old in force.
     pub fn reload(&self) -> Answer {
-        let read = Config::from_source(&self.config_source).and_then(|new| {
+        let read = Config::from_file(&self.config_file).and_then(|new| {
             // What takes effect must fit what stays in force.
             let ring = self.config.lock().unwrap_or_else(PoisonError::into_inner).ring.clone();
             Config { ring, ..new.clone() }.check().map_err(Error::Config)?;

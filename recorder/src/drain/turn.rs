@@ -11,7 +11,7 @@ use std::{
 };
 
 use aya::maps::{MapData, PerCpuArray, RingBuf};
-use ingero_ebpf_abi::{CpuCounters, LostCause, SOURCES};
+use ingero_ebpf_abi::{self as abi, CpuCounters, SOURCES};
 use ingero_format::ops::{LossCause, Source};
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
 
@@ -155,7 +155,7 @@ impl Drain {
         }
         let counted = counters.get(cpu).and_then(|c| c.lost.get(source)).copied().unwrap_or_default();
         let Some(told) = self.told.get_mut(cpu).and_then(|t| t.get_mut(source)) else { return vec![gap] };
-        let missed = LostCause::ProbeMissed as usize;
+        let missed = abi::LossCause::ProbeMissed as usize;
         let untold =
             counted.get(missed).copied().unwrap_or(0).saturating_sub(told.get(missed).copied().unwrap_or(0));
         let missed_count = untold.min(gap.count);

@@ -149,7 +149,7 @@ families! {
     LAUNCH_DURATION = Histogram Seconds "ingero_launch_duration" "Time that launching calls took on the CPU's side.";
     SYNC_DURATION = Histogram Seconds "ingero_sync_duration" "Time that synchronising calls took.";
     OFF_CPU = Histogram Seconds "ingero_off_cpu" "Intervals for which threads did not run, by the state they left the CPU in.";
-    RUN_QUEUE = Counter Seconds "ingero_run_queue" "Time for which threads could have run and had no CPU.";
+    RUNQUEUE = Counter Seconds "ingero_runqueue" "Time for which threads could have run and had no CPU.";
 }
 
 #[cfg(test)]

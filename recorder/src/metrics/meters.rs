@@ -92,7 +92,7 @@ pub struct Process {
     pub sync: Histogram,
     off_cpu: [Histogram; 4],
     /// Time for which its threads could have run and had no CPU, ns.
-    pub run_queue_ns: u64,
+    pub runqueue_ns: u64,
 }
 
 impl Process {
@@ -117,7 +117,7 @@ impl Process {
             if let Some(histogram) = self.off_cpu.get_mut(State::of(row) as usize) {
                 histogram.add(row.dur_ns);
             }
-            self.run_queue_ns = self.run_queue_ns.saturating_add(row.arg0.min(row.dur_ns));
+            self.runqueue_ns = self.runqueue_ns.saturating_add(row.arg0.min(row.dur_ns));
             return;
         }
         if let Some(count) = self.calls.get_mut(usize::from(op)) {

@@ -19,7 +19,7 @@ pub(super) fn families(
     comms: &BTreeMap<u32, String>,
     to_real: impl Fn(u64) -> u64,
 ) -> Vec<Family> {
-    let [mut calls, mut launches, mut launch, mut sync, mut off_cpu, mut run_queue] =
+    let [mut calls, mut launches, mut launch, mut sync, mut off_cpu, mut runqueue] =
         <[Vec<Point>; 6]>::default();
     let own = left.processes.iter().map(|p| (p, p.pid.to_string(), comm(p, comms)));
     for (process, pid, comm) in own.chain([(&left.other, OTHER.into(), OTHER.into())]) {
@@ -35,7 +35,7 @@ pub(super) fn families(
         sync.push(point(None, buckets(&process.sync, CALLS)));
         let states = process.off_cpu();
         off_cpu.extend(states.map(|(state, h)| point(Some(("state", state.name())), buckets(h, OFF_CPU))));
-        run_queue.push(point(None, Value::Number(process.run_queue_ns as f64 / 1e9)));
+        runqueue.push(point(None, Value::Number(process.runqueue_ns as f64 / 1e9)));
     }
     [
         (family::CALLS, calls),
@@ -43,7 +43,7 @@ pub(super) fn families(
         (family::LAUNCH_DURATION, launch),
         (family::SYNC_DURATION, sync),
         (family::OFF_CPU, off_cpu),
-        (family::RUN_QUEUE, run_queue),
+        (family::RUNQUEUE, runqueue),
     ]
     .map(|(about, points)| Family { about, points })
     .into()

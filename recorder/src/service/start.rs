@@ -396,7 +396,7 @@ fn answers(
     let config = Arc::clone(&source.config);
     let (triggers, run_dir) = (source.triggers.clone(), paths.run_dir.clone());
     let watchers = Watchers::new(triggers, Arc::clone(&config), conditions, run_dir);
-    Arc::new(Answers { source, config_source: paths.config.clone(), config, watchers, exports })
+    Arc::new(Answers { source, config_file: paths.config.clone(), config, watchers, exports })
 }
 
 fn observe(answers: &Answers, conditions: Conditions, matched: Receiver<Match>) -> Result<Worker> {

@@ -91,12 +91,12 @@ pub const HOST_EVENTS: Definition = Definition {
     ],
 };
 
-const CALLS: &str = "SELECT c.key, c.dur, c.task, nullif(c.cpu, 65535), ifnull(c.off_ns, 0), ifnull(c.off_count, 0), \
+const CALLS: &str = "SELECT c.key, c.dur_ns, c.task, nullif(c.cpu, 65535), ifnull(c.off_cpu_ns, 0), ifnull(c.off_cpu_count, 0), \
                      d.op, d.arg0, d.arg1, d.ret, d.kernel, d.stack, d.first_use >= 2, d.flags & 1 \
                      FROM call c CROSS JOIN detail d ON d.id = c.detail ORDER BY c.key";
-const WAITS: &str = "SELECT key, dur, task, nullif(cpu, 65535), state, nullif(runqueue, -1), waker, preemptor, stack, \
+const WAITS: &str = "SELECT key, dur_ns, task, nullif(cpu, 65535), state, nullif(runqueue_ns, -1), waker, preemptor, stack, \
                      flags FROM interval ORDER BY key";
-const HOST: &str = "SELECT key, dur, task, nullif(cpu, 65535), op, arg0, arg1 FROM host ORDER BY key";
+const HOST: &str = "SELECT key, dur_ns, task, nullif(cpu, 65535), op, arg0, arg1 FROM host ORDER BY key";
 
 impl Export<'_> {
     /// Writes all calls.

@@ -110,7 +110,7 @@ impl<W: Write> Trace<'_, W> {
         let from = self.from;
         let names = from.ops()?;
         let mut statement =
-            from.db.prepare("SELECT key, dur, task, op, arg0, arg1 FROM host ORDER BY key")?;
+            from.db.prepare("SELECT key, dur_ns, task, op, arg0, arg1 FROM host ORDER BY key")?;
         let mut rows = statement.query([])?;
         while let Some(r) = rows.next()? {
             let thread = self.thread(r.get(2)?)?;

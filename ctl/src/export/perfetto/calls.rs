@@ -19,7 +19,7 @@ struct Call {
     key: i64,
     dur_ns: i64,
     task: i64,
-    off_ns: Option<i64>,
+    off_cpu_ns: Option<i64>,
     op: u16,
     args: [u64; 2],
     ret: i64,
@@ -28,7 +28,7 @@ struct Call {
 }
 
 impl Call {
-    const SQL: &str = "SELECT c.key, c.dur, c.task, c.off_ns, d.op, d.arg0, d.arg1, d.ret, d.kernel, d.first_use \
+    const SQL: &str = "SELECT c.key, c.dur_ns, c.task, c.off_cpu_ns, d.op, d.arg0, d.arg1, d.ret, d.kernel, d.first_use \
                        FROM call c JOIN detail d ON d.id = c.detail ORDER BY c.key";
 
     fn of(r: &rusqlite::Row<'_>) -> rusqlite::Result<Self> {
@@ -36,7 +36,7 @@ impl Call {
             key: r.get(0)?,
             dur_ns: r.get(1)?,
             task: r.get(2)?,
-            off_ns: r.get(3)?,
+            off_cpu_ns: r.get(3)?,
             op: r.get(4)?,
             args: [r.get::<_, i64>(5)?.cast_unsigned(), r.get::<_, i64>(6)?.cast_unsigned()],
             ret: r.get(7)?,
@@ -95,7 +95,7 @@ impl<W: Write> Trace<'_, W> {
         for (key, value) in ["arg0", "arg1"].into_iter().zip(call.args).filter(|(_, value)| *value != 0) {
             beside.push(self.packets.handle(key, value));
         }
-        let others = [("ret", call.ret), ("off_cpu_ns", call.off_ns.unwrap_or(0))];
+        let others = [("ret", call.ret), ("off_cpu_ns", call.off_cpu_ns.unwrap_or(0))];
         for (key, value) in others.into_iter().chain([("first_use", call.first_use.into())]) {
             if value != 0 {
                 beside.push(self.packets.value(key, value));

@@ -28,7 +28,7 @@ impl<W: Write> Trace<'_, W> {
     pub(super) fn waits(&mut self) -> Result<(), Failure> {
         let from = self.from;
         let (states, mut stacks) = (from.states()?, HashMap::new());
-        let sql = "SELECT key, dur, runqueue, task, waker, preemptor, stack, state, flags FROM interval ORDER BY key";
+        let sql = "SELECT key, dur_ns, runqueue_ns, task, waker, preemptor, stack, state, flags FROM interval ORDER BY key";
         let mut statement = from.db.prepare(sql)?;
         let mut rows = statement.query([])?;
         while let Some(r) = rows.next()? {

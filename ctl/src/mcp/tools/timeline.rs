@@ -199,7 +199,7 @@ fn call(desk: &Desk, who: &Who<'_>, call: &CallRow, detail: &Detail) -> Result<E
     if detail.first_use {
         event.detail.push_str(" (first use)");
     }
-    event.off_cpu_ns = Some(call.off_ns).filter(|ns| *ns > 0);
+    event.off_cpu_ns = Some(call.off_cpu_ns).filter(|ns| *ns > 0);
     Ok(event)
 }
 

@@ -58,7 +58,7 @@ fn time_off_the_cpu_is_told_by_state_once_a_process_uses_the_gpu() {
         found.collect::<Vec<_>>(),
         [("runnable", 2), ("sleeping", 1), ("uninterruptible", 2), ("other", 2)]
     );
-    assert_eq!(of(&meters, 7).run_queue_ns, 350);
+    assert_eq!(of(&meters, 7).runqueue_ns, 350);
 }
 
 #[test]
