@@ -3,5 +3,5 @@
 mod accept;
 mod listen;
 
-pub use accept::{Answer, Bad, CONNECTION_TIMEOUT, Handler, SharedToken, authorised, serve};
+pub use accept::{Answer, Bad, CONNECTION_TIMEOUT, Respond, SharedToken, authorised, serve};
 pub use listen::{Listener, Server, Token, token};

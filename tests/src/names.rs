@@ -16,7 +16,7 @@ mod sql;
 mod triggers;
 mod units;
 
-pub use page::Page;
+pub use page::{Page, sources as source_files};
 
 /// The document, and in [`Page::faults`] where two places differ.
 pub fn document() -> Page {

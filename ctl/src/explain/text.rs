@@ -179,11 +179,11 @@ fn timeline_row(row: &Value) -> String {
             let stack = row.get("stack").and_then(Value::as_str).filter(|s| !s.is_empty());
             let stack = stack.map_or(String::new(), |s| format!(" in {s}"));
             match (string(row, "class"), actor) {
-                ("Runnable", Some(actor)) => format!("runnable {dur}, {actor} had the CPU"),
-                (class @ ("Starved" | "StarvedAsleep"), Some(actor)) => {
+                ("runnable", Some(actor)) => format!("runnable {dur}, {actor} had the CPU"),
+                (class @ ("starved" | "starved_asleep"), Some(actor)) => {
                     format!("{} {dur}{stack}, fed by {actor}", class_name(class))
                 }
-                ("Stopped", Some(actor)) => format!("stopped {dur} by {actor}"),
+                ("stopped", Some(actor)) => format!("stopped {dur} by {actor}"),
                 (class, Some(actor)) => format!("{} {dur}{stack}, woken by {actor}", class_name(class)),
                 (class, None) => format!("{} {dur}{stack}", class_name(class)),
             }
@@ -194,21 +194,21 @@ fn timeline_row(row: &Value) -> String {
 
 fn class_name(class: &str) -> &str {
     match class {
-        "OnCpu" => "on CPU",
-        "Runnable" | "RunnableAlone" => "runnable",
-        "Recorder" => "runnable, a recorder had the CPU,",
-        "Lock" => "waits for a lock",
-        "Io" => "waits for storage",
-        "Blocked" => "blocked",
-        "Stopped" => "stopped",
-        "GpuWait" => "waits for the GPU",
-        "FirstUse" => "loads or compiles",
-        "Allocator" => "in the allocator",
-        "Throttled" => "kept back by its cgroup's CPU limit",
-        "Memory" => "waits for memory",
-        "Collective" => "waits for other ranks",
-        "Starved" | "StarvedAsleep" | "Waiting" => "waits for work",
-        "Sleep" => "sleeps",
+        "on_cpu" => "on CPU",
+        "runnable" | "runnable_alone" => "runnable",
+        "recorder" => "runnable, a recorder had the CPU,",
+        "lock" => "waits for a lock",
+        "io" => "waits for storage",
+        "blocked" => "blocked",
+        "stopped" => "stopped",
+        "gpu_wait" => "waits for the GPU",
+        "first_use" => "loads or compiles",
+        "allocator" => "in the allocator",
+        "throttled" => "kept back by its cgroup's CPU limit",
+        "memory" => "waits for memory",
+        "collective" => "waits for other ranks",
+        "starved" | "starved_asleep" | "waiting" => "waits for work",
+        "sleep" => "sleeps",
         other => other,
     }
 }

@@ -85,6 +85,32 @@ impl Class {
         Self::Lost,
     ];
 
+    /// The name in evidence.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::OnCpu => "on_cpu",
+            Self::Runnable => "runnable",
+            Self::RunnableAlone => "runnable_alone",
+            Self::Throttled => "throttled",
+            Self::Recorder => "recorder",
+            Self::Lock => "lock",
+            Self::Io => "io",
+            Self::Memory => "memory",
+            Self::Collective => "collective",
+            Self::Starved => "starved",
+            Self::StarvedAsleep => "starved_asleep",
+            Self::Sleep => "sleep",
+            Self::Waiting => "waiting",
+            Self::Blocked => "blocked",
+            Self::Stopped => "stopped",
+            Self::GpuWait => "gpu_wait",
+            Self::FirstUse => "first_use",
+            Self::Allocator => "allocator",
+            Self::Lost => "lost",
+        }
+    }
+
     /// True for time in which a thread wanted to run and was kept from it: that counts wherever it lies.
     #[must_use]
     pub fn is_kept_back(self) -> bool {

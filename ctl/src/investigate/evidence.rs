@@ -182,11 +182,11 @@ impl Facts {
         let class = case.cause.classes.first().copied().unwrap_or(Class::OnCpu);
         let touched = examined.bins.touched(class, (case.from_ns, case.to_ns));
         let by_class = by_class(case.slow.iter().flat_map(|s| &s.pieces));
-        let own: Vec<String> = case.cause.classes.iter().map(|c| format!("{c:?}")).collect();
-        let second = by_class.iter().filter(|(c, _)| !own.contains(c)).max_by_key(|(_, ns)| **ns);
+        let own: Vec<&str> = case.cause.classes.iter().map(|c| c.name()).collect();
+        let second = by_class.iter().filter(|(c, _)| !own.contains(*c)).max_by_key(|(_, ns)| **ns);
         let switches = Switches::of(examined.thread, (case.from_ns, case.to_ns));
         let slow_ns: i64 = case.slow.iter().map(|s| s.dur_ns()).sum();
-        let first_use_ns = by_class.get("FirstUse").copied().unwrap_or(0);
+        let first_use_ns = by_class.get(Class::FirstUse.name()).copied().unwrap_or(0);
         json!({
             "slow_units_without_this_cause": without,
             "units_with_it_that_were_not_slow": (touched - case.hits.len() as i64).max(0),
@@ -232,10 +232,10 @@ fn per_mille(part: i64, whole: i64) -> i64 {
 }
 
 /// Time of pieces by the name of their class.
-pub(super) fn by_class<'a>(pieces: impl Iterator<Item = &'a Piece>) -> BTreeMap<String, i64> {
+pub(super) fn by_class<'a>(pieces: impl Iterator<Item = &'a Piece>) -> BTreeMap<&'static str, i64> {
     let mut sums = BTreeMap::new();
     for piece in pieces {
-        *sums.entry(format!("{:?}", piece.class)).or_insert(0) += piece.dur_ns();
+        *sums.entry(piece.class.name()).or_insert(0) += piece.dur_ns();
     }
     sums
 }
@@ -400,7 +400,7 @@ fn own_pieces(scene: &Scene<'_>, case: &Case<'_>, unit: &Slow) -> Vec<Value> {
             "ts_ns": from_ns,
             "dur_ns": ns,
             "what": "HOST",
-            "class": format!("{:?}", piece.class),
+            "class": piece.class.name(),
             "actor": (piece.actor != NONE && acts(piece.class)).then(|| actor_label(scene, piece)),
             "stack": stack,
         })

@@ -179,8 +179,9 @@ fn evidence(
 fn counter(examined: &Examined<'_>, stretch: &Stretch, (from, to): (i64, i64)) -> Value {
     let inside = examined.slow.iter().filter(|s| s.from_ns < to && s.to_ns > from);
     let by_class = super::evidence::by_class(inside.clone().flat_map(|s| &s.pieces));
-    let own = if stretch.inside.gpu_wait_ns > stretch.inside.own_work_ns { "GpuWait" } else { "OnCpu" };
-    let second = by_class.iter().filter(|(class, _)| *class != own).max_by_key(|(_, ns)| **ns);
+    let own =
+        if stretch.inside.gpu_wait_ns > stretch.inside.own_work_ns { Class::GpuWait } else { Class::OnCpu };
+    let second = by_class.iter().filter(|(class, _)| **class != own.name()).max_by_key(|(_, ns)| **ns);
     json!({
         "slow_units_without_this_cause": 0,
         "units_with_it_that_were_not_slow": 0,

@@ -400,7 +400,7 @@ ops! {
     /// A number read at `end_ns`: arg0 the bits of an IEEE double, `stack` the id of its text, a name with
     /// labels such as `psi_some_total_us{resource="cpu"}`; `pid` the process it concerns, or 0.
     SAMPLE = 0x6008, "sample", Host;
-    /// The overhead budget changed how a group of operations is recorded: `flags` the group's bit, `ret` the
+    /// The overhead budget changed how a lane of operations is recorded: `flags` the lane's bit, `ret` the
     /// mode from then on (0 whole calls, 1 entries only, 2 entries at times, 3 nothing) and, in bits 8 and up,
     /// the one before; `pid` and `tid` the thread that cost most, arg0 its calls a second, arg1 its cost in
     /// millionths of its time.

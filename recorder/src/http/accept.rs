@@ -55,7 +55,7 @@ pub enum Bad {
 }
 
 /// What answers requests.
-pub trait Handler: Clone + Send + Sync + 'static {
+pub trait Respond: Clone + Send + Sync + 'static {
     /// What the journal calls it.
     const NAME: &'static str;
 
@@ -80,7 +80,11 @@ pub fn authorised<B>(token: &SharedToken, request: &Request<B>) -> bool {
 ///
 /// # Errors
 /// If the runtime cannot be set up.
-pub fn serve<H: Handler>(listener: Listener, handler: H, mut stop: watch::Receiver<bool>) -> io::Result<()> {
+pub fn serve<H: Respond>(
+    listener: Listener,
+    responder: H,
+    mut stop: watch::Receiver<bool>,
+) -> io::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_io()
         .enable_time()
@@ -91,19 +95,19 @@ pub fn serve<H: Handler>(listener: Listener, handler: H, mut stop: watch::Receiv
             Listener::Unix(listener) => {
                 let listener = UnixListener::from_std(listener)?;
                 let accept = async || listener.accept().await.map(|(stream, _)| stream);
-                clients(&handler, accept, &mut stop).await
+                clients(&responder, accept, &mut stop).await
             }
             Listener::Tcp(listener) => {
                 let listener = TcpListener::from_std(listener)?;
                 let accept = async || listener.accept().await.map(|(stream, _)| stream);
-                clients(&handler, accept, &mut stop).await
+                clients(&responder, accept, &mut stop).await
             }
         }
     })
 }
 
-async fn clients<H: Handler, S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
-    handler: &H,
+async fn clients<H: Respond, S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
+    responder: &H,
     accept: impl AsyncFn() -> io::Result<S>,
     stop: &mut watch::Receiver<bool>,
 ) -> io::Result<()> {
@@ -125,16 +129,19 @@ async fn clients<H: Handler, S: AsyncRead + AsyncWrite + Unpin + Send + 'static>
                 }
             },
         };
-        let handler = handler.clone();
+        let responder = responder.clone();
         tokio::spawn(async move {
             let _seat = seat;
-            connection(&handler, stream).await;
+            connection(&responder, stream).await;
         });
     }
 }
 
-async fn connection<H: Handler, S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(handler: &H, stream: S) {
-    let service = service_fn(|request| async { Ok::<_, Infallible>(handler.answer(request).await) });
+async fn connection<H: Respond, S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
+    responder: &H,
+    stream: S,
+) {
+    let service = service_fn(|request| async { Ok::<_, Infallible>(responder.answer(request).await) });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(READ_TIMEOUT)
@@ -143,9 +150,9 @@ async fn connection<H: Handler, S: AsyncRead + AsyncWrite + Unpin + Send + 'stat
         .serve_connection(TokioIo::new(stream), service);
     // A client that goes away or sends no HTTP is its own affair; one that is slow is counted.
     match timeout(CONNECTION_TIMEOUT, connection).await {
-        Err(_) => handler.note(Bad::TooSlow("a connection took too long")),
-        Ok(Err(e)) if e.is_timeout() => handler.note(Bad::TooSlow("no request in time")),
-        Ok(Err(e)) if e.is_parse() => handler.note(Bad::Malformed(format!("no HTTP request: {e}"))),
+        Err(_) => responder.note(Bad::TooSlow("a connection took too long")),
+        Ok(Err(e)) if e.is_timeout() => responder.note(Bad::TooSlow("no request in time")),
+        Ok(Err(e)) if e.is_parse() => responder.note(Bad::Malformed(format!("no HTTP request: {e}"))),
         Ok(_) => {}
     }
 }

@@ -140,7 +140,7 @@ families! {
     TRIGGER_ARMED = Gauge None "ingero_recorder_trigger_armed" "1 if the trigger may fire.";
     TRIGGER_ASKED = Counter None "ingero_recorder_trigger_asked" "Questions of a trigger for a snapshot; fired, joined and refused ones add up to them.";
     TRIGGER_FIRED = Counter None "ingero_recorder_trigger_fired" "Questions that led to a snapshot of their own.";
-    TRIGGER_JOINED = Counter None "ingero_recorder_trigger_coalesced" "Questions that joined a snapshot under way.";
+    TRIGGER_COALESCED = Counter None "ingero_recorder_trigger_coalesced" "Questions that joined a snapshot under way.";
     TRIGGER_REFUSED = Counter None "ingero_recorder_trigger_refused" "Questions that led to none, by reason.";
     EXPORTS = Counter None "ingero_recorder_otlp_exports" "Exports over OTLP by result: ok, partial, failed.";
     PROBED = Gauge None "ingero_probed_functions" "Functions probed in the libraries that a recorded process maps.";

@@ -134,7 +134,7 @@ fn triggers(health: &mut Health, triggers: &[TriggerStatus]) {
     each(family::TRIGGER_ARMED, |t| u64::from(t.armed));
     each(family::TRIGGER_ASKED, |t| t.asked);
     each(family::TRIGGER_FIRED, |t| t.fired);
-    each(family::TRIGGER_JOINED, |t| t.coalesced);
+    each(family::TRIGGER_COALESCED, |t| t.coalesced);
     let refused = triggers.iter().flat_map(|t| {
         t.refused.iter().map(|refused| {
             let labels = vec![("trigger", t.name.clone()), ("reason", refused.reason.clone())];

@@ -13,7 +13,7 @@ use hyper::{
 };
 
 use super::{collect::Collector, page};
-use crate::http::{Answer, Bad, Handler, SharedToken, authorised};
+use crate::http::{Answer, Bad, Respond, SharedToken, authorised};
 
 /// Where the page is; everything else is 404.
 const PATH: &str = "/metrics";
@@ -46,7 +46,7 @@ impl Pages {
     }
 }
 
-impl Handler for Pages {
+impl Respond for Pages {
     const NAME: &'static str = "metrics";
 
     async fn answer(&self, request: Request<Incoming>) -> Answer {

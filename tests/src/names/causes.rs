@@ -1,6 +1,6 @@
 //! Why time passed: causes of findings, and states of threads off the CPU.
 
-use super::page::{Page, code, read, sources};
+use super::page::{Page, code, read, snake, sources};
 
 const LIST: &str = "ctl/src/investigate/finding.rs: KNOWN_CAUSES";
 
@@ -24,7 +24,8 @@ pub(super) fn write(page: &mut Page) {
     page.heading(
         "Causes of findings",
         "`findings.cause` in SQL, `findings[].cause` of `explain --json`, what an assistant is told, and what the incident lab plants.\n\
-         Modules are below `ctl/src/investigate`; classes are of `decompose::Class`, one for each nanosecond.",
+         Modules are below `ctl/src/investigate`; classes are of `decompose::Class`, one for each nanosecond of a\n\
+         slow unit, and stand in evidence by these names.",
     );
     page.table(&["name", "modules", "classes of time"]);
     let rules = read("ctl/src/investigate/cause.rs");
@@ -45,7 +46,7 @@ pub(super) fn write(page: &mut Page) {
             let inside = line.split('[').nth(1).unwrap().split(']').next().unwrap();
             inside
                 .split(", ")
-                .map(|class| code(class.trim_start_matches("Class::")))
+                .map(|class| code(&snake(class.trim_start_matches("Class::"))))
                 .collect::<Vec<_>>()
                 .join(", ")
         });

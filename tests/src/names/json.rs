@@ -22,7 +22,7 @@ fn keys(path: &str, value: &Value, out: &mut Vec<(String, Vec<String>)>, page: &
             for (key, value) in map {
                 if !out[known].1.contains(key) {
                     out[known].1.push(key.clone());
-                    if value.is_number() {
+                    if value.is_number() && !differs(path) {
                         units::check(page, &format!("JSON, {path}: {key}"), key);
                     }
                 }
@@ -38,6 +38,11 @@ fn keys(path: &str, value: &Value, out: &mut Vec<(String, Vec<String>)>, page: &
         }
         _ => {}
     }
+}
+
+/// What is said of a finding differs from cause to cause.
+fn differs(path: &str) -> bool {
+    ["evidence", "advice", "findings[].coverage"].iter().any(|part| path.contains(part))
 }
 
 /// A status in which nothing is absent.
@@ -64,7 +69,8 @@ fn status() -> Value {
 pub(super) fn write(page: &mut Page, fixture: &Fixture) {
     page.heading(
         "JSON",
-        "Keys of what `--json` prints; `[]` stands for each entry of a list. `evidence` and its like differ from cause to cause.",
+        "Keys of what `--json` prints; `[]` stands for each entry of a list. `evidence`, `counter_evidence`, `coverage` and\n\
+         `advice` of a finding differ from cause to cause and are left out.",
     );
     page.table(&["object", "keys"]);
     let mut found = Vec::new();
@@ -78,8 +84,7 @@ pub(super) fn write(page: &mut Page, fixture: &Fixture) {
         let text = ingeroctl(&[args[0], args[1], "--json"]);
         keys(name, &serde_json::from_str(&text).unwrap(), &mut found, page);
     }
-    let told_elsewhere = |path: &str| ["evidence", "advice"].iter().any(|part| path.contains(part));
-    for (path, keys) in found.iter().filter(|(path, _)| !told_elsewhere(path)) {
+    for (path, keys) in found.iter().filter(|(path, _)| !differs(path)) {
         let keys: Vec<String> = keys.iter().map(|key| code(key)).collect();
         page.row(&[code(path), keys.join(", ")]);
     }

@@ -10,7 +10,8 @@ use super::{
 /// Labels that METRICS.md names in a row: those in braces.
 fn labels(row: &str) -> Vec<String> {
     let inside = row.rsplit_once('{').map_or("", |(_, rest)| rest.split('}').next().unwrap());
-    inside.split(':').next().unwrap().split('`').skip(1).step_by(2).map(str::to_owned).collect()
+    let names = inside.split(':').next().unwrap().split(" as in ").next().unwrap();
+    names.split('`').skip(1).step_by(2).map(str::to_owned).collect()
 }
 
 pub(super) fn write(page: &mut Page) {
@@ -68,7 +69,11 @@ fn samples(page: &mut Page) {
             let known = listed.contains(&word.to_owned());
             if is_name && word != "loadavg" && begins.iter().any(|begin| word.starts_with(begin)) && !known {
                 listed.push(word.to_owned());
-                units::check(page, &format!("{file}: {word}"), word.trim_end_matches("_total"));
+                // What only rises and has no unit is a count.
+                let is_count = |stem| units::suffix(stem).is_none();
+                if !word.strip_suffix("_total").is_some_and(is_count) {
+                    units::check(page, &format!("{file}: {word}"), word.trim_end_matches("_total"));
+                }
                 page.row(&[code(word), code(&module)]);
             }
         }

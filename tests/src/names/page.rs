@@ -54,7 +54,7 @@ impl Page {
 
 /// A name as code.
 pub fn code(name: &str) -> String {
-    if name.is_empty() { "–".to_owned() } else { format!("`{name}`") }
+    if name.is_empty() { "–".to_owned() } else { format!("`{}`", name.replace('|', "\\|")) }
 }
 
 /// A file of the repository.

@@ -3,7 +3,7 @@
 use super::page::{Page, code};
 
 /// Ends of names, and what they say. The longest that fits counts.
-const SUFFIXES: [(&str, &str); 20] = [
+const SUFFIXES: [(&str, &str); 21] = [
     ("ts_ns", "Unix time, ns: the start, see above"),
     ("ns", "nanoseconds: a duration, or with `start_`, `from_`, `to_`, `covered_`, `base_` a Unix time"),
     ("us", "microseconds: as the kernel counts them, in samples only"),
@@ -13,6 +13,7 @@ const SUFFIXES: [(&str, &str); 20] = [
     ("ratio", "share of one, in metrics only"),
     ("per_second", "events a second"),
     ("per_hour", "events an hour"),
+    ("per_mille", "thousandths of a whole"),
     ("per_event", "of what stands before it, for each event"),
     ("count", "how many"),
     ("calls", "how many calls"),
@@ -27,32 +28,34 @@ const SUFFIXES: [(&str, &str); 20] = [
 ];
 
 /// Whole names of numbers that are no quantity with a unit.
-const BARE: [(&str, &str); 5] = [
+const BARE: [(&str, &str); 8] = [
     (
-        "count of things, which the name says",
-        "annotations_refused asked bits calls_affected calls_total calls_undecidable \
-      coalesced depth evicted failed fired first_use frames held load1 load15 load5 lost max_per_hour off_cpu produced \
-      probes rank segments stored taken tasks_runnable timed twice events units min_requests",
+        "count of the things in the name",
+        "annotations_refused asked bits calls_affected calls_total calls_undecidable coalesced count depth events evicted \
+         failed fired frames held load1 load15 load5 lost min_requests off_cpu probes produced rank segments stored taken \
+         tasks_runnable timed twice",
     ),
     (
-        "names a row of the table of that name, or of one in parentheses",
-        "cause cpu detail kernel key node op preemptor (task) \
-      series source stack state task waker (task)",
+        "names a row of the table of that name, of `task`, of `stacks`, or a number of this document",
+        "cause cpu detail epoch kernel key node op preemptor series source stack state task waker",
     ),
     (
-        "copied from the row: what it means depends on the operation (docs/FORMAT.md section 14)",
+        "copied from the row: the operation says what they are (docs/FORMAT.md section 14)",
         "arg0 arg1 flags ret",
     ),
-    ("1 or 0", "open"),
+    ("1 or 0; `detail.first_use` 2 and more for a first use", "first_use open"),
+    ("bits, as the driver gives them", "gpu_throttle_reasons"),
     ("its unit ends the sample's name", "value"),
+    ("launches a second", "launch_rate_min"),
+    ("seconds; a name that the interface has fixed", "seconds_held"),
 ];
 
-/// Names with words of a unit inside that are counts.
+/// True if a name is listed above.
 fn bare(name: &str) -> bool {
     BARE.iter().any(|(_, names)| names.split_whitespace().any(|known| known == name))
 }
 
-fn suffix(name: &str) -> Option<&'static str> {
+pub(super) fn suffix(name: &str) -> Option<&'static str> {
     let fits = |end: &&str| name == *end || name.strip_suffix(*end).is_some_and(|rest| rest.ends_with('_'));
     SUFFIXES.iter().map(|(end, _)| *end).find(fits)
 }

@@ -13,7 +13,7 @@ use tokio::{sync::watch, time::timeout};
 
 use super::alerts;
 use crate::{
-    http::{self, Answer, Bad, Handler, Listener, SharedToken, authorised},
+    http::{self, Answer, Bad, Listener, Respond, SharedToken, authorised},
     trigger::{Kind, Refusal, Triggers, Verdict},
 };
 
@@ -43,7 +43,7 @@ struct Hook {
     token: SharedToken,
 }
 
-impl Handler for Hook {
+impl Respond for Hook {
     const NAME: &'static str = "webhook";
 
     async fn answer(&self, request: Request<Incoming>) -> Answer {
