@@ -36,8 +36,8 @@ use crate::{
     clock,
     config::Samples,
     discover::{Modules, Registry},
-    finding::Finding,
     journal,
+    news::News,
     progress::Progress,
 };
 
@@ -64,7 +64,7 @@ pub struct Sampler {
     /// What is sampled, and how often.
     pub config: Samples,
     /// Where readings go.
-    pub findings: Sender<Finding>,
+    pub news: Sender<News>,
     /// Recorded processes.
     pub registry: Arc<Registry>,
     /// The drain's counts.
@@ -79,14 +79,14 @@ pub struct Sampler {
 
 /// The way of a thread's readings to the drain.
 #[derive(Clone)]
-struct Outlet(Sender<Finding>);
+struct Outlet(Sender<News>);
 
 impl Outlet {
     /// Sends what was read at one moment; false if nobody takes it any more.
     fn send(&self, at_ns: u64, readings: Readings) -> bool {
         readings
             .into_iter()
-            .all(|(name, value)| self.0.send(Finding::Sample { at_ns, pid: 0, name, value }).is_ok())
+            .all(|(name, value)| self.0.send(News::Sample { at_ns, pid: 0, name, value }).is_ok())
     }
 }
 
@@ -94,7 +94,7 @@ impl Sampler {
     /// Reads at every interval until told to stop.
     pub fn run(mut self, stop: &AtomicBool) {
         let interval = Duration::from_nanos(self.config.interval.0);
-        let outlet = Outlet(self.findings.clone());
+        let outlet = Outlet(self.news.clone());
         if self.config.nvml {
             let (library, outlet) = (self.config.nvml_library.clone(), outlet.clone());
             let mut watch = self.gpus.take().unwrap_or_else(|| Box::new(|_| {}));
@@ -171,19 +171,18 @@ mod tests {
 
     #[test]
     fn it_samples_at_its_interval_and_ends_at_once_when_told() {
-        let (findings, found) = channel();
+        let (news, found) = channel();
         let config =
             Samples { interval: Nanos(100_000_000), nvml: false, metrics: Vec::new(), ..Samples::default() };
         let (registry, progress) = Default::default();
         let annotations = Arc::default();
-        let sampler =
-            Sampler { config, findings, registry, progress, gpus: None, annotations, modules: None };
+        let sampler = Sampler { config, news, registry, progress, gpus: None, annotations, modules: None };
         let stop = Arc::new(AtomicBool::new(false));
         let flag = Arc::clone(&stop);
         let thread = thread::spawn(move || sampler.run(&flag));
         let mut times = Vec::new();
         while times.len() < 3 {
-            let Finding::Sample { at_ns, name, .. } = found.recv().unwrap() else { continue };
+            let News::Sample { at_ns, name, .. } = found.recv().unwrap() else { continue };
             if name == "load1" {
                 times.push(at_ns);
             }

@@ -32,7 +32,7 @@ const COST_WINDOW_NS: u64 = 10_000_000_000;
 const SNAPSHOTS_SHOWN: usize = 3;
 
 /// Everything a status is made from.
-pub struct StatusSource {
+pub struct StatusParts {
     /// How far the drain is.
     pub progress: Arc<Progress>,
     /// Processes and libraries.
@@ -67,7 +67,7 @@ pub struct StatusSource {
     pub cpu: Mutex<VecDeque<(u64, u64)>>,
 }
 
-impl StatusSource {
+impl StatusParts {
     /// Notes CPU time used so far; called about once a second.
     pub fn sample_cpu(&self) {
         let now = clock::boot_ns();

@@ -15,7 +15,7 @@ use tokio::{
 };
 
 use super::{Allowance, Counts, Limits, Line, Lines, Refusal, Sender, parse};
-use crate::{clock, config::AnnotationConfig, finding::Finding, journal};
+use crate::{clock, config::AnnotationConfig, journal, news::News};
 
 /// Connections at once. One more is closed at once: left in the queue it would make a program wait that writes to it.
 const MAX_CONNECTIONS: usize = 256;
@@ -37,19 +37,19 @@ const READ_BYTES: usize = 16 << 10;
 pub struct Annotator {
     limits: Mutex<Limits>,
     counts: Arc<Counts>,
-    findings: Mutex<mpsc::Sender<Finding>>,
+    news: Mutex<mpsc::Sender<News>>,
     seats: Mutex<BTreeMap<u32, usize>>,
     clocks: Mutex<Anchor>,
 }
 
 impl Annotator {
-    /// Sends what it keeps to `findings`, and counts.
+    /// Sends what it keeps to `news`, and counts.
     #[must_use]
-    pub fn new(config: &AnnotationConfig, counts: Arc<Counts>, findings: mpsc::Sender<Finding>) -> Self {
+    pub fn new(config: &AnnotationConfig, counts: Arc<Counts>, news: mpsc::Sender<News>) -> Self {
         Self {
             limits: Mutex::new(Limits::new(config, Instant::now())),
             counts,
-            findings: Mutex::new(findings),
+            news: Mutex::new(news),
             seats: Mutex::default(),
             clocks: Mutex::default(),
         }
@@ -101,9 +101,9 @@ impl Annotator {
             Line::Whole(bytes) => self.keep(bytes, from, allowance, Instant::now()),
         };
         match kept {
-            Ok(finding) => {
+            Ok(news) => {
                 self.counts.keep();
-                let _ = self.findings.lock().unwrap_or_else(PoisonError::into_inner).send(finding);
+                let _ = self.news.lock().unwrap_or_else(PoisonError::into_inner).send(news);
             }
             Err(why) => self.counts.refuse(why),
         }
@@ -115,7 +115,7 @@ impl Annotator {
         from: &mut Sender,
         allowance: &mut Allowance,
         now: Instant,
-    ) -> Result<Finding, Refusal> {
+    ) -> Result<News, Refusal> {
         let mut limits = self.limits();
         // Cheap before dear: what comes too fast is not even read.
         if !limits.is_open(allowance, now) {
@@ -126,7 +126,7 @@ impl Annotator {
         let placed = said.when.placed(&clocks)?;
         let pid = from.concerns(said.pid, &mut limits, now)?;
         limits.spend(allowance, said.labels.len(), now)?;
-        Ok(Finding::Annotation {
+        Ok(News::Annotation {
             told_ns: clocks.boot_ns,
             begin_ns: placed.begin_ns,
             dur_ns: placed.dur_ns,

@@ -21,8 +21,8 @@ use crate::{
     attach::Prober,
     clock,
     config::Config,
-    finding::{BudgetChange, Finding, Gap},
     journal,
+    news::{BudgetChange, Gap, News},
     progress::Progress,
 };
 
@@ -47,7 +47,7 @@ pub struct Keeper {
     watcher: Watcher,
     costs: Costs,
     report: BudgetReport,
-    findings: Sender<Finding>,
+    news: Sender<News>,
     last: Instant,
     seen: HashMap<u32, Seen>,
     progress: Arc<Progress>,
@@ -64,7 +64,7 @@ impl Keeper {
         config: Arc<Mutex<Config>>,
         costs: Costs,
         (report, activity): (BudgetReport, Activity),
-        findings: Sender<Finding>,
+        news: Sender<News>,
         progress: Arc<Progress>,
     ) -> Self {
         let limits = Limits::of(&config.lock().unwrap_or_else(PoisonError::into_inner).budget);
@@ -74,7 +74,7 @@ impl Keeper {
             watcher: Watcher::new(activity),
             costs,
             report,
-            findings,
+            news,
             last: Instant::now(),
             seen: HashMap::new(),
             progress,
@@ -169,7 +169,7 @@ impl Keeper {
                             format!("the recorder takes {:.1} % of a core", core * 100.0),
                     }
                 ));
-                let _ = self.findings.send(Finding::Budget(BudgetChange {
+                let _ = self.news.send(News::Budget(BudgetChange {
                     at_ns: clock::boot_ns(),
                     lane,
                     from,
@@ -192,7 +192,7 @@ impl Keeper {
             && off != since.is_some()
         {
             match since.take() {
-                Some(from_ns) => tell_off(&self.findings, from_ns),
+                Some(from_ns) => tell_off(&self.news, from_ns),
                 None => *since = Some(clock::boot_ns()),
             }
         }
@@ -201,7 +201,7 @@ impl Keeper {
     // A lane that stays off is told at least every second: a freeze must not wait for its end.
     fn tell_off_time(&mut self) {
         for since in self.off_since.iter_mut().flatten() {
-            tell_off(&self.findings, *since);
+            tell_off(&self.news, *since);
             *since = clock::boot_ns();
         }
     }
@@ -217,7 +217,7 @@ impl Keeper {
             let (at_ns, from, to) = (clock::boot_ns(), mode, mode);
             let change =
                 BudgetChange { at_ns, lane, from, to, pid: 0, tid: 0, calls_per_second: 0, cost_ppm: 0 };
-            let _ = self.findings.send(Finding::Budget(change));
+            let _ = self.news.send(News::Budget(change));
         }
     }
 
@@ -237,8 +237,8 @@ impl Keeper {
     }
 }
 
-fn tell_off(findings: &Sender<Finding>, from_ns: u64) {
-    let _ = findings.send(Finding::Lost(Gap {
+fn tell_off(news: &Sender<News>, from_ns: u64) {
+    let _ = news.send(News::Lost(Gap {
         cpu: META_CPU,
         source: Source::Cuda,
         first_seq: 0,

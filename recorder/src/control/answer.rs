@@ -13,7 +13,7 @@ use crate::{
     journal,
     limits::{MAX_AFTER_NS, MAX_WINDOW_NS},
     metrics::Exports,
-    status::StatusSource,
+    status::StatusParts,
     trigger::watchers::Watchers,
 };
 
@@ -23,7 +23,7 @@ pub type Answer = (Reply, Option<File>);
 /// Answers requests.
 pub struct Answers {
     /// For status and snapshots.
-    pub source: Arc<StatusSource>,
+    pub parts: Arc<StatusParts>,
     /// What to read again on reload.
     pub config_file: ConfigFile,
     /// Configuration in force.
@@ -43,18 +43,18 @@ impl Answers {
     #[must_use]
     pub fn answer(&self, request: Request) -> Answer {
         match request {
-            Request::Status => (Reply::Status(Box::new(self.source.status())), None),
+            Request::Status => (Reply::Status(Box::new(self.parts.status())), None),
             Request::Snapshot { last_ns, after_ns, reason, unit } => {
                 self.snapshot(last_ns, after_ns, reason, unit)
             }
-            Request::Snapshots => (Reply::Snapshots(self.source.snapshots.list()), None),
+            Request::Snapshots => (Reply::Snapshots(self.parts.snapshots.list()), None),
             Request::Fetch { id } => self.fetch(&id),
-            Request::Remove { id } => match self.source.snapshots.remove(&id) {
+            Request::Remove { id } => match self.parts.snapshots.remove(&id) {
                 Ok(true) => (Reply::Done, None),
                 Ok(false) => failed(format!("no snapshot {id}; `ingeroctl snapshots` lists them")),
                 Err(e) => failed(format!("snapshot {id}: cannot remove: {e}")),
             },
-            Request::Pin { id, pinned } => match self.source.snapshots.pin(&id, pinned) {
+            Request::Pin { id, pinned } => match self.parts.snapshots.pin(&id, pinned) {
                 Ok(true) => (Reply::Done, None),
                 Ok(false) => failed(format!("no snapshot {id}; `ingeroctl snapshots` lists them")),
                 Err(e) => failed(format!("snapshot {id}: cannot pin: {e}")),
@@ -67,7 +67,7 @@ impl Answers {
         if last_ns > MAX_WINDOW_NS || after_ns > MAX_AFTER_NS {
             return failed("the window is too long; --last may be up to 24h, --after up to 10m");
         }
-        let triggers = &self.source.triggers;
+        let triggers = &self.parts.triggers;
         let outcome = if unit {
             triggers.unit(last_ns, after_ns, reason)
         } else {
@@ -82,7 +82,7 @@ impl Answers {
 
     fn fetch(&self, id: &str) -> Answer {
         let missing = || failed(format!("no snapshot {id}; `ingeroctl snapshots` lists them"));
-        let Some(path) = self.source.snapshots.path(id) else { return missing() };
+        let Some(path) = self.parts.snapshots.path(id) else { return missing() };
         match File::open(&path).and_then(|file| Ok((file.metadata()?.len(), file))) {
             Ok((bytes, file)) => (Reply::File { bytes }, Some(file)),
             Err(e) if e.kind() == std::io::ErrorKind::NotFound => missing(),
@@ -123,15 +123,15 @@ impl Answers {
                 drop(config);
                 self.watchers.apply(prepared);
                 self.exports.apply(&metrics, exports);
-                *self.source.reload_error.lock().unwrap_or_else(PoisonError::into_inner) = None;
+                *self.parts.reload_error.lock().unwrap_or_else(PoisonError::into_inner) = None;
                 journal::info("configuration reloaded");
-                self.source.expire_snapshots();
+                self.parts.expire_snapshots();
                 (Reply::Done, None)
             }
             Err(e) => {
                 let text = format!("configuration not reloaded, the old one stays in force: {e}");
                 journal::error(&text);
-                *self.source.reload_error.lock().unwrap_or_else(PoisonError::into_inner) = Some(text);
+                *self.parts.reload_error.lock().unwrap_or_else(PoisonError::into_inner) = Some(text);
                 failed(e.to_string())
             }
         }

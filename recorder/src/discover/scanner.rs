@@ -28,9 +28,9 @@ use crate::{
     budget::Keeper,
     clock,
     continued::Continued,
-    finding::{Finding, Unnamed},
     journal,
     limits::{RESCAN_AFTER_EXEC, RESCAN_INTERVAL, SWEEP_INTERVAL},
+    news::{News, Unnamed},
 };
 
 /// How often a library is tried before it is given up.
@@ -51,7 +51,7 @@ pub struct Watch {
     /// Processes to enrol.
     pub processes: BpfHashMap<MapData, u32, u32>,
     /// Names and coverage, on their way into the ring.
-    pub findings: Sender<Finding>,
+    pub news: Sender<News>,
     /// What is known, for others to read.
     pub registry: Arc<Registry>,
     /// Where code of recorded processes is noted, if stacks of it are taken.
@@ -179,7 +179,7 @@ impl Scanner {
         while let Ok(Unnamed { pid, handle, host_function, name_at }) = self.watch.unnamed.try_recv() {
             let told = super::host_functions::told(pid, name_at);
             if let Some(name) = told.or_else(|| super::host_functions::name(pid, host_function)) {
-                let _ = self.watch.findings.send(Finding::HandleName { pid, handle, name });
+                let _ = self.watch.news.send(News::HandleName { pid, handle, name });
             }
         }
     }
@@ -309,7 +309,7 @@ impl Scanner {
                 self.enrol(pid, tid, comm);
             }
         }
-        let _ = self.watch.findings.send(Finding::Covered {
+        let _ = self.watch.news.send(News::Covered {
             pid,
             start_ns: process.start_ns,
             since_ns: process.covered_ns,
@@ -327,7 +327,7 @@ impl Scanner {
         let state = ThreadState { pid, ..ThreadState::default() };
         // The kernel side may have enrolled it already, with a call in flight: never overwrite.
         let _ = self.watch.threads.insert(tid, state, BPF_NOEXIST);
-        let _ = self.watch.findings.send(Finding::Name { pid, tid, comm });
+        let _ = self.watch.news.send(News::Name { pid, tid, comm });
     }
 }
 

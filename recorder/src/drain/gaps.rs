@@ -1,4 +1,4 @@
-//! Finding what is missing from the numbers on what arrived.
+//! News what is missing from the numbers on what arrived.
 //!
 //! Each (CPU, source) has a sequence that the kernel side raises for every event, also for one it cannot
 //! keep. Programs interrupt each other, so numbers may arrive slightly out of order: a gap is declared a
@@ -9,7 +9,7 @@ use ingero_format::{
     ops::{LossCause, Source},
 };
 
-use crate::{continued::Continued, finding::Gap};
+use crate::{continued::Continued, news::Gap};
 
 /// How long a missing number may still arrive: a program that was preempted between taking its number and
 /// submitting has long run again.

@@ -25,9 +25,9 @@ use super::{
 };
 use crate::{
     continued::Continued,
-    finding::{BudgetChange, Finding, Gap, Unnamed},
     kernel::Reserve,
     metrics::Tap,
+    news::{BudgetChange, Gap, News, Unnamed},
     progress::Progress,
     ring::{HeadWriter, SealJob},
     trigger::predicate::Predicates,
@@ -357,35 +357,35 @@ impl Sink {
     }
 
     /// Writes what another thread found out.
-    pub fn finding(&mut self, finding: Finding) {
-        match finding {
+    pub fn news(&mut self, news: News) {
+        match news {
             // The kernel may have told a newer name meanwhile: only a thread without one is named from here.
-            Finding::Name { pid, tid, .. } if self.names.knows(pid, tid) => {}
-            Finding::Name { pid, tid, comm } => {
+            News::Name { pid, tid, .. } if self.names.knows(pid, tid) => {}
+            News::Name { pid, tid, comm } => {
                 let mut padded = [0; COMM_LEN];
                 padded.iter_mut().zip(comm.bytes().take(COMM_LEN - 1)).for_each(|(to, from)| *to = from);
                 self.name(pid, tid, padded, crate::clock::boot_ns());
             }
-            Finding::Covered { pid, start_ns, since_ns, inode } => {
+            News::Covered { pid, start_ns, since_ns, inode } => {
                 let (arg0, arg1) = (start_ns, inode);
                 self.meta(Row { end_ns: since_ns, pid, arg0, arg1, op: ops::COVERED, ..Row::default() });
             }
-            Finding::HandleName { pid, handle, name } => {
+            News::HandleName { pid, handle, name } => {
                 self.handle(pid, handle, crate::clock::boot_ns(), name.as_bytes());
             }
-            Finding::Sample { at_ns, pid, name, value } => {
+            News::Sample { at_ns, pid, name, value } => {
                 let (stack, arg0) = (self.text(name.as_bytes(), at_ns), value.to_bits());
                 self.meta(Row { end_ns: at_ns, pid, arg0, op: ops::SAMPLE, stack, ..Row::default() });
             }
-            Finding::Budget(change) => self.budget(&change),
-            Finding::Annotation { told_ns, begin_ns, dur_ns, pid, sender_pid, sender_uid, labels } => {
+            News::Budget(change) => self.budget(&change),
+            News::Annotation { told_ns, begin_ns, dur_ns, pid, sender_pid, sender_uid, labels } => {
                 let (arg0, arg1, tid, ret) = (begin_ns, dur_ns, sender_pid, sender_uid.cast_signed());
                 let op = ops::ANNOTATION;
                 let row = Row { end_ns: told_ns, pid, tid, arg0, arg1, op, ret, ..Row::default() };
                 self.annotation(row, &labels);
             }
-            Finding::Lost(gap) => self.lost(&gap),
-            Finding::MetaLost(gaps) => {
+            News::Lost(gap) => self.lost(&gap),
+            News::MetaLost(gaps) => {
                 self.names.forget_written();
                 self.stacks.forget();
                 gaps.iter().for_each(|gap| self.remember(gap));

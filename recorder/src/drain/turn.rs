@@ -19,8 +19,8 @@ use super::{Sink, gaps::SETTLE_NS};
 use crate::{
     clock,
     continued::Continued,
-    finding::{Finding, Gap},
     limits::{DRAIN_INTERVAL, SEAL_AGE_NS},
+    news::{Gap, News},
     progress::Progress,
 };
 
@@ -55,7 +55,7 @@ pub struct Drain {
     /// Sequences and losses of the kernel side.
     pub counters: PerCpuArray<MapData, CpuCounters>,
     /// What other threads want written.
-    pub findings: Receiver<Finding>,
+    pub news: Receiver<News>,
     /// Where rows go.
     pub sink: Sink,
     /// What other threads may know.
@@ -106,8 +106,8 @@ impl Drain {
         while let Some(record) = self.events.next() {
             self.sink.record(&record);
         }
-        while let Ok(finding) = self.findings.try_recv() {
-            self.sink.finding(finding);
+        while let Ok(news) = self.news.try_recv() {
+            self.sink.news(news);
         }
         if let Some(counters) = account {
             self.settle(&counters, now);

@@ -14,7 +14,7 @@ use super::{
     tap::Shared,
     work,
 };
-use crate::{clock, status::StatusSource};
+use crate::{clock, status::StatusParts};
 
 /// What became of an export.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,15 +28,15 @@ pub(super) enum Export {
 /// Where points come from; shared by all ways out.
 #[derive(Clone)]
 pub(super) struct Collector {
-    source: Arc<StatusSource>,
+    parts: Arc<StatusParts>,
     tap: Shared,
     exports: Arc<[AtomicU64; 3]>,
     started_ns: u64,
 }
 
 impl Collector {
-    pub(super) fn new(source: Arc<StatusSource>, tap: Shared) -> Self {
-        Self { source, tap, exports: Arc::default(), started_ns: clock::anchor().real_ns }
+    pub(super) fn new(parts: Arc<StatusParts>, tap: Shared) -> Self {
+        Self { parts, tap, exports: Arc::default(), started_ns: clock::anchor().real_ns }
     }
 
     /// Notes what became of an export.
@@ -48,13 +48,13 @@ impl Collector {
 
     /// Notes why nothing is told to whom it should be, for the status; or that it is.
     pub(super) fn set_trouble(&self, why: Option<String>) {
-        *self.source.metrics_error.lock().unwrap_or_else(PoisonError::into_inner) = why;
+        *self.parts.metrics_error.lock().unwrap_or_else(PoisonError::into_inner) = why;
     }
 
     /// Every family with its points. Waits for the drain's next turn, at most half a second.
     pub(super) fn families(&self) -> Vec<Family> {
         let left = self.tap.ask().unwrap_or_default();
-        let status = self.source.status();
+        let status = self.parts.status();
         let anchor = clock::anchor();
         let beside = Beside {
             counted: left.processes.len() as u64,
@@ -62,7 +62,7 @@ impl Collector {
             started_ns: self.started_ns,
         };
         let comms: BTreeMap<u32, String> = status.processes.iter().map(|p| (p.pid, p.comm.clone())).collect();
-        let mut families = health::families(&self.source, &status, &beside);
+        let mut families = health::families(&self.parts, &status, &beside);
         families.extend(work::families(&left, &comms, |ns| clock::to_real(&anchor, ns)));
         families
     }

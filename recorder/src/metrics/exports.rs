@@ -16,7 +16,7 @@ use crate::{
     config::{Listen, Metrics, Otlp},
     http::{self, Server},
     journal,
-    status::StatusSource,
+    status::StatusParts,
 };
 
 /// Where the page is configured and listens.
@@ -61,8 +61,8 @@ pub struct Exports {
 impl Exports {
     /// Nothing runs until [`Exports::start`].
     #[must_use]
-    pub fn new(source: Arc<StatusSource>, tap: Shared, run_dir: PathBuf) -> Self {
-        Self { collector: Collector::new(source, tap.clone()), tap, run_dir, running: Mutex::default() }
+    pub fn new(parts: Arc<StatusParts>, tap: Shared, run_dir: PathBuf) -> Self {
+        Self { collector: Collector::new(parts, tap.clone()), tap, run_dir, running: Mutex::default() }
     }
 
     /// Starts what the configuration names. What cannot be had is told and left out: a recorder without its metrics

@@ -8,7 +8,7 @@ use ingero_format::{
 };
 
 use super::family::{self, About, Family, Point, Value};
-use crate::{clock, sample, status::StatusSource};
+use crate::{clock, sample, status::StatusParts};
 
 /// Losses that are told before the first one, so that a first one is seen as a rise.
 const CAUSES: [LossCause; 5] = [
@@ -53,7 +53,7 @@ impl Health {
 }
 
 /// All families of the recorder.
-pub(super) fn families(source: &StatusSource, status: &Status, beside: &Beside) -> Vec<Family> {
+pub(super) fn families(parts: &StatusParts, status: &Status, beside: &Beside) -> Vec<Family> {
     let mut health = Health { since_ns: beside.started_ns, families: Vec::new() };
     let version = ("version", env!("CARGO_PKG_VERSION").to_owned());
     health.all(family::BUILD_INFO, [(vec![version], Value::Count(1))]);
@@ -62,13 +62,13 @@ pub(super) fn families(source: &StatusSource, status: &Status, beside: &Beside) 
     health.count(family::PROCESSES, status.processes.len() as u64);
     health.count(family::COUNTED, beside.counted);
     health.number(family::HELD, status.seconds_held);
-    let drained = source.progress.drained_through_ns.load(Relaxed);
+    let drained = parts.progress.drained_through_ns.load(Relaxed);
     health.number(family::DRAIN_LAG, clock::boot_ns().saturating_sub(drained) as f64 / 1e9);
     health.count(family::RING_BYTES, status.ring.bytes);
     health.count(family::RING_MAX, status.ring.max_bytes);
     health.count(family::SEGMENTS, status.ring.segments);
-    events(&mut health, source, status);
-    cost(&mut health, source, status);
+    events(&mut health, parts, status);
+    cost(&mut health, parts, status);
     snapshots(&mut health, status);
     triggers(&mut health, &status.triggers);
     let results = ["ok", "partial", "failed"].into_iter().zip(beside.exports);
@@ -81,10 +81,10 @@ pub(super) fn families(source: &StatusSource, status: &Status, beside: &Beside) 
     health.families
 }
 
-fn events(health: &mut Health, source: &StatusSource, status: &Status) {
+fn events(health: &mut Health, parts: &StatusParts, status: &Status) {
     health.count(family::PRODUCED, status.events.produced);
     health.count(family::STORED, status.events.stored);
-    let mut lost = source.progress.lost();
+    let mut lost = parts.progress.lost();
     for of in Source::ALL {
         for cause in CAUSES {
             lost.entry((of, cause)).or_default();
@@ -95,17 +95,17 @@ fn events(health: &mut Health, source: &StatusSource, status: &Status) {
     });
     health.all(family::LOST, lost);
     health.count(family::EVICTED, status.events.evicted);
-    health.count(family::STACKS_LOST, source.progress.stacks_lost.load(Relaxed));
-    health.count(family::NAMES_LOST, source.progress.names_lost.load(Relaxed));
-    health.count(family::ANNOTATIONS_KEPT, source.annotations.kept());
-    let refused = source.annotations.refused();
+    health.count(family::STACKS_LOST, parts.progress.stacks_lost.load(Relaxed));
+    health.count(family::NAMES_LOST, parts.progress.names_lost.load(Relaxed));
+    health.count(family::ANNOTATIONS_KEPT, parts.annotations.kept());
+    let refused = parts.annotations.refused();
     let refused = refused.map(|(why, n)| (vec![("reason", why.name().to_owned())], Value::Count(n)));
     health.all(family::ANNOTATIONS_REFUSED, refused);
 }
 
-fn cost(health: &mut Health, source: &StatusSource, status: &Status) {
+fn cost(health: &mut Health, parts: &StatusParts, status: &Status) {
     health.number(family::BYTES_PER_EVENT, status.cost.bytes_per_event);
-    let own = sample::own(&source.progress, &source.annotations);
+    let own = sample::own(&parts.progress, &parts.annotations);
     for about in [family::CPU, family::RESIDENT, family::ANONYMOUS, family::WRITTEN] {
         let name = about.name();
         let value = own.iter().find(|(found, _)| *found == name).map(|(_, value)| Value::Number(*value));

@@ -12,7 +12,7 @@ use super::{
     Bounds, Flusher, HeadWriter, Identity, Layout, Opening, Prologue, Sealer, Seen, SegmentTable, SlotPool,
     Start, open::open,
 };
-use crate::{Result, continued::Continued, discover::Registry, finding::Finding, storage::Storage};
+use crate::{Result, continued::Continued, discover::Registry, news::News, storage::Storage};
 
 /// What a ring is run with.
 #[derive(Clone, Copy, Debug)]
@@ -70,7 +70,7 @@ pub fn assemble(
     layout: &Layout,
     settings: &Settings,
     registry: Arc<Registry>,
-    findings: Sender<Finding>,
+    news: Sender<News>,
 ) -> Result<Ring> {
     let Settings { geometry, segment_bytes, bounds, tick_ns, boot_id, counting, pid, .. } = *settings;
     let head_bytes = geometry.file_bytes();
@@ -96,7 +96,7 @@ pub fn assemble(
         bounds,
         geometry,
     };
-    let sealer = Sealer::new(start, pool.clone(), opened.table.clone(), prologue, findings)?;
+    let sealer = Sealer::new(start, pool.clone(), opened.table.clone(), prologue, news)?;
     let flusher = Flusher {
         storage: Arc::clone(storage),
         head: head.file(),

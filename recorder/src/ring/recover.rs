@@ -214,9 +214,9 @@ impl Earlier {
             bounds: self.opening.bounds,
             geometry: Geometry::DEFAULT,
         };
-        let (findings, _losses) = channel();
+        let (news, _losses) = channel();
         let pool = SlotPool::new(0);
-        let Ok(mut sealer) = Sealer::new(start, pool, recovered.table.clone(), prologue, findings) else {
+        let Ok(mut sealer) = Sealer::new(start, pool, recovered.table.clone(), prologue, news) else {
             return;
         };
         let mut stored = 0;

@@ -23,9 +23,8 @@ use super::{
     segment::{self, Identity, SegmentWriter, chain_of},
 };
 use crate::{
-    Result,
-    finding::{Finding, Gap},
-    journal,
+    Result, journal,
+    news::{Gap, News},
     pulse::Pulse,
     storage::{FileHandle, Storage, full, is_full},
 };
@@ -73,7 +72,7 @@ pub struct Sealer {
     /// State record.
     pub prologue: Prologue,
     /// Where losses are told.
-    pub findings: Sender<Finding>,
+    pub news: Sender<News>,
     compressor: Compressor,
     buffer: Vec<u8>,
     in_trouble: bool,
@@ -112,7 +111,7 @@ impl Sealer {
         pool: SlotPool,
         table: SegmentTable,
         prologue: Prologue,
-        findings: Sender<Finding>,
+        news: Sender<News>,
     ) -> Result<Self> {
         Ok(Self {
             storage: start.storage,
@@ -124,7 +123,7 @@ impl Sealer {
             pool,
             table,
             prologue,
-            findings,
+            news,
             compressor: Compressor::new()?,
             buffer: Vec::new(),
             in_trouble: false,
@@ -191,7 +190,7 @@ impl Sealer {
     // Whose they were stood in them: their CPUs and numbers are not known any more, only how many they were.
     fn tell_unreadable(&self, job: &SealJob, count: u64) {
         let now = self.storage.anchor().boot_ns;
-        let _ = self.findings.send(Finding::Lost(Gap {
+        let _ = self.news.send(News::Lost(Gap {
             cpu: META_CPU,
             source: job.source,
             first_seq: 0,
@@ -356,7 +355,7 @@ impl Sealer {
     fn tell_lost(&self, rows: &[Row], source: Source, cause: LossCause) {
         if source == Source::Meta {
             let gaps = rows.iter().filter_map(gap_of).collect();
-            let _ = self.findings.send(Finding::MetaLost(gaps));
+            let _ = self.news.send(News::MetaLost(gaps));
             return;
         }
         let mut by_cpu: std::collections::BTreeMap<u16, Gap> = std::collections::BTreeMap::new();
@@ -376,7 +375,7 @@ impl Sealer {
             gap.to_ns = gap.to_ns.max(row.end_ns);
         }
         for gap in by_cpu.into_values() {
-            let _ = self.findings.send(Finding::Lost(gap));
+            let _ = self.news.send(News::Lost(gap));
         }
     }
 }

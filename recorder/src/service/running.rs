@@ -88,7 +88,7 @@ impl Running {
         while !signals.stop() {
             signals.wait(SERVICE_INTERVAL);
             if signals.take_snapshot() {
-                self.answers.source.triggers.signal();
+                self.answers.parts.triggers.signal();
             }
             if signals.take_reload() {
                 let _ = self.answers.reload();
@@ -106,14 +106,14 @@ impl Running {
             }
             turns = now;
             if told.elapsed() >= Duration::from_secs(1) {
-                self.answers.source.sample_cpu();
+                self.answers.parts.sample_cpu();
                 told = Instant::now();
-                let _ = sd_notify::notify(&[NotifyState::Status(&told::line(&self.answers.source))]);
+                let _ = sd_notify::notify(&[NotifyState::Status(&told::line(&self.answers.parts))]);
                 journal.losses(&self.progress.lost());
             }
             if expired.elapsed() >= EXPIRE_INTERVAL {
                 expired = Instant::now();
-                self.answers.source.expire_snapshots();
+                self.answers.parts.expire_snapshots();
             }
         }
     }

@@ -37,16 +37,16 @@ use crate::{
     discover::{Modules, Registry, Scanner, Watch},
     drain::{Drain, Sink, alarm},
     error::IoContext,
-    finding::{Finding, Gap},
     freeze::{Freezer, Snapshots},
     journal, kernel,
     limits::{MATCH_QUEUE, SEAL_QUEUE},
     metrics::{self, Exports, Tap},
+    news::{Gap, News},
     progress::Progress,
     pulse::Pulse,
     ring::{self, Bounds, Flusher, Layout, Ring, SealJob, Sealer, SegmentTable, Settings, SlotPool},
     sample::Sampler,
-    status::StatusSource,
+    status::StatusParts,
     storage::{FileSystem, Storage},
     trigger::{
         FreezeRequest, Triggers,
@@ -82,10 +82,10 @@ pub(super) fn start(config: Config, paths: &Paths, mut warnings: Vec<String>) ->
     std::fs::create_dir_all(&paths.state_dir).at("cannot create the directory", &paths.state_dir, REMEDY)?;
     let layout = Layout::create(&*storage, &paths.state_dir)?;
     let shared = Shared::new(storage, layout, &config);
-    let (findings, found) = channel();
+    let (news, found) = channel();
     let settings = settings(&config, handover::counting(&*shared.storage, &shared.layout));
     let registry = Arc::clone(&shared.registry);
-    let opened = ring::assemble(&shared.storage, &shared.layout, &settings, registry, findings.clone())?;
+    let opened = ring::assemble(&shared.storage, &shared.layout, &settings, registry, news.clone())?;
     let (mut kept, counting) = handover::settle(&opened, &mut warnings);
     let held_since = handover::held_since(&opened);
     let undo = Undo::new(kept.as_ref(), counting);
@@ -93,7 +93,7 @@ pub(super) fn start(config: Config, paths: &Paths, mut warnings: Vec<String>) ->
     let mut loaded = handover::load(&options, &mut kept, counting, &mut warnings)?;
     let Ring { lock, ring_id, last_event_ns, table, pool, head, sealer, flusher, continued, .. } = opened;
     if continued.is_none() {
-        tell_gap(&findings, last_event_ns);
+        tell_gap(&news, last_event_ns);
     }
     let (writing, slots) = sync_channel(SEAL_QUEUE);
     let (unnamed, to_name) = channel();
@@ -117,11 +117,11 @@ pub(super) fn start(config: Config, paths: &Paths, mut warnings: Vec<String>) ->
     let (requests, asked) = channel();
     let freezer =
         shared.freezer(&table, pool, ring_id, held_since, loaded.open_threads, returns.note.clone());
-    let answers = answers(shared.source(&table, requests, warnings), conditions.clone(), &shared.tap, paths);
+    let answers = answers(shared.parts(&table, requests, warnings), conditions.clone(), &shared.tap, paths);
     let freezing = Worker::spawn("freeze", move |stop| freezer.run(&asked, stop))?;
-    let sampling = sample(&config, &shared, findings.clone(), &answers)?;
+    let sampling = sample(&config, &shared, news.clone(), &answers)?;
     let prober = Prober::new(loaded.placer, loaded.modes, config.probes.clone());
-    let (prober, keeper) = shared.budgeted(prober, measured.costs, returns.used, findings.clone())?;
+    let (prober, keeper) = shared.budgeted(prober, measured.costs, returns.used, news.clone())?;
     let mut scanner = Scanner::new(
         prober,
         keeper,
@@ -129,7 +129,7 @@ pub(super) fn start(config: Config, paths: &Paths, mut warnings: Vec<String>) ->
             notices: loaded.notices,
             threads: loaded.threads,
             processes: loaded.processes,
-            findings: findings.clone(),
+            news: news.clone(),
             registry: Arc::clone(&shared.registry),
             modules: shared.modules_if_wanted(&config),
             unnamed: to_name,
@@ -143,7 +143,7 @@ pub(super) fn start(config: Config, paths: &Paths, mut warnings: Vec<String>) ->
     scanner.restore()?;
     let (discovery, retired) = discover(scanner)?;
     let (control, stop_control) = serve(listener, &answers, answering)?;
-    let listening = annotate(&config, annotations, &shared, findings, stop_control.subscribe())?;
+    let listening = annotate(&config, annotations, &shared, news, stop_control.subscribe())?;
     let observing = observe(&answers, conditions, matched)?;
     answers.watchers.start();
     answers.exports.start(&config.metrics);
@@ -164,7 +164,7 @@ fn options(config: &Config) -> kernel::Options {
 fn drain(
     events: RingBuf<MapData>,
     counters: PerCpuArray<MapData, CpuCounters>,
-    findings: Receiver<Finding>,
+    news: Receiver<News>,
     sink: Sink,
     progress: &Arc<Progress>,
     continued: Option<&Continued>,
@@ -172,7 +172,7 @@ fn drain(
     let alarm =
         alarm(&events).map_err(|e| Error::Other(format!("the drain's alarm: {e}; raise LimitNOFILE=")))?;
     let (progress, told) = (Arc::clone(progress), Vec::new());
-    let mut drain = Drain { alarm, events, counters, findings, sink, progress, told, before: 0 };
+    let mut drain = Drain { alarm, events, counters, news, sink, progress, told, before: 0 };
     if let Some(continued) = continued {
         drain.resume(continued);
     }
@@ -186,18 +186,13 @@ fn told(warnings: Vec<String>, missing: Vec<String>, others: impl Iterator<Item 
     warnings.into_iter().chain(more).collect()
 }
 
-fn sample(
-    config: &Config,
-    shared: &Shared,
-    findings: Sender<Finding>,
-    answers: &Arc<Answers>,
-) -> Result<Worker> {
+fn sample(config: &Config, shared: &Shared, news: Sender<News>, answers: &Arc<Answers>) -> Result<Worker> {
     let sampler = Sampler {
         config: config.samples.clone(),
-        findings,
+        news,
         registry: Arc::clone(&shared.registry),
         progress: Arc::clone(&shared.progress),
-        gpus: Some(Box::new(throttle::watch(answers.source.triggers.clone()))),
+        gpus: Some(Box::new(throttle::watch(answers.parts.triggers.clone()))),
         annotations: Arc::clone(&shared.annotations),
         modules: shared.modules_if_wanted(config),
     };
@@ -219,11 +214,11 @@ fn annotate(
     config: &Config,
     listener: Option<UnixListener>,
     shared: &Shared,
-    findings: Sender<Finding>,
+    news: Sender<News>,
     stopped: watch::Receiver<bool>,
 ) -> Result<Option<Worker>> {
     let Some(listener) = listener else { return Ok(None) };
-    let annotator = Annotator::new(&config.annotations, Arc::clone(&shared.annotations), findings);
+    let annotator = Annotator::new(&config.annotations, Arc::clone(&shared.annotations), news);
     let serve = move |_: &_| {
         annotate::serve(listener, Arc::new(annotator), stopped)
             .unwrap_or_else(|e| journal::error(&format!("annotations: {e}")));
@@ -292,7 +287,7 @@ impl Shared {
         mut prober: Prober,
         costs: Costs,
         returns: bool,
-        findings: Sender<Finding>,
+        news: Sender<News>,
     ) -> Result<(Prober, Keeper)> {
         journal::info(&costs.to_string());
         let costs = if returns {
@@ -302,10 +297,7 @@ impl Shared {
             costs.without_returns()
         };
         let report = (self.budget.clone(), self.activity.clone());
-        Ok((
-            prober,
-            Keeper::new(Arc::clone(&self.config), costs, report, findings, Arc::clone(&self.progress)),
-        ))
+        Ok((prober, Keeper::new(Arc::clone(&self.config), costs, report, news, Arc::clone(&self.progress))))
     }
 
     fn modules_if_wanted(&self, config: &Config) -> Option<Arc<Modules>> {
@@ -358,13 +350,13 @@ impl Shared {
         }
     }
 
-    fn source(
+    fn parts(
         &self,
         table: &SegmentTable,
         requests: Sender<FreezeRequest>,
         warnings: Vec<String>,
-    ) -> StatusSource {
-        StatusSource {
+    ) -> StatusParts {
+        StatusParts {
             progress: Arc::clone(&self.progress),
             registry: Arc::clone(&self.registry),
             table: table.clone(),
@@ -385,24 +377,19 @@ impl Shared {
     }
 }
 
-fn answers(
-    source: StatusSource,
-    conditions: Conditions,
-    tap: &metrics::Shared,
-    paths: &Paths,
-) -> Arc<Answers> {
-    let source = Arc::new(source);
-    let exports = Exports::new(Arc::clone(&source), tap.clone(), paths.run_dir.clone());
-    let config = Arc::clone(&source.config);
-    let (triggers, run_dir) = (source.triggers.clone(), paths.run_dir.clone());
+fn answers(parts: StatusParts, conditions: Conditions, tap: &metrics::Shared, paths: &Paths) -> Arc<Answers> {
+    let parts = Arc::new(parts);
+    let exports = Exports::new(Arc::clone(&parts), tap.clone(), paths.run_dir.clone());
+    let config = Arc::clone(&parts.config);
+    let (triggers, run_dir) = (parts.triggers.clone(), paths.run_dir.clone());
     let watchers = Watchers::new(triggers, Arc::clone(&config), conditions, run_dir);
-    Arc::new(Answers { source, config_file: paths.config.clone(), config, watchers, exports })
+    Arc::new(Answers { parts, config_file: paths.config.clone(), config, watchers, exports })
 }
 
 fn observe(answers: &Answers, conditions: Conditions, matched: Receiver<Match>) -> Result<Worker> {
     let observer = Observer {
-        triggers: answers.source.triggers.clone(),
-        registry: Arc::clone(&answers.source.registry),
+        triggers: answers.parts.triggers.clone(),
+        registry: Arc::clone(&answers.parts.registry),
         config: Arc::clone(&answers.config),
         conditions,
     };
@@ -410,19 +397,11 @@ fn observe(answers: &Answers, conditions: Conditions, matched: Receiver<Match>) 
 }
 
 // Between the earlier run's last event and now nobody counted: a hole of known place and unknown size.
-fn tell_gap(findings: &Sender<Finding>, last_event_ns: Option<u64>) {
+fn tell_gap(news: &Sender<News>, last_event_ns: Option<u64>) {
     let Some(from_ns) = last_event_ns else { return };
     for source in Source::ALL.into_iter().filter(|s| *s != Source::Meta) {
         let (first_seq, count, to_ns) = (0, 0, clock::boot_ns());
         let cause = LossCause::RestartGap;
-        let _ = findings.send(Finding::Lost(Gap {
-            cpu: META_CPU,
-            source,
-            first_seq,
-            count,
-            from_ns,
-            to_ns,
-            cause,
-        }));
+        let _ = news.send(News::Lost(Gap { cpu: META_CPU, source, first_seq, count, from_ns, to_ns, cause }));
     }
 }

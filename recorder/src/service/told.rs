@@ -7,7 +7,7 @@ use std::{
 
 use ingero_format::units::show_count;
 
-use crate::{journal, progress::LossKey, status::StatusSource};
+use crate::{journal, progress::LossKey, status::StatusParts};
 
 /// Losses go on for as long as something is wrong: the journal hears of each kind once in this time.
 const LOSSES_EVERY: Duration = Duration::from_secs(60);
@@ -53,12 +53,12 @@ fn held(seconds: u64) -> String {
 }
 
 /// The line that `systemctl status` shows: how much past is held, what is lost, and what is wrong.
-pub(super) fn line(source: &StatusSource) -> String {
-    let (oldest, newest) = source.span();
-    let progress = &source.progress;
+pub(super) fn line(parts: &StatusParts) -> String {
+    let (oldest, newest) = parts.span();
+    let progress = &parts.progress;
     let lost = progress.lost_total();
-    let warnings = source.warnings();
-    let state = source.state();
+    let warnings = parts.warnings();
+    let state = parts.state();
     let mut line = format!("{state}: {} of past held, ", held(newest.saturating_sub(oldest) / 1_000_000_000));
     line += &match lost {
         0 => "nothing lost".to_owned(),

@@ -19,8 +19,8 @@ use ingero_format::{
 use ingero_recorder::{
     discover::Registry,
     drain::Sink,
-    finding::{Finding, Gap},
     freeze::{bundle, links},
+    news::{Gap, News},
     progress::Progress,
     ring::{self, Bounds, Flusher, Layout, SealJob, Sealer, SegmentTable, Settings, SlotPool},
     storage::Storage,
@@ -68,7 +68,7 @@ struct Run {
     pool: SlotPool,
     table: SegmentTable,
     jobs: Receiver<SealJob>,
-    findings: Receiver<Finding>,
+    news: Receiver<News>,
     ring_id: [u8; 16],
     numbers: [[u64; 3]; CPUS as usize],
     reused_at_flush: u64,
@@ -152,7 +152,7 @@ impl Rig {
             counting: None,
             pid: 1,
         };
-        let (tell, findings) = channel();
+        let (tell, news) = channel();
         let ring = ring::assemble(storage, &layout, &settings, Arc::new(Registry::default()), tell)
             .map_err(|e| e.to_string())?;
         let (send, jobs) = sync_channel(1024);
@@ -166,7 +166,7 @@ impl Rig {
             pool: ring.pool,
             table: ring.table,
             jobs,
-            findings,
+            news,
             ring_id: ring.ring_id,
             numbers: Default::default(),
             reused_at_flush: 0,
@@ -231,8 +231,8 @@ impl Rig {
         while let Ok(job) = run.jobs.try_recv() {
             run.sealer.seal(&job);
         }
-        while let Ok(finding) = run.findings.try_recv() {
-            run.sink.finding(finding);
+        while let Ok(news) = run.news.try_recv() {
+            run.sink.news(news);
         }
         run.sink.tell_losses();
     }

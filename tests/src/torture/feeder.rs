@@ -79,7 +79,7 @@ pub fn run(state: &Path, told: &Path, seed: u64, feed: Feed) -> Result<std::conv
         counting: None,
         pid: std::process::id(),
     };
-    let (tell, findings) = channel();
+    let (tell, news) = channel();
     let ring = ring::assemble(&storage, &layout, &settings, Arc::new(Registry::default()), tell)
         .map_err(|e| e.to_string())?;
     let file = File::options().read(true).write(true).create(true).truncate(false).open(told).unwrap();
@@ -113,8 +113,8 @@ pub fn run(state: &Path, told: &Path, seed: u64, feed: Feed) -> Result<std::conv
             sink.record(&record(&row));
             lane.store(seq + 1, Ordering::Release);
         }
-        while let Ok(finding) = findings.try_recv() {
-            sink.finding(finding);
+        while let Ok(news) = news.try_recv() {
+            sink.news(news);
         }
         sink.tell_losses();
         sink.mend_head();

@@ -6,7 +6,7 @@ use ingero_format::{
 };
 
 use super::Sink;
-use crate::finding::Gap;
+use crate::news::Gap;
 
 impl Sink {
     /// Counts a loss, to be written by [`Sink::tell_losses`] at the end of the turn, or before the next row.

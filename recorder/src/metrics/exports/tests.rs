@@ -25,16 +25,16 @@ use crate::{
 struct Recorder {
     folder: tempfile::TempDir,
     exports: Exports,
-    source: Arc<StatusSource>,
+    parts: Arc<StatusParts>,
     stop: Arc<AtomicBool>,
     drain: Option<JoinHandle<u64>>,
 }
 
-fn source(state: &Path) -> StatusSource {
+fn parts(state: &Path) -> StatusParts {
     let storage: Arc<dyn Storage> = Arc::new(FileSystem);
     let layout = Layout::create(&*storage, state).unwrap();
     let config = Arc::new(Mutex::new(Config::parse("").unwrap()));
-    StatusSource {
+    StatusParts {
         annotations: Arc::default(),
         progress: Arc::default(),
         registry: Arc::default(),
@@ -57,9 +57,9 @@ fn source(state: &Path) -> StatusSource {
 impl Recorder {
     fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let source = Arc::new(source(folder.path()));
+        let parts = Arc::new(parts(folder.path()));
         let shared = Shared::default();
-        let exports = Exports::new(Arc::clone(&source), shared.clone(), folder.path().into());
+        let exports = Exports::new(Arc::clone(&parts), shared.clone(), folder.path().into());
         let stop = Arc::new(AtomicBool::new(false));
         let flag = Arc::clone(&stop);
         let drain = std::thread::spawn(move || {
@@ -76,7 +76,7 @@ impl Recorder {
             }
             turns
         });
-        Self { folder, exports, source, stop, drain: Some(drain) }
+        Self { folder, exports, parts, stop, drain: Some(drain) }
     }
 
     fn put(&self, text: &str) -> Result<(), String> {
@@ -206,11 +206,11 @@ fn an_address_that_is_taken_is_refused_at_reload_and_told_at_start() {
     let text = format!("[metrics]\nlisten = \"{}\"\n", taken.local_addr().unwrap());
     assert!(recorder.put(&text).is_err_and(|e| e.starts_with("[metrics] listen: 127.0.0.1")));
     recorder.exports.start(&Config::parse(&text).unwrap().metrics);
-    let warnings = recorder.source.status().warnings;
+    let warnings = recorder.parts.status().warnings;
     assert!(warnings.iter().any(|w| w.starts_with("[metrics] listen")), "{warnings:?}");
     drop(taken);
     recorder.put(&text).unwrap();
-    assert!(recorder.source.status().warnings.is_empty());
+    assert!(recorder.parts.status().warnings.is_empty());
     let address: SocketAddr = Config::parse(&text)
         .unwrap()
         .metrics

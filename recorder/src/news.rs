@@ -59,7 +59,7 @@ pub struct BudgetChange {
 
 /// What other threads want written into the ring.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Finding {
+pub enum News {
     /// A thread's name.
     Name {
         /// Process.
