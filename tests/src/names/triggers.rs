@@ -19,7 +19,7 @@ pub(super) fn write(page: &mut Page) {
     let (keys, document, status) = (keys(), read("docs/TRIGGERS.md"), read("format/src/control.rs"));
     for kind in Kind::ALL {
         let (name, group, variant) = (kind.name(), kind.group(), format!("{kind:?}"));
-        page.agree("trigger", (KINDS, snake(&variant)), (KINDS, name.to_owned()));
+        page.agree("trigger", (&format!("{KINDS}, variant"), snake(&variant)), (KINDS, name.to_owned()));
         let section = format!("trigger.{group}");
         let own: Vec<_> = keys.iter().filter(|key| key.section == section).collect();
         page.holds(own.is_empty() == matches!(name, "command" | "unit"), || {
@@ -51,7 +51,7 @@ fn refusals(page: &mut Page, document: &str) {
     let mut shown = Vec::new();
     for (variant, rest) in pairs {
         let name = rest.split('"').next().unwrap();
-        page.agree("refusal", (GATE, snake(variant)), (GATE, name.to_owned()));
+        page.agree("refusal", (&format!("{GATE}, variant"), snake(variant)), (GATE, name.to_owned()));
         page.holds(document.contains(&format!("`{name}`")), || {
             format!("{GATE}: Refusal has `{name}`, docs/TRIGGERS.md has not")
         });
