@@ -18,7 +18,11 @@ pub(super) fn write(page: &mut Page) {
     let kernel = numbered(block(&read("ebpf/abi/src/counters.rs"), "pub enum LossCause"));
     for cause in LossCause::ALL {
         let (number, variant) = (cause as u64, format!("{cause:?}"));
-        page.agree("loss cause", (&format!("{FORMAT}, variant"), snake(&variant)), (FORMAT, cause.name().to_owned()));
+        page.agree(
+            "loss cause",
+            (&format!("{FORMAT}, variant"), snake(&variant)),
+            (FORMAT, cause.name().to_owned()),
+        );
         let theirs = kernel.iter().find(|(name, _)| *name == variant);
         if let Some((name, index)) = theirs {
             page.agree(

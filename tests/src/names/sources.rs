@@ -29,7 +29,11 @@ pub(super) fn write(page: &mut Page) {
     let keys = allowed("probes", "sources", true);
     for source in Source::ALL {
         let (number, variant) = (source as u64, format!("{source:?}"));
-        page.agree("source", (&format!("{FORMAT}, variant"), snake(&variant)), (FORMAT, source.name().to_owned()));
+        page.agree(
+            "source",
+            (&format!("{FORMAT}, variant"), snake(&variant)),
+            (FORMAT, source.name().to_owned()),
+        );
         let theirs = kernel.iter().find(|(_, n)| *n == number).map(|(name, _)| name.clone());
         page.agree(&format!("source {number}"), (FORMAT, Some(variant.clone())), (KERNEL, theirs));
         let key = match source {
