@@ -85,7 +85,7 @@ fn texts(file: &str, function: &str) -> Vec<String> {
 
 /// How a thread left the CPU.
 fn states(page: &mut Page) {
-    const SQL: &str = "ctl/src/model/events.rs";
+    const SQL: &str = "format/src/ops/task_state.rs";
     const METRICS: &str = "recorder/src/metrics/meters.rs";
     page.heading(
         "States of a thread off the CPU",
@@ -93,11 +93,11 @@ fn states(page: &mut Page) {
          `state` of `ingero_off_cpu_seconds` has some of them, and `other` for the rest.",
     );
     page.table(&["name", "label"]);
-    let (sql, labels) = (texts(SQL, "fn state_name("), texts(METRICS, "impl State"));
+    let (sql, labels) = (texts(SQL, "impl TaskState"), texts(METRICS, "impl State"));
     for name in &sql {
         page.row(&[code(name), if labels.contains(name) { "yes".into() } else { "–".into() }]);
     }
     for name in labels.iter().filter(|name| !sql.contains(name)) {
-        page.faults.push(format!("{METRICS}: State has `{name}`, {SQL}: state_name has not"));
+        page.faults.push(format!("{METRICS}: State has `{name}`, {SQL}: TaskState has not"));
     }
 }
