@@ -18,6 +18,7 @@
 //! | [`ops`], [`names`] | the numbers and names of operations; names that travel as text |
 //! | [`container`] | what a cgroup path says |
 #![forbid(unsafe_code)]
+#![warn(clippy::missing_errors_doc, clippy::missing_panics_doc)]
 
 pub mod bundle;
 pub mod bytes;
