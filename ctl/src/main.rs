@@ -7,7 +7,7 @@
 //! | [`load`] | a bundle, ring, frozen set or segment becomes a [`model::Trace`] |
 //! | [`ingero`] | the database of an Ingero agent becomes traces too |
 //! | [`redact`] | names in traces become pseudonyms, if asked |
-//! | [`derive`] | off-CPU time inside each call, first uses |
+//! | [`derive`](mod@derive) | off-CPU time inside each call, first uses |
 //! | [`investigate`] | a trace's nanoseconds become findings |
 //! | [`stats`], [`coverage`] | … become counts and quantiles, and what may be missing |
 //! | [`sqlite`] | traces and findings become a database, and a database traces again |

@@ -1,6 +1,6 @@
 //! The overhead budget: what recording costs the recorded threads is measured, and kept within a limit.
 //!
-//! [`calibrate`] measures once, at start, what a probe costs on this host. [`Governor`] adds up every second
+//! [`calibrate`](fn@calibrate) measures once, at start, what a probe costs on this host. [`Governor`] adds up every second
 //! what each thread pays, and when one pays more than the limit has the least valuable information left out:
 //! first stacks; then of the dearest [lane](ingero_ebpf_abi::Lane) the ends of calls; then whole calls at times;
 //! at last the lane. It comes back by the same steps. Every step is a row in the ring.

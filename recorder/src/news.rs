@@ -97,7 +97,7 @@ pub enum News {
         at_ns: u64,
         /// Process it concerns; 0 for the host.
         pid: u32,
-        /// What it is, as `name{label="value"}`; see [`crate::sample::Series`].
+        /// What it is, as `name{label="value"}`; see [`crate::sample::series`].
         name: String,
         /// The number.
         value: f64,

@@ -1,6 +1,6 @@
 //! The causal engine: from intervals to nanoseconds to findings.
 //!
-//! Promises: every nanosecond of a slow call or gap goes to exactly one [`Class`]; nothing is
+//! Promises: every nanosecond of a slow call or gap goes to exactly one `Class`; nothing is
 //! attributed because it happened at the same time, only because it lay inside, on the same thread.
 //! Works on a [`Trace`] alone, after [`derive`](crate::derive), so a bundle and a database give the same answer. Each node's trace is
 //! examined by itself: clocks of two machines are never compared.

@@ -101,7 +101,7 @@ pub struct Family {
 macro_rules! families {
     ($($constant:ident = $kind:ident $unit:ident $stem:literal $help:literal;)*) => {
         $(
-            #[doc = $help]
+            #[doc = concat!("`", $help, "`")]
             pub const $constant: &About = &About { stem: $stem, unit: Unit::$unit, kind: Kind::$kind, help: $help };
         )*
         /// Every family.

@@ -64,7 +64,7 @@ pub struct Ring {
 /// Opens the ring of a state directory, recovers what an earlier run left, and makes a new head.
 ///
 /// # Errors
-/// As [`open`], or if no head can be made.
+/// As `open`, or if no head can be made.
 pub fn assemble(
     storage: &Arc<dyn Storage>,
     layout: &Layout,

@@ -52,7 +52,7 @@ struct Export<'a> {
     written: Written,
 }
 
-/// The folders that [`write`] makes.
+/// The folders that [`write`](fn@write) makes.
 pub fn views() -> impl Iterator<Item = &'static str> {
     [&big::CUDA_CALLS, &big::OFF_CPU, &big::HOST_EVENTS]
         .into_iter()
