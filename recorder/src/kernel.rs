@@ -3,6 +3,7 @@
 pub mod btf;
 pub mod kept;
 mod load;
+mod mapping;
 mod multi;
 mod namespace;
 mod offsets;
@@ -17,6 +18,7 @@ mod tracepoints;
 pub use kept::Kept;
 pub use load::{Counting, Loaded, Options, load};
 pub(crate) use load::{programs, term};
+pub use mapping::{Mapping, ways};
 pub use multi::{MultiPrograms, Site};
 pub use namespace::sees_part_of_the_host;
 pub use offsets::{HostOffsets, NamespaceOffsets, TaskOffsets, host_offsets, task_offsets};

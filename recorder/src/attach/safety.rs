@@ -21,7 +21,7 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use crate::{
     config::ReturnProbes,
-    kernel::{CallProgram, Placer, Site},
+    kernel::{CallProgram, Mapping, Placer, Site},
 };
 
 /// Option under which this program is the child; not for people.
@@ -218,14 +218,7 @@ fn line(output: &mut BufReader<std::process::ChildStdout>) -> Option<String> {
 /// Where an address of this program lies in its file.
 pub(crate) fn file_offset(address: u64) -> Option<u64> {
     let maps = std::fs::read_to_string("/proc/self/maps").ok()?;
-    maps.lines().find_map(|line| {
-        let mut words = line.split_whitespace();
-        let (range, _, offset) = (words.next()?, words.next()?, words.next()?);
-        let (start, end) = range.split_once('-')?;
-        let number = |text| u64::from_str_radix(text, 16).ok();
-        let (start, end) = (number(start)?, number(end)?);
-        (start..end).contains(&address).then_some(number(offset)? + address - start)
-    })
+    maps.lines().filter_map(Mapping::parse).find_map(|mapping| mapping.offset_of(address))
 }
 
 #[cfg(test)]

@@ -1,10 +1,10 @@
 //! Names of host functions that were registered before anybody looked: by symbol, else by place.
 
-use std::{fs::File, os::unix::fs::FileExt, path::PathBuf};
+use std::{fs::File, os::unix::fs::FileExt};
 
 use object::{Object, ObjectSegment, ObjectSymbol, ReadCache, SymbolKind};
 
-use crate::limits;
+use crate::{kernel::Mapping, limits};
 
 /// Largest file whose symbols are searched, bytes; libraries of machine learning pass 1 GiB.
 const MAX_FILE_BYTES: u64 = 8 << 30;
@@ -42,21 +42,18 @@ pub fn told(pid: u32, at: u64) -> Option<String> {
 #[must_use]
 pub fn name(pid: u32, address: u64) -> Option<String> {
     let maps = std::fs::read_to_string(format!("/proc/{pid}/maps")).ok()?;
-    let line =
-        maps.lines().find(|line| range(line).is_some_and(|(from, to)| (from..to).contains(&address)))?;
-    let (from, _) = range(line)?;
-    let path = line.get(line.find('/')?..)?;
-    let offset = u64::from_str_radix(line.split_whitespace().nth(2)?, 16).ok()? + (address - from);
-    let words = line.split_whitespace().next()?;
-    let candidates = [format!("/proc/{pid}/map_files/{words}"), format!("/proc/{pid}/root{path}")];
-    let file = candidates.into_iter().map(PathBuf::from).find_map(|p| File::open(p).ok());
+    let (mapping, offset) = holding(&maps, address).filter(|(mapping, _)| mapping.is_of_a_file())?;
+    let (file, path) = (mapping.ways(pid).into_iter().find_map(|way| File::open(way).ok()), mapping.path);
     let file_name = path.trim_end_matches(" (deleted)").rsplit('/').next().unwrap_or(path);
     file.and_then(|f| symbol(f, offset)).or_else(|| Some(format!("{file_name}+{offset:#x}")))
 }
 
-fn range(line: &str) -> Option<(u64, u64)> {
-    let (from, to) = line.split_once(' ')?.0.split_once('-')?;
-    Some((u64::from_str_radix(from, 16).ok()?, u64::from_str_radix(to, 16).ok()?))
+// What is mapped at an address, and where in it that is.
+fn holding(maps: &str, address: u64) -> Option<(Mapping<'_>, u64)> {
+    maps.lines().filter_map(Mapping::parse).find_map(|mapping| {
+        let offset = mapping.offset_of(address)?;
+        Some((mapping, offset))
+    })
 }
 
 // The function at an offset of a file.
@@ -101,7 +98,7 @@ mod tests {
         assert_eq!((told(me, 0), told(me, 0x10)), (None, None));
         let maps = std::fs::read_to_string("/proc/self/maps").unwrap();
         let line = maps.lines().find(|l| l.contains("libc.so") && l.contains("r--p 00000000")).unwrap();
-        let (start, _) = range(line).unwrap();
+        let start = Mapping::parse(line).unwrap().range.start;
         assert!(name(me, start).unwrap().contains("libc.so.6+0x0"), "{:?}", name(me, start));
     }
 }

@@ -7,7 +7,10 @@ use std::{
     path::PathBuf,
 };
 
-use crate::attach::{LibraryKind, holds_runtime, soname};
+use crate::{
+    attach::{LibraryKind, holds_runtime, soname},
+    kernel::Mapping,
+};
 
 /// A library file, by identity.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -43,12 +46,12 @@ impl Sonames {
     pub fn mapped_libraries(&mut self, pid: u32) -> Option<Vec<MappedLibrary>> {
         let maps = fs::read_to_string(format!("/proc/{pid}/maps")).ok()?;
         let mut found: Vec<MappedLibrary> = Vec::new();
-        for mapping in maps.lines().filter_map(Mapping::parse) {
+        for mapping in of_files(&maps) {
             if found.iter().any(|known| known.path == mapping.path) {
                 continue;
             }
             let Some(kind) = self.kind(pid, &mapping) else { continue };
-            let Some((meta, open)) = mapping.opened(pid) else { continue };
+            let Some((meta, open)) = opened(&mapping, pid) else { continue };
             let id = (meta.dev(), meta.ino());
             if found.iter().all(|known| known.id != id) {
                 found.push(MappedLibrary { id, kind, path: mapping.path.to_owned(), open });
@@ -62,16 +65,17 @@ impl Sonames {
     }
 
     fn static_runtimes(&mut self, pid: u32, maps: &str, found: &mut Vec<MappedLibrary>) {
-        for mapping in maps.lines().filter_map(Mapping::parse).filter(|m| m.executable) {
+        for mapping in of_files(maps).filter(|m| m.executable) {
             if found.iter().any(|known| known.path == mapping.path) {
                 continue;
             }
             let key = (mapping.device.to_owned(), mapping.inode);
-            let look = || mapping.opened(pid).and_then(|(_, path)| File::open(path).ok()).map(holds_runtime);
+            let look =
+                || opened(&mapping, pid).and_then(|(_, path)| File::open(path).ok()).map(holds_runtime);
             if !*self.1.entry(key).or_insert_with(|| look().unwrap_or(false)) {
                 continue;
             }
-            let Some((meta, open)) = mapping.opened(pid) else { continue };
+            let Some((meta, open)) = opened(&mapping, pid) else { continue };
             let (id, kind) = ((meta.dev(), meta.ino()), LibraryKind::StaticRuntime);
             if found.iter().all(|known| known.id != id) {
                 found.push(MappedLibrary { id, kind, path: mapping.path.to_owned(), open });
@@ -90,52 +94,26 @@ impl Sonames {
             self.0.clear();
             self.1.clear();
         }
-        let look = || mapping.opened(pid).and_then(|(_, path)| soname(File::open(path).ok()?));
+        let look = || opened(mapping, pid).and_then(|(_, path)| soname(File::open(path).ok()?));
         let key = (mapping.device.to_owned(), mapping.inode);
         *self.0.entry(key).or_insert_with(|| look().and_then(|name| LibraryKind::of_path(&name)))
     }
 }
 
-struct Mapping<'a> {
-    range: &'a str,
-    executable: bool,
-    device: &'a str,
-    inode: u64,
-    path: &'a str,
+// The first way by which a file is reached.
+fn opened(mapping: &Mapping<'_>, pid: u32) -> Option<(fs::Metadata, PathBuf)> {
+    let file = |way: PathBuf| Some((fs::metadata(&way).ok().filter(fs::Metadata::is_file)?, way));
+    mapping.ways(pid).into_iter().find_map(file)
 }
 
-impl<'a> Mapping<'a> {
-    // `start-end perms offset dev inode   path`; the path may hold spaces.
-    fn parse(line: &'a str) -> Option<Self> {
-        let path = line.get(line.find('/')?..)?;
-        let mut words = line.split(' ');
-        let (range, permissions, _offset) = (words.next()?, words.next()?, words.next()?);
-        let (device, inode) = (words.next()?, words.next()?.parse().ok()?);
-        Some(Self { range, executable: permissions.contains('x'), device, inode, path })
-    }
-
-    // map_files names the mapped inode itself, also if its path was replaced, deleted or lies in another
-    // mount namespace; the path through the process's root is the fallback.
-    fn opened(&self, pid: u32) -> Option<(fs::Metadata, PathBuf)> {
-        [format!("/proc/{pid}/map_files/{}", self.range), format!("/proc/{pid}/root{}", self.path)]
-            .into_iter()
-            .map(PathBuf::from)
-            .find_map(|p| Some((fs::metadata(&p).ok().filter(fs::Metadata::is_file)?, p)))
-    }
+// Those that were mapped from files.
+fn of_files(maps: &str) -> impl Iterator<Item = Mapping<'_>> {
+    maps.lines().filter_map(Mapping::parse).filter(Mapping::is_of_a_file)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_line_of_maps_gives_range_and_path_with_its_spaces() {
-        let line = "7f00-7f01 r-xp 00000000 fe:00 123                    /a b/libcuda.so.1 (deleted)";
-        let mapping = Mapping::parse(line).unwrap();
-        assert_eq!((mapping.range, mapping.path), ("7f00-7f01", "/a b/libcuda.so.1 (deleted)"));
-        assert_eq!((mapping.executable, mapping.device, mapping.inode), (true, "fe:00", 123));
-        assert!(Mapping::parse("7f00-7f01 rw-p 00000000 00:00 0 [heap]").is_none());
-    }
 
     #[test]
     fn a_process_that_is_gone_is_none_and_one_without_cuda_is_empty() {

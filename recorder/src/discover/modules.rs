@@ -15,6 +15,7 @@ use std::{
 use ingero_format::state::Process;
 
 use super::{build_id::build_id, processes::size_pages};
+use crate::kernel::Mapping;
 
 /// Processes remembered; of those that ended, the one looked at longest ago goes first.
 const MAX_PROCESSES: usize = 128;
@@ -143,29 +144,31 @@ impl Modules {
                 break;
             }
             let text = String::from_utf8_lossy(&line);
-            let Some(mapped) = Mapped::parse(text.trim_end_matches('\n')) else { continue };
-            let name = if mapped.path.is_empty() { "[anon]" } else { mapped.path };
+            let mapping = Mapping::parse(text.trim_end_matches('\n')).filter(|m| m.executable);
+            let Some(mapping) = mapping else { continue };
+            let name = if mapping.path.is_empty() { "[anon]" } else { mapping.path };
             let file = match files.get(name) {
                 Some(file) => Arc::clone(file),
                 None => {
-                    let file = Arc::new(self.file(pid, &mapped, name));
+                    let file = Arc::new(self.file(pid, &mapping, name));
                     path_bytes += name.len();
                     files.insert(name.to_owned(), Arc::clone(&file));
                     file
                 }
             };
-            pieces.push(Piece { from: mapped.from, to: mapped.to, file_offset: mapped.file_offset, file });
+            let Mapping { range, file_offset, .. } = mapping;
+            pieces.push(Piece { from: range.start, to: range.end, file_offset, file });
         }
         pieces
     }
 
-    fn file(&self, pid: u32, mapped: &Mapped<'_>, name: &str) -> CodeFile {
+    fn file(&self, pid: u32, mapping: &Mapping<'_>, name: &str) -> CodeFile {
         let path = name.to_owned();
         let absent = || CodeFile { path: name.to_owned(), ..CodeFile::default() };
-        if !name.starts_with('/') {
+        if !mapping.is_of_a_file() {
             return absent();
         }
-        let open = format!("/proc/{pid}/map_files/{:x}-{:x}", mapped.from, mapped.to);
+        let [open, _] = mapping.ways(pid);
         let Ok(meta) = fs::metadata(&open) else { return absent() };
         // A device that is mapped executable is no file to read.
         if !meta.is_file() {
@@ -200,32 +203,8 @@ fn forget_oldest(table: &mut BTreeMap<u32, Known>, living: &[Process]) {
     }
 }
 
-/// An executable line of `/proc/PID/maps`.
-struct Mapped<'a> {
-    from: u64,
-    to: u64,
-    file_offset: u64,
-    path: &'a str,
-}
-
-impl<'a> Mapped<'a> {
-    // `start-end perms offset dev inode   path`; the path may hold spaces, or be absent.
-    fn parse(line: &'a str) -> Option<Self> {
-        let mut words = line.splitn(6, ' ');
-        let (range, permissions, offset) = (words.next()?, words.next()?, words.next()?);
-        let (_device, _inode) = (words.next()?, words.next()?);
-        let (from, to) = range.split_once('-')?;
-        let number = |text: &str| u64::from_str_radix(text, 16).ok();
-        let (from, to, file_offset) = (number(from)?, number(to)?, number(offset)?);
-        let path = words.next().unwrap_or_default().trim_start();
-        (permissions.contains('x') && from < to).then_some(Self { from, to, file_offset, path })
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use proptest::prelude::*;
-
     use super::*;
     use crate::discover::describe_process;
 
@@ -259,23 +238,5 @@ mod tests {
         modules.refresh_now(std::slice::from_ref(&me));
         assert!(modules.of(7).is_none() && modules.of(me.pid).is_some());
         assert_eq!(lock(&modules.processes).len(), MAX_PROCESSES);
-    }
-
-    #[test]
-    fn lines_of_maps_are_told_apart() {
-        let line = "7f00-7f01 r-xp 00001000 fe:00 123                    /a b/libx.so (deleted)";
-        let mapped = Mapped::parse(line).unwrap();
-        assert_eq!((mapped.from, mapped.to, mapped.file_offset), (0x7f00, 0x7f01, 0x1000));
-        assert_eq!(mapped.path, "/a b/libx.so (deleted)");
-        assert_eq!(Mapped::parse("7f00-7f01 rwxp 00000000 00:00 0 ").unwrap().path, "");
-        assert!(Mapped::parse("7f00-7f01 rw-p 00000000 00:00 0 [heap]").is_none());
-        assert!(Mapped::parse("7f01-7f00 r-xp 00000000 00:00 0 [x]").is_none());
-    }
-
-    proptest! {
-        #[test]
-        fn no_line_makes_it_panic(line in "[0-9a-fx: /rwp-]{0,80}|.{0,80}") {
-            let _ = Mapped::parse(&line);
-        }
     }
 }

@@ -18,6 +18,7 @@ use super::lookup::{self, Found};
 use crate::{
     discover::{CodeFile, Modules, Piece},
     journal,
+    kernel::ways,
 };
 
 /// Addresses named in one bundle; a window of an hour with stacks of every call has some ten thousands.
@@ -102,10 +103,9 @@ fn place(wanted: &BTreeSet<(u32, u64)>, modules: &Modules) -> (UserSymbols, Vec<
         if let Some(task) = tasks.get_mut(module as usize) {
             // What is before the address a call returns to is the call.
             task.wanted.push((symbols.frames.len(), file_offset.saturating_sub(1)));
-            let mapped = format!("/proc/{pid}/map_files/{:x}-{:x}", piece.from, piece.to);
-            let rooted = format!("/proc/{pid}/root{}", piece.file.path);
-            task.add_path(mapped);
-            task.add_path(rooted);
+            for way in ways(*pid, &(piece.from..piece.to), &piece.file.path) {
+                task.add_path(way);
+            }
         }
         symbols.frames.push(UserFrame {
             pid: *pid,
@@ -121,9 +121,8 @@ fn place(wanted: &BTreeSet<(u32, u64)>, modules: &Modules) -> (UserSymbols, Vec<
 
 impl Task {
     // A few are enough: processes of one container see the file under one path.
-    fn add_path(&mut self, path: String) {
+    fn add_path(&mut self, path: PathBuf) {
         const MAX_PATHS: usize = 16;
-        let path = PathBuf::from(path);
         if self.paths.len() < MAX_PATHS && !self.paths.contains(&path) {
             self.paths.push(path);
         }
