@@ -36,6 +36,7 @@ pub mod http;
 pub mod journal;
 pub mod kernel;
 pub mod limits;
+mod lock;
 pub mod memory;
 pub mod metrics;
 pub mod news;

@@ -3,12 +3,14 @@
 use std::{
     collections::BTreeMap,
     sync::{
-        Mutex, PoisonError,
+        Mutex,
         atomic::{AtomicU64, Ordering::Relaxed},
     },
 };
 
 use ingero_format::ops::{LossCause, Source};
+
+use crate::lock::lock;
 
 /// Losses are counted by these.
 pub type LossKey = (Source, LossCause);
@@ -40,7 +42,7 @@ pub struct Progress {
 impl Progress {
     /// Counts a loss.
     pub fn lose(&self, key: LossKey, count: u64) {
-        *self.lost.lock().unwrap_or_else(PoisonError::into_inner).entry(key).or_default() += count;
+        *lock(&self.lost).entry(key).or_default() += count;
     }
 
     /// Writes a window out: who judges the recorder's own CPU looks away meanwhile.
@@ -61,7 +63,7 @@ impl Progress {
     /// All losses so far.
     #[must_use]
     pub fn lost(&self) -> BTreeMap<LossKey, u64> {
-        self.lost.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        lock(&self.lost).clone()
     }
 
     /// Events lost so far.

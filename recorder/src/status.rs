@@ -2,7 +2,7 @@
 
 use std::{
     collections::VecDeque,
-    sync::{Arc, Mutex, PoisonError, atomic::Ordering::Relaxed},
+    sync::{Arc, Mutex, atomic::Ordering::Relaxed},
 };
 
 use ingero_format::{
@@ -19,6 +19,7 @@ use crate::{
     discover::Registry,
     freeze::Snapshots,
     journal,
+    lock::lock,
     progress::Progress,
     ring::{Layout, SegmentTable},
     storage::Storage,
@@ -71,7 +72,7 @@ impl StatusParts {
     /// Notes CPU time used so far; called about once a second.
     pub fn sample_cpu(&self) {
         let now = clock::boot_ns();
-        let mut samples = self.cpu.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut samples = lock(&self.cpu);
         samples.push_back((now, clock::process_cpu_ns()));
         while samples.len() > 2 && samples.front().is_some_and(|(at, _)| now - at > COST_WINDOW_NS) {
             samples.pop_front();
@@ -80,14 +81,14 @@ impl StatusParts {
 
     /// Removes snapshots that are older than the configuration allows.
     pub fn expire_snapshots(&self) {
-        let max_age_ns = self.config.lock().unwrap_or_else(PoisonError::into_inner).snapshot.max_age.0;
+        let max_age_ns = lock(&self.config).snapshot.max_age.0;
         for id in self.snapshots.expire(max_age_ns, clock::anchor().real_ns) {
             journal::info(&format!("snapshot {id} removed for its age ([snapshot] max_age)"));
         }
     }
 
     fn cpu_percent(&self) -> f64 {
-        let samples = self.cpu.lock().unwrap_or_else(PoisonError::into_inner);
+        let samples = lock(&self.cpu);
         let (Some(first), now) = (samples.front(), (clock::boot_ns(), clock::process_cpu_ns())) else {
             return 0.0;
         };
@@ -118,7 +119,7 @@ impl StatusParts {
     #[must_use]
     pub fn status(&self) -> Status {
         let anchor = clock::anchor();
-        let config = self.config.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let config = lock(&self.config).clone();
         let processes = self.processes();
         let (oldest, newest) = self.span();
         let segments = self.table.lock();
@@ -159,7 +160,7 @@ impl StatusParts {
         let names =
             (names > 0).then(|| format!("{names} names of kernels were lost; their kernels stay unnamed"));
         // What somebody has just done wrong comes first: they look at it now.
-        let reload = self.reload_error.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let reload = lock(&self.reload_error).clone();
         reload
             .into_iter()
             .chain(self.table.trouble())
@@ -168,7 +169,7 @@ impl StatusParts {
             .chain(names)
             .chain(self.annotations.warning())
             .chain(self.triggers.warnings())
-            .chain(self.metrics_error.lock().unwrap_or_else(PoisonError::into_inner).clone())
+            .chain(lock(&self.metrics_error).clone())
             .chain(self.budget.get().1)
             .collect()
     }
@@ -223,7 +224,7 @@ impl StatusParts {
     }
 
     fn snapshot_counts(&self) -> SnapshotCounts {
-        let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let mut counts = lock(&self.counts).clone();
         counts.held = self.snapshots.ids().len() as u64;
         counts.last = self.snapshots.newest(SNAPSHOTS_SHOWN);
         counts

@@ -28,7 +28,7 @@ mod xid;
 use std::{
     collections::BTreeMap,
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
+        Arc, Mutex,
         mpsc::{Receiver, Sender, channel},
     },
 };
@@ -41,7 +41,7 @@ use ingero_format::{
 pub use gate::{Refusal, Verdict};
 pub use kind::Kind;
 
-use crate::{clock, config::Config, journal, limits::MAX_REASON_BYTES};
+use crate::{clock, config::Config, journal, limits::MAX_REASON_BYTES, lock::lock};
 use gate::{Asked, Gate, Rules};
 use joint::Joint;
 
@@ -90,10 +90,6 @@ pub struct Triggers {
     joint: Joint,
     /// What is wrong with a trigger, and whether it can work all the same.
     troubles: Arc<Mutex<BTreeMap<Kind, (String, bool)>>>,
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Triggers {

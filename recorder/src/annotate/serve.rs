@@ -3,7 +3,7 @@
 use std::{
     collections::BTreeMap,
     os::unix::net::UnixListener as StdListener,
-    sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc},
+    sync::{Arc, Mutex, MutexGuard, mpsc},
     time::{Duration, Instant},
 };
 
@@ -15,7 +15,7 @@ use tokio::{
 };
 
 use super::{Allowance, Counts, Limits, Line, Lines, Refusal, Sender, parse};
-use crate::{clock, config::AnnotationConfig, journal, news::News};
+use crate::{clock, config::AnnotationConfig, news::News, journal, lock::lock};
 
 /// Connections at once. One more is closed at once: left in the queue it would make a program wait that writes to it.
 const MAX_CONNECTIONS: usize = 256;
@@ -56,17 +56,17 @@ impl Annotator {
     }
 
     fn limits(&self) -> MutexGuard<'_, Limits> {
-        self.limits.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.limits)
     }
 
     fn seats(&self) -> MutexGuard<'_, BTreeMap<u32, usize>> {
-        self.seats.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.seats)
     }
 
     // Both clocks now, at the distance that was used last if it still holds.
     fn clocks(&self) -> Anchor {
         let now = clock::anchor();
-        let mut known = self.clocks.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut known = lock(&self.clocks);
         let real_ns = clock::to_real(&known, now.boot_ns);
         if real_ns.abs_diff(now.real_ns) > CLOCK_JITTER_NS {
             *known = now;
@@ -103,7 +103,7 @@ impl Annotator {
         match kept {
             Ok(news) => {
                 self.counts.keep();
-                let _ = self.news.lock().unwrap_or_else(PoisonError::into_inner).send(news);
+                let _ = lock(&self.news).send(news);
             }
             Err(why) => self.counts.refuse(why),
         }

@@ -3,13 +3,14 @@
 use std::{
     collections::BTreeMap,
     fs,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex},
     time::Instant,
 };
 
 use ingero_ebpf_abi::Lane;
 
 use super::Usage;
+use crate::lock::lock;
 
 /// Processes whose busiest thread is looked at; a file is read for each.
 const MAX_PROCESSES: usize = 256;
@@ -35,7 +36,7 @@ impl Activity {
     /// The last of a process.
     #[must_use]
     pub fn of(&self, pid: u32) -> Rates {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).get(&pid).copied().unwrap_or_default()
+        lock(&self.0).get(&pid).copied().unwrap_or_default()
     }
 }
 
@@ -83,7 +84,7 @@ impl Watcher {
         }
         self.before = now;
         let rates = busiest.into_iter().map(|(pid, (.., rates))| (pid, rates)).collect();
-        *self.activity.0.lock().unwrap_or_else(PoisonError::into_inner) = rates;
+        *lock(&self.activity.0) = rates;
     }
 }
 

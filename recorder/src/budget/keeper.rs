@@ -2,7 +2,7 @@
 
 use std::{
     collections::HashMap,
-    sync::{Arc, Mutex, PoisonError, mpsc::Sender},
+    sync::{Arc, Mutex, mpsc::Sender},
     time::{Duration, Instant},
 };
 
@@ -22,7 +22,7 @@ use crate::{
     clock,
     config::Config,
     journal,
-    news::{BudgetChange, Gap, News},
+    lock::lock,
     progress::Progress,
 };
 
@@ -67,7 +67,7 @@ impl Keeper {
         news: Sender<News>,
         progress: Arc<Progress>,
     ) -> Self {
-        let limits = Limits::of(&config.lock().unwrap_or_else(PoisonError::into_inner).budget);
+        let limits = Limits::of(&lock(&config).budget);
         Self {
             governor: Governor::new(limits),
             config,
@@ -99,7 +99,7 @@ impl Keeper {
         self.last = Instant::now();
         let usage = self.usage(threads, passed.as_secs_f64());
         self.watcher.see(&usage);
-        let limits = Limits::of(&self.config.lock().unwrap_or_else(PoisonError::into_inner).budget);
+        let limits = Limits::of(&lock(&self.config).budget);
         self.governor.set_limits(limits);
         let costs: [LaneCost; LANES] = Lane::ALL.map(|lane| self.costs.lane(prober.slow_share(lane)));
         let windows = self.progress.windows();

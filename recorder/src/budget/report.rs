@@ -1,6 +1,8 @@
 //! What status may say about the budget.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
+
+use crate::lock::lock;
 
 /// Shared between the governor and those who ask.
 #[derive(Clone, Debug, Default)]
@@ -15,13 +17,13 @@ struct Inner {
 impl BudgetReport {
     /// Publishes what the dearest thread pays (percent of its time) and what is left out, in words.
     pub fn publish(&self, thread_percent: f64, shed: Vec<String>) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Inner { thread_percent, shed };
+        *lock(&self.0) = Inner { thread_percent, shed };
     }
 
     /// The last of both.
     #[must_use]
     pub fn get(&self) -> (f64, Vec<String>) {
-        let inner = self.0.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let inner = lock(&self.0).clone();
         (inner.thread_percent, inner.shed)
     }
 }

@@ -2,7 +2,7 @@
 
 use std::{
     fs::File,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex},
 };
 
 use ingero_format::control::{Reply, Request};
@@ -12,6 +12,7 @@ use crate::{
     config::{Config, ConfigFile},
     journal,
     limits::{MAX_AFTER_NS, MAX_WINDOW_NS},
+    lock::lock,
     metrics::Exports,
     status::StatusParts,
     trigger::watchers::Watchers,
@@ -94,7 +95,7 @@ impl Answers {
     pub fn reload(&self) -> Answer {
         let read = Config::from_file(&self.config_file).and_then(|new| {
             // What takes effect must fit what stays in force.
-            let ring = self.config.lock().unwrap_or_else(PoisonError::into_inner).ring.clone();
+            let ring = lock(&self.config).ring.clone();
             Config { ring, ..new.clone() }.check().map_err(Error::Config)?;
             let prepared = self.watchers.prepare(&new.trigger).map_err(Error::Config)?;
             let exports = self.exports.prepare(&new.metrics).map_err(Error::Config)?;
@@ -102,7 +103,7 @@ impl Answers {
         });
         match read {
             Ok((mut new, prepared, exports)) => {
-                let mut config = self.config.lock().unwrap_or_else(PoisonError::into_inner);
+                let mut config = lock(&self.config);
                 let restart = new.ring != config.ring
                     || new.probes != config.probes
                     || new.samples != config.samples
@@ -123,7 +124,7 @@ impl Answers {
                 drop(config);
                 self.watchers.apply(prepared);
                 self.exports.apply(&metrics, exports);
-                *self.parts.reload_error.lock().unwrap_or_else(PoisonError::into_inner) = None;
+                *lock(&self.parts.reload_error) = None;
                 journal::info("configuration reloaded");
                 self.parts.expire_snapshots();
                 (Reply::Done, None)
@@ -131,7 +132,7 @@ impl Answers {
             Err(e) => {
                 let text = format!("configuration not reloaded, the old one stays in force: {e}");
                 journal::error(&text);
-                *self.parts.reload_error.lock().unwrap_or_else(PoisonError::into_inner) = Some(text);
+                *lock(&self.parts.reload_error) = Some(text);
                 failed(e.to_string())
             }
         }

@@ -8,14 +8,14 @@ use std::{
     fs::{self, File},
     io::{BufRead, BufReader, Read},
     os::unix::fs::MetadataExt,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex},
     time::{Duration, Instant},
 };
 
 use ingero_format::state::Process;
 
 use super::{build_id::build_id, processes::size_pages};
-use crate::kernel::Mapping;
+use crate::{kernel::Mapping, lock::lock};
 
 /// Processes remembered; of those that ended, the one looked at longest ago goes first.
 const MAX_PROCESSES: usize = 128;
@@ -88,10 +88,6 @@ struct Known {
 pub struct Modules {
     processes: Mutex<BTreeMap<u32, Known>>,
     files: Mutex<HashMap<FileId, Vec<u8>>>,
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Modules {

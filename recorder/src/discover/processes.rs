@@ -1,14 +1,10 @@
 //! What is known of recorded processes, for status, state records and MANIFEST.
 
-use std::{
-    collections::BTreeMap,
-    fs,
-    sync::{Mutex, MutexGuard, PoisonError},
-};
+use std::{collections::BTreeMap, fs, sync::Mutex};
 
 use ingero_format::{container::path_of, manifest::LibraryProbes, state::Process};
 
-use crate::kernel::start_ns;
+use crate::{kernel::start_ns, lock::lock};
 
 /// Processes and libraries under observation. Shared; every use is short.
 #[derive(Debug, Default)]
@@ -17,10 +13,6 @@ pub struct Registry {
     libraries: Mutex<Vec<LibraryProbes>>,
     /// Inode of every path under which a process maps a library.
     inodes: Mutex<BTreeMap<String, u64>>,
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Registry {

@@ -24,6 +24,7 @@ use crate::{
     error::IoContext,
     journal,
     limits::{DRAIN_INTERVAL, FREEZE_DRAIN_TIMEOUT, MAX_ENDED_WINDOWS, MAX_OPEN_WINDOWS},
+    lock::lock,
     trigger::FreezeRequest,
 };
 
@@ -158,7 +159,7 @@ impl Freezer {
     }
 
     fn takes_user_stacks(&self) -> bool {
-        let config = self.config.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let config = lock(&self.config);
         config.probes.user_stacks != UserStacks::Never
     }
 
@@ -176,7 +177,7 @@ impl Freezer {
     }
 
     fn wanted(&self, from_ns: u64) -> Wanted {
-        let config = self.config.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let config = lock(&self.config);
         let max_bytes = config.snapshot.max_bytes.0;
         drop(config);
         Wanted { from_ns, boot_id: clock::boot_id(), max_bytes }

@@ -2,7 +2,7 @@
 
 use std::{
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc, Mutex,
         atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed},
         mpsc::{Receiver, channel},
     },
@@ -26,6 +26,7 @@ use crate::{
     discover::{Modules, Registry},
     error::IoContext,
     journal,
+    lock::lock,
     progress::Progress,
     ring::{Layout, SegmentInfo, SegmentTable, SlotPool, earliest_start, evict_oldest},
     storage::Storage,
@@ -95,7 +96,7 @@ impl Freezer {
     }
 
     fn finish(&self, mut window: Window) {
-        let config = self.config.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let config = lock(&self.config).clone();
         let mut manifest = self.manifest(&window, &config);
         manifest.id.clone_from(&window.id);
         manifest.anchor = window.anchor;
@@ -124,7 +125,7 @@ impl Freezer {
         outcome: &std::result::Result<Snapshot, String>,
     ) {
         {
-            let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut counts = lock(&self.counts);
             match outcome {
                 Ok(snapshot) => {
                     counts.taken += 1;

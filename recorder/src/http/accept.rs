@@ -3,7 +3,7 @@
 use std::{
     convert::Infallible,
     io,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex},
     time::Duration,
 };
 
@@ -24,7 +24,7 @@ use tokio::{
 };
 
 use super::{Listener, Token};
-use crate::journal;
+use crate::{journal, lock::lock};
 
 /// Most bytes of a request's head.
 const MAX_HEAD_BYTES: usize = 16 << 10;
@@ -69,7 +69,7 @@ pub trait Respond: Clone + Send + Sync + 'static {
 /// True if the request carries the token in force, or if none is asked for.
 #[must_use]
 pub fn authorised<B>(token: &SharedToken, request: &Request<B>) -> bool {
-    let token = token.lock().unwrap_or_else(PoisonError::into_inner);
+    let token = lock(token);
     let Some(token) = token.as_ref() else { return true };
     let given = request.headers().get(AUTHORIZATION).map(|value| value.as_bytes()).unwrap_or_default();
     let scheme = given.split_at_checked(7).filter(|(scheme, _)| scheme.eq_ignore_ascii_case(b"Bearer "));

@@ -3,7 +3,7 @@
 use std::{
     collections::BTreeMap,
     sync::{
-        Arc, PoisonError,
+        Arc,
         atomic::{AtomicU64, Ordering::Relaxed},
     },
 };
@@ -14,7 +14,7 @@ use super::{
     tap::Shared,
     work,
 };
-use crate::{clock, status::StatusParts};
+use crate::{clock, lock::lock, status::StatusParts};
 
 /// What became of an export.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,7 +48,7 @@ impl Collector {
 
     /// Notes why nothing is told to whom it should be, for the status; or that it is.
     pub(super) fn set_trouble(&self, why: Option<String>) {
-        *self.parts.metrics_error.lock().unwrap_or_else(PoisonError::into_inner) = why;
+        *lock(&self.parts.metrics_error) = why;
     }
 
     /// Every family with its points. Waits for the drain's next turn, at most half a second.

@@ -3,7 +3,7 @@
 use std::{
     path::PathBuf,
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc, Mutex,
         atomic::{AtomicBool, Ordering::Relaxed},
     },
     thread::{Builder, JoinHandle},
@@ -16,6 +16,7 @@ use crate::{
     config::{Listen, Metrics, Otlp},
     http::{self, Server},
     journal,
+    lock::lock,
     status::StatusParts,
 };
 
@@ -83,7 +84,7 @@ impl Exports {
         let push = push(&new.otlp)?;
         let Some(listen) = &new.listen else { return Ok(Prepared { push, ..Prepared::default() }) };
         let token = http::token(SERVER.section, new.token())?;
-        let running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
+        let running = lock(&self.running);
         let there = running.serving.as_ref().is_some_and(|s| s.listen == *listen && !s.thread.is_finished());
         let listener = (!there).then(|| SERVER.bind(listen, &self.run_dir)).transpose()?;
         Ok(Prepared { token, listener, push })
@@ -93,12 +94,12 @@ impl Exports {
     pub fn apply(&self, config: &Metrics, prepared: Prepared) {
         self.tap.switch(config.is_on());
         self.collector.set_trouble(None);
-        let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut running = lock(&self.running);
         if prepared.listener.is_some() || config.listen.is_none() {
             running.serving.take().into_iter().for_each(Serving::end);
         }
         if let Some(serving) = &running.serving {
-            *serving.token.lock().unwrap_or_else(PoisonError::into_inner) = prepared.token.clone();
+            *lock(&serving.token) = prepared.token.clone();
         }
         if let Some((listen, listener)) = config.listen.clone().zip(prepared.listener) {
             running.serving = self.serve(listen, listener, Arc::new(Mutex::new(prepared.token)));
@@ -110,7 +111,7 @@ impl Exports {
 
     /// Ends everything.
     pub fn stop(&self) {
-        let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut running = lock(&self.running);
         running.serving.take().into_iter().for_each(Serving::end);
         running.pushing.take().into_iter().for_each(Pushing::end);
     }

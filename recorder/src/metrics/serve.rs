@@ -1,7 +1,7 @@
 //! The page over HTTP.
 
 use std::{
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex},
     time::{Duration, Instant},
 };
 
@@ -13,7 +13,10 @@ use hyper::{
 };
 
 use super::{collect::Collector, page};
-use crate::http::{Answer, Bad, Respond, SharedToken, authorised};
+use crate::{
+    http::{Answer, Bad, Handler, SharedToken, authorised},
+    lock::lock,
+};
 
 /// Where the page is; everything else is 404.
 const PATH: &str = "/metrics";
@@ -34,7 +37,7 @@ impl Pages {
 
     // Blocks until the drain has taken a turn. One page is made at a time; who comes meanwhile gets that one.
     fn page(&self) -> Option<Bytes> {
-        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut last = lock(&self.last);
         if let Some((at, page)) = last.as_ref()
             && at.elapsed() < FRESH
         {

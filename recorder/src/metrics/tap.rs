@@ -5,7 +5,7 @@
 
 use std::{
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc, Mutex,
         atomic::{AtomicBool, AtomicU64, Ordering::Relaxed, Ordering::SeqCst},
     },
     thread,
@@ -15,6 +15,7 @@ use std::{
 use ingero_format::Row;
 
 use super::meters::{Meters, Process};
+use crate::lock::lock;
 
 /// Longest wait for the drain's next turn; after that what it left before is told.
 const PATIENCE: Duration = Duration::from_millis(500);
@@ -64,7 +65,7 @@ impl Shared {
         while self.0.answered.load(SeqCst) < question && begun.elapsed() < PATIENCE {
             thread::sleep(POLL);
         }
-        self.0.left.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        lock(&self.0.left).clone()
     }
 }
 

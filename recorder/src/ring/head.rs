@@ -3,7 +3,7 @@
 use std::{
     io,
     path::{Path, PathBuf},
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex},
 };
 
 use ingero_format::{
@@ -21,6 +21,7 @@ use super::{
 use crate::{
     Result,
     error::IoContext,
+    lock::lock,
     storage::{FileHandle, Mapped, Storage},
 };
 
@@ -32,7 +33,7 @@ impl HeadFile {
     /// The file.
     #[must_use]
     pub fn get(&self) -> FileHandle {
-        Arc::clone(&self.0.lock().unwrap_or_else(PoisonError::into_inner))
+        Arc::clone(&lock(&self.0))
     }
 }
 
@@ -137,7 +138,7 @@ impl HeadWriter {
     pub fn renew(&mut self) -> Result<()> {
         let made = make(&*self.storage, &self.path, self.geometry);
         let (file, map) = made.at("cannot make a new head", &self.path, "check the disk")?;
-        *self.file.0.lock().unwrap_or_else(PoisonError::into_inner) = file;
+        *lock(&self.file.0) = file;
         self.map = map;
         Ok(())
     }

@@ -4,12 +4,12 @@ use std::{
     collections::{BTreeSet, VecDeque},
     path::PathBuf,
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
+        Arc, Mutex, MutexGuard,
         atomic::{AtomicU64, Ordering},
     },
 };
 
-use crate::storage::FileHandle;
+use crate::{lock::lock, storage::FileHandle};
 
 /// One segment of the ring.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -76,13 +76,13 @@ pub struct SegmentTable(Arc<Mutex<Segments>>, Arc<AtomicU64>, Arc<Mutex<Option<S
 impl SegmentTable {
     /// Notes what keeps rows from being written, or that they are written again.
     pub fn set_trouble(&self, trouble: Option<String>) {
-        *self.2.lock().unwrap_or_else(PoisonError::into_inner) = trouble;
+        *lock(&self.2) = trouble;
     }
 
     /// What keeps rows from being written now.
     #[must_use]
     pub fn trouble(&self) -> Option<String> {
-        self.2.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        lock(&self.2).clone()
     }
 
     /// Boottime of the oldest event held, ns; `None` if there is none. Without waiting: the last known while the
@@ -110,6 +110,6 @@ impl SegmentTable {
 
     /// Locks the table.
     pub fn lock(&self) -> MutexGuard<'_, Segments> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.0)
     }
 }

@@ -9,10 +9,12 @@
 use std::{
     io,
     sync::{
-        Mutex, PoisonError,
+        Mutex,
         atomic::{AtomicBool, AtomicI32, AtomicUsize, Ordering},
     },
 };
+
+use crate::lock::lock;
 
 /// Ranges watched at once: the head, and a few files being read.
 const RANGES: usize = 64;
@@ -40,7 +42,7 @@ impl Guard {
     /// Watches the pages of `bytes`. Beyond 64 mappings at once it watches nothing.
     #[must_use]
     pub fn of(bytes: &[u8]) -> Self {
-        let _taking = TAKING.lock().unwrap_or_else(PoisonError::into_inner);
+        let _taking = lock(&TAKING);
         let from = bytes.as_ptr() as usize;
         let free = WATCHED.iter().enumerate().find(|(_, r)| r.from.load(Ordering::Relaxed) == 0);
         Self(free.map(|(i, range)| {

@@ -5,10 +5,11 @@
 
 use std::{
     collections::VecDeque,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard},
 };
 
 use super::FreezeRequest;
+use crate::lock::lock;
 
 /// Reasons kept of those that joined; further ones are only counted.
 const MAX_REASONS: usize = 16;
@@ -50,7 +51,7 @@ impl Joined {
 impl Joint {
     /// Locks it; nothing may be taken while it is held.
     pub fn lock(&self) -> MutexGuard<'_, State> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.0)
     }
 
     /// Ends the time of joining and gives who joined.

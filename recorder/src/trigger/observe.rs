@@ -3,7 +3,7 @@
 use std::{
     collections::BTreeMap,
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc, Mutex,
         atomic::{AtomicBool, Ordering::Relaxed},
         mpsc::Receiver,
     },
@@ -22,6 +22,7 @@ use super::{
 use crate::{
     config::{Config, OomKill},
     discover::Registry,
+    lock::lock,
 };
 
 /// How often it asks whether it is to stop, and which processes there are: one that ends may be forgotten elsewhere
@@ -112,7 +113,7 @@ impl Observer {
     }
 
     fn with_config<T>(&self, ask: impl Fn(&Config) -> T) -> T {
-        ask(&self.config.lock().unwrap_or_else(PoisonError::into_inner))
+        ask(&lock(&self.config))
     }
 }
 

@@ -5,7 +5,7 @@
 //! thread makes a question of it.
 
 use std::sync::{
-    Arc, Mutex, PoisonError,
+    Arc, Mutex,
     atomic::{AtomicU64, Ordering::Relaxed},
     mpsc::{SyncSender, TrySendError},
 };
@@ -19,7 +19,10 @@ use super::{
     Kind,
     launch_rate::{Drop, LaunchRates, Limits},
 };
-use crate::config::{OomKill, TriggerConfig};
+use crate::{
+    config::{OomKill, TriggerConfig},
+    lock::lock,
+};
 
 /// Operations that can match lie below this number: what the kernel tells, and not what the recorder adds.
 const OPS_END: usize = ops::TASK_NAME as usize;
@@ -147,7 +150,7 @@ struct Inner {
 impl Shared {
     /// Puts conditions in force; the drain takes them over at its next turn.
     pub fn set(&self, conditions: Conditions) {
-        *self.0.conditions.lock().unwrap_or_else(PoisonError::into_inner) = conditions;
+        *lock(&self.0.conditions) = conditions;
         self.0.version.fetch_add(1, Relaxed);
     }
 
@@ -298,7 +301,7 @@ impl Predicates {
     }
 
     fn take_over(&mut self) {
-        let conditions = self.shared.0.conditions.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let conditions = lock(&self.shared.0.conditions).clone();
         for op in OPS {
             if let Some(looks) = self.looks.get_mut(usize::from(op.number)) {
                 *looks = conditions.look(op.number, op.group);

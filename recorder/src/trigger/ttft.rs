@@ -12,7 +12,7 @@ pub use page::{BadPage, read};
 use std::{
     collections::BTreeSet,
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc, Mutex,
         atomic::{AtomicBool, Ordering::Relaxed},
     },
     thread,
@@ -26,6 +26,7 @@ use crate::{
     clock,
     config::{Config, TtftTrigger},
     journal,
+    lock::lock,
     sample::engine::{agent, fetch, instance},
 };
 
@@ -42,7 +43,7 @@ pub(super) fn run(pages: &[String], config: &Arc<Mutex<Config>>, triggers: &Trig
             thread::park_timeout(next - now);
             continue;
         }
-        let settings = config.lock().unwrap_or_else(PoisonError::into_inner).trigger.ttft.clone();
+        let settings = lock(config).trigger.ttft.clone();
         next = now + Duration::from_nanos(settings.interval.0);
         for watch in &mut watches {
             let page = fetch(&agent, &watch.page).map_err(|e| e.to_string());

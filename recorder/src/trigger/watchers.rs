@@ -3,7 +3,7 @@
 use std::{
     path::PathBuf,
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc, Mutex,
         atomic::{AtomicBool, Ordering::Relaxed},
     },
     thread::{Builder, JoinHandle},
@@ -19,6 +19,7 @@ use super::{
 use crate::{
     config::{Config, Listen, TriggerConfig, WebhookTrigger},
     http, journal,
+    lock::lock,
 };
 
 struct Webhook {
@@ -89,7 +90,7 @@ impl Watchers {
     pub fn prepare(&self, new: &TriggerConfig) -> Result<Prepared, String> {
         let Some(listen) = &new.webhook.listen else { return Ok(Prepared { token: None, listener: None }) };
         let token = http::token(webhook::SERVER.section, new.webhook.token())?;
-        let running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
+        let running = lock(&self.running);
         let there = running.webhook.as_ref().is_some_and(|w| w.listen == *listen && !w.thread.is_finished());
         let listener = (!there).then(|| webhook::SERVER.bind(listen, &self.run_dir)).transpose()?;
         Ok(Prepared { token, listener })
@@ -99,7 +100,7 @@ impl Watchers {
     pub fn apply(&self, prepared: Prepared) {
         let trigger = self.trigger();
         self.conditions.set(Conditions::of(&trigger));
-        let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut running = lock(&self.running);
         self.webhook(&mut running, &trigger.webhook, prepared);
         let pages = trigger.ttft.pages;
         if running.ttft.as_ref().is_none_or(|t| t.pages != pages || t.thread.is_finished()) {
@@ -119,7 +120,7 @@ impl Watchers {
 
     /// Ends everything.
     pub fn stop(&self) {
-        let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut running = lock(&self.running);
         if let Some(webhook) = running.webhook.take() {
             webhook.end();
         }
@@ -132,11 +133,11 @@ impl Watchers {
     }
 
     fn nvml_library(&self) -> String {
-        self.config.lock().unwrap_or_else(PoisonError::into_inner).samples.nvml_library.clone()
+        lock(&self.config).samples.nvml_library.clone()
     }
 
     fn trigger(&self) -> TriggerConfig {
-        self.config.lock().unwrap_or_else(PoisonError::into_inner).trigger.clone()
+        lock(&self.config).trigger.clone()
     }
 
     fn webhook(&self, running: &mut Running, config: &WebhookTrigger, prepared: Prepared) {
@@ -150,7 +151,7 @@ impl Watchers {
         }
         match (&running.webhook, &config.listen) {
             (Some(webhook), Some(_)) => {
-                *webhook.token.lock().unwrap_or_else(PoisonError::into_inner) = prepared.token;
+                *lock(&webhook.token) = prepared.token;
             }
             (Some(_), None) => {
                 if let Some(old) = running.webhook.take() {
