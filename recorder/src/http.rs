@@ -2,6 +2,8 @@
 
 mod accept;
 mod listen;
+mod serving;
 
 pub use accept::{Answer, Bad, CONNECTION_TIMEOUT, Respond, SharedToken, authorised, serve};
 pub use listen::{Listener, Server, Token, token};
+pub use serving::{Bound, Serving};

@@ -9,12 +9,10 @@ use std::{
     thread::{Builder, JoinHandle},
 };
 
-use tokio::sync::watch;
-
 use super::{collect::Collector, push::Push, serve::Pages, tap::Shared};
 use crate::{
-    config::{Listen, Metrics, Otlp},
-    http::{self, Server},
+    config::{Metrics, Otlp},
+    http::{self, Bound, Server, Serving},
     journal,
     lock::lock,
     status::StatusParts,
@@ -24,13 +22,6 @@ use crate::{
 const SERVER: Server = Server { section: "[metrics]", socket: "metrics.sock" };
 const OTLP: &str = "[metrics.otlp]";
 
-struct Serving {
-    listen: Listen,
-    token: http::SharedToken,
-    stop: watch::Sender<bool>,
-    thread: JoinHandle<()>,
-}
-
 /// A thread that may wait for a collector: told to stop, never joined.
 struct Pushing {
     stop: Arc<AtomicBool>,
@@ -39,15 +30,14 @@ struct Pushing {
 
 #[derive(Default)]
 struct Running {
-    serving: Option<Serving>,
+    serving: Serving,
     pushing: Option<Pushing>,
 }
 
 /// What a new configuration needs: made before the old one goes.
 #[derive(Default)]
 pub struct Prepared {
-    token: Option<http::Token>,
-    listener: Option<http::Listener>,
+    bound: Bound,
     push: Option<Push>,
 }
 
@@ -82,12 +72,9 @@ impl Exports {
     /// One line: what cannot be had, and what to do.
     pub fn prepare(&self, new: &Metrics) -> Result<Prepared, String> {
         let push = push(&new.otlp)?;
-        let Some(listen) = &new.listen else { return Ok(Prepared { push, ..Prepared::default() }) };
-        let token = http::token(SERVER.section, new.token())?;
         let running = lock(&self.running);
-        let there = running.serving.as_ref().is_some_and(|s| s.listen == *listen && !s.thread.is_finished());
-        let listener = (!there).then(|| SERVER.bind(listen, &self.run_dir)).transpose()?;
-        Ok(Prepared { token, listener, push })
+        let bound = running.serving.prepare(&SERVER, new.listen.as_ref(), new.token(), &self.run_dir)?;
+        Ok(Prepared { bound, push })
     }
 
     /// Puts a configuration to work.
@@ -95,15 +82,9 @@ impl Exports {
         self.tap.switch(config.is_on());
         self.collector.set_trouble(None);
         let mut running = lock(&self.running);
-        if prepared.listener.is_some() || config.listen.is_none() {
-            running.serving.take().into_iter().for_each(Serving::end);
-        }
-        if let Some(serving) = &running.serving {
-            *lock(&serving.token) = prepared.token.clone();
-        }
-        if let Some((listen, listener)) = config.listen.clone().zip(prepared.listener) {
-            running.serving = self.serve(listen, listener, Arc::new(Mutex::new(prepared.token)));
-        }
+        let pages = |token| Pages::new(self.collector.clone(), token);
+        let started = running.serving.apply(config.listen.as_ref(), prepared.bound, pages, |_| ());
+        let _ = spawned(started);
         // It may have a new token: begun anew at every reload.
         running.pushing.take().into_iter().for_each(Pushing::end);
         running.pushing = prepared.push.and_then(|push| self.push(push));
@@ -112,19 +93,8 @@ impl Exports {
     /// Ends everything.
     pub fn stop(&self) {
         let mut running = lock(&self.running);
-        running.serving.take().into_iter().for_each(Serving::end);
+        running.serving.end();
         running.pushing.take().into_iter().for_each(Pushing::end);
-    }
-
-    fn serve(&self, listen: Listen, listener: http::Listener, token: http::SharedToken) -> Option<Serving> {
-        let (stop, stopped) = watch::channel(false);
-        let pages = Pages::new(self.collector.clone(), Arc::clone(&token));
-        let serve = move || {
-            http::serve(listener, pages, stopped)
-                .unwrap_or_else(|e| journal::error(&format!("metrics: {e}")));
-        };
-        let thread = spawned(Builder::new().name("metrics".into()).spawn(serve))?;
-        Some(Serving { listen, token, stop, thread })
     }
 
     fn push(&self, push: Push) -> Option<Pushing> {
@@ -142,15 +112,8 @@ fn push(otlp: &Otlp) -> Result<Option<Push>, String> {
     Ok(Some(Push { endpoint, interval: otlp.interval, token }))
 }
 
-fn spawned(thread: std::io::Result<JoinHandle<()>>) -> Option<JoinHandle<()>> {
+fn spawned<T>(thread: std::io::Result<T>) -> Option<T> {
     thread.inspect_err(|e| journal::error(&format!("metrics: cannot start a thread: {e}"))).ok()
-}
-
-impl Serving {
-    fn end(self) {
-        let _ = self.stop.send(true);
-        let _ = self.thread.join();
-    }
 }
 
 impl Pushing {

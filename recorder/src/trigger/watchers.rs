@@ -1,6 +1,7 @@
 //! The threads that watch what lies outside the recorder: started, changed and stopped as the configuration says.
 
 use std::{
+    io,
     path::PathBuf,
     sync::{
         Arc, Mutex,
@@ -9,25 +10,19 @@ use std::{
     thread::{Builder, JoinHandle},
 };
 
-use tokio::sync::watch;
-
 use super::{
     Kind, Triggers,
     predicate::{Conditions, Shared},
-    ttft, webhook, xid,
+    ttft,
+    webhook::{self, Hook},
+    xid,
 };
 use crate::{
-    config::{Config, Listen, TriggerConfig, WebhookTrigger},
-    http, journal,
+    config::{Config, TriggerConfig, WebhookTrigger},
+    http::{Bound, Serving},
+    journal,
     lock::lock,
 };
-
-struct Webhook {
-    listen: Listen,
-    token: http::SharedToken,
-    stop: watch::Sender<bool>,
-    thread: JoinHandle<()>,
-}
 
 /// A thread that may hang in a driver: told to stop, never joined.
 struct Xid {
@@ -44,16 +39,14 @@ struct Ttft {
 
 #[derive(Default)]
 struct Running {
-    webhook: Option<Webhook>,
+    webhook: Serving,
     ttft: Option<Ttft>,
     xid: Option<Xid>,
 }
 
 /// What a new configuration needs and does not have yet: made before the old one goes.
-pub struct Prepared {
-    token: Option<http::Token>,
-    listener: Option<http::Listener>,
-}
+#[derive(Default)]
+pub struct Prepared(Bound);
 
 /// See the module.
 pub struct Watchers {
@@ -78,7 +71,7 @@ impl Watchers {
         let prepared = self.prepare(&trigger).unwrap_or_else(|e| {
             journal::error(&e);
             self.triggers.set_broken(Kind::Webhook, Some(e));
-            Prepared { token: None, listener: None }
+            Prepared::default()
         });
         self.apply(prepared);
     }
@@ -88,12 +81,10 @@ impl Watchers {
     /// # Errors
     /// One line: what cannot be had, and what to do.
     pub fn prepare(&self, new: &TriggerConfig) -> Result<Prepared, String> {
-        let Some(listen) = &new.webhook.listen else { return Ok(Prepared { token: None, listener: None }) };
-        let token = http::token(webhook::SERVER.section, new.webhook.token())?;
+        let WebhookTrigger { listen, .. } = &new.webhook;
         let running = lock(&self.running);
-        let there = running.webhook.as_ref().is_some_and(|w| w.listen == *listen && !w.thread.is_finished());
-        let listener = (!there).then(|| webhook::SERVER.bind(listen, &self.run_dir)).transpose()?;
-        Ok(Prepared { token, listener })
+        let webhook = &running.webhook;
+        webhook.prepare(&webhook::SERVER, listen.as_ref(), new.webhook.token(), &self.run_dir).map(Prepared)
     }
 
     /// Puts the configuration now in force to work.
@@ -101,7 +92,7 @@ impl Watchers {
         let trigger = self.trigger();
         self.conditions.set(Conditions::of(&trigger));
         let mut running = lock(&self.running);
-        self.webhook(&mut running, &trigger.webhook, prepared);
+        self.webhook(&mut running.webhook, &trigger.webhook, prepared);
         let pages = trigger.ttft.pages;
         if running.ttft.as_ref().is_none_or(|t| t.pages != pages || t.thread.is_finished()) {
             if let Some(old) = running.ttft.take() {
@@ -121,9 +112,7 @@ impl Watchers {
     /// Ends everything.
     pub fn stop(&self) {
         let mut running = lock(&self.running);
-        if let Some(webhook) = running.webhook.take() {
-            webhook.end();
-        }
+        running.webhook.end();
         if let Some(ttft) = running.ttft.take() {
             ttft.end();
         }
@@ -140,54 +129,17 @@ impl Watchers {
         lock(&self.config).trigger.clone()
     }
 
-    fn webhook(&self, running: &mut Running, config: &WebhookTrigger, prepared: Prepared) {
-        if let Some(listener) = prepared.listener {
-            if let Some(old) = running.webhook.take() {
-                old.end();
-            }
-            let token = Arc::new(Mutex::new(prepared.token));
-            running.webhook = self.serve(config, listener, token);
-            return;
-        }
-        match (&running.webhook, &config.listen) {
-            (Some(webhook), Some(_)) => {
-                *lock(&webhook.token) = prepared.token;
-            }
-            (Some(_), None) => {
-                if let Some(old) = running.webhook.take() {
-                    old.end();
-                }
-            }
-            (None, _) => {}
-        }
-        if config.listen.is_none() {
-            self.triggers.set_broken(Kind::Webhook, None);
-        }
-    }
-
-    fn serve(
-        &self,
-        config: &WebhookTrigger,
-        listener: http::Listener,
-        token: http::SharedToken,
-    ) -> Option<Webhook> {
-        let listen = config.listen.clone()?;
-        let (stop, stopped) = watch::channel(false);
-        let (triggers, shared) = (self.triggers.clone(), Arc::clone(&token));
-        let serve = move || {
-            if let Err(e) = webhook::serve(listener, triggers.clone(), shared, stopped) {
-                journal::error(&format!("webhook: {e}"));
-                triggers.set_broken(Kind::Webhook, Some(e.to_string()));
-            }
-        };
-        match Builder::new().name("webhook".into()).spawn(serve) {
-            Ok(thread) => {
+    fn webhook(&self, serving: &mut Serving, config: &WebhookTrigger, prepared: Prepared) {
+        let (asked, told) = (self.triggers.clone(), self.triggers.clone());
+        let handler = |token| Hook::new(asked, token);
+        let failed = move |e: io::Error| told.set_broken(Kind::Webhook, Some(e.to_string()));
+        match serving.apply(config.listen.as_ref(), prepared.0, handler, failed) {
+            Ok(started) if started || config.listen.is_none() => {
                 self.triggers.set_broken(Kind::Webhook, None);
-                Some(Webhook { listen, token, stop, thread })
             }
+            Ok(_) => {}
             Err(e) => {
                 self.triggers.set_broken(Kind::Webhook, Some(format!("cannot start its thread: {e}")));
-                None
             }
         }
     }
@@ -224,13 +176,6 @@ impl Xid {
     fn end(self) {
         self.stop.store(true, Relaxed);
         self.thread.thread().unpark();
-    }
-}
-
-impl Webhook {
-    fn end(self) {
-        let _ = self.stop.send(true);
-        let _ = self.thread.join();
     }
 }
 

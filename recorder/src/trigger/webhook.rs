@@ -9,7 +9,7 @@ mod serve;
 use crate::http::Server;
 
 pub use alerts::{Alert, BadPayload, alerts};
-pub use serve::serve;
+pub use serve::Hook;
 
 /// Where it is configured and listens.
 pub const SERVER: Server = Server { section: "[trigger.webhook]", socket: "webhook.sock" };

@@ -13,7 +13,7 @@ use prost::Message;
 
 use super::*;
 use crate::{
-    config::Config,
+    config::{Config, Listen},
     freeze::Snapshots,
     metrics::{Tap, meters::MAX_PROCESSES},
     ring::{Layout, SegmentTable},

@@ -9,11 +9,11 @@ use hyper::{
     header::{ALLOW, CONTENT_LENGTH, CONTENT_TYPE, WWW_AUTHENTICATE},
 };
 use serde_json::json;
-use tokio::{sync::watch, time::timeout};
+use tokio::time::timeout;
 
 use super::alerts;
 use crate::{
-    http::{self, Answer, Bad, Listener, Respond, SharedToken, authorised},
+    http::{Answer, Bad, Handler, SharedToken, authorised},
     trigger::{Kind, Refusal, Triggers, Verdict},
 };
 
@@ -24,21 +24,9 @@ const MAX_BODY_BYTES: usize = 1 << 20;
 /// Longest time for a request's body.
 const READ_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Serves until `stop` changes. Blocks the calling thread.
-///
-/// # Errors
-/// If the runtime cannot be set up.
-pub fn serve(
-    listener: Listener,
-    triggers: Triggers,
-    token: SharedToken,
-    stop: watch::Receiver<bool>,
-) -> std::io::Result<()> {
-    http::serve(listener, Hook { triggers, token }, stop)
-}
-
+/// What answers alerts.
 #[derive(Clone)]
-struct Hook {
+pub struct Hook {
     triggers: Triggers,
     token: SharedToken,
 }
@@ -59,6 +47,12 @@ impl Respond for Hook {
 }
 
 impl Hook {
+    /// Asks `triggers` for snapshots, for whoever brings the token in force.
+    #[must_use]
+    pub fn new(triggers: Triggers, token: SharedToken) -> Self {
+        Self { triggers, token }
+    }
+
     async fn take(&self, request: Request<Incoming>) -> Answer {
         if request.uri().path() != PATH {
             return self.refuse(StatusCode::NOT_FOUND, Refusal::Malformed, "POST to /webhook");

@@ -9,8 +9,15 @@ use std::{
     time::Instant,
 };
 
+use tokio::sync::watch;
+
 use super::*;
-use crate::{config::Config, trigger::FreezeRequest, trigger::joint::Joint};
+use crate::{
+    config::Config,
+    http::{self, Listener},
+    trigger::FreezeRequest,
+    trigger::joint::Joint,
+};
 
 /// A webhook whose freezes nobody makes.
 struct Server {
@@ -38,7 +45,7 @@ impl Server {
             http::token("[trigger.webhook]", place).unwrap().unwrap()
         });
         let (own, shared) = (triggers.clone(), Arc::new(Mutex::new(token)));
-        let serving = move || serve(Listener::Tcp(listener), own, shared, stopped).unwrap();
+        let serving = move || http::serve(Listener::Tcp(listener), Hook::new(own, shared), stopped).unwrap();
         let thread = Some(std::thread::spawn(serving));
         Self { address, triggers, asked, joint, stop, thread }
     }
