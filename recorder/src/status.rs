@@ -217,7 +217,7 @@ impl StatusParts {
             anonymous_bytes: anonymous_bytes(),
             bytes_per_event: bytes as f64 / events.max(1) as f64,
             ns_per_event: clock::process_cpu_ns() as f64 / stored as f64,
-            thread_percent: Some(self.budget.get().0),
+            thread_percent: self.budget.get().0,
             daemon_limit_percent: budget.daemon_percent,
             thread_limit_percent: budget.thread_percent,
         }
