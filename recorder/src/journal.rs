@@ -1,6 +1,6 @@
 //! Log lines. Under systemd they go to the journal with their priority, and some with fields to search for.
 
-use std::{borrow::Cow, io::Write, os::unix::net::UnixDatagram, sync::OnceLock};
+use std::{borrow::Cow, collections::BTreeSet, io::Write, os::unix::net::UnixDatagram, sync::OnceLock};
 
 /// Something failed (syslog's `err`).
 pub const ERROR: u8 = 3;
@@ -77,9 +77,53 @@ fn send(entry: &str) -> std::io::Result<()> {
     socket.send_to(entry.as_bytes(), SOCKET).map(drop)
 }
 
+/// What fails of the things tried at intervals: told when it begins and when it ends, not at every turn.
+#[derive(Debug, Default)]
+pub struct Failing(BTreeSet<String>);
+
+impl Failing {
+    /// `what` was tried in vain. True if that is new: then it was told.
+    pub fn fails(&mut self, what: &str, why: &str) -> bool {
+        let new = !self.0.contains(what) && self.0.insert(what.to_owned());
+        if new {
+            warning(&format!("{what}: {why}"));
+        }
+        new
+    }
+
+    /// `what` was tried and worked. True if it had failed before: then it was told, with the words of `again`.
+    pub fn works(&mut self, what: &str, again: &str) -> bool {
+        let ended = self.0.remove(what);
+        if ended {
+            info(&format!("{what}: {again}"));
+        }
+        ended
+    }
+
+    /// All that fails now, with commas between; `None` if nothing does.
+    #[must_use]
+    pub fn names(&self) -> Option<String> {
+        let names: Vec<&str> = self.0.iter().map(String::as_str).collect();
+        (!names.is_empty()).then(|| names.join(", "))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_failure_is_told_when_it_begins_and_when_it_ends_each_thing_for_itself() {
+        let mut failing = Failing::default();
+        assert!(!failing.works("a", "again"), "it never failed");
+        assert_eq!(
+            [failing.fails("b", "no"), failing.fails("b", "no"), failing.fails("a", "no")],
+            [true, false, true]
+        );
+        assert_eq!(failing.names().as_deref(), Some("a, b"));
+        assert_eq!([failing.works("b", "again"), failing.works("b", "again")], [true, false]);
+        assert!(failing.works("a", "again") && failing.names().is_none());
+    }
 
     #[test]
     fn what_others_call_themselves_neither_begins_a_line_nor_steers_a_terminal() {

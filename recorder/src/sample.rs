@@ -19,13 +19,9 @@ mod readings;
 use std::{
     fs,
     path::Path,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering::Relaxed},
-        mpsc::Sender,
-    },
-    thread::{self, Builder},
-    time::{Duration, Instant},
+    sync::{Arc, atomic::AtomicBool, mpsc::Sender},
+    thread::Builder,
+    time::Duration,
 };
 
 pub use exposition::{Metric, parse};
@@ -39,6 +35,7 @@ use crate::{
     journal,
     news::News,
     progress::Progress,
+    pulse::Rhythm,
 };
 
 /// What the recorder itself takes now.
@@ -105,15 +102,9 @@ impl Sampler {
             detached("engines", move || engine::run(&pages, interval, &outlet));
         }
         let roots = Roots { proc: Path::new("/proc"), cgroup: Path::new("/sys/fs/cgroup") };
-        let mut next = Instant::now();
-        while !stop.load(Relaxed) {
-            let now = Instant::now();
-            if now < next {
-                // Unparked when told to stop.
-                thread::park_timeout(next - now);
-                continue;
-            }
-            next = next_turn(next, interval, now);
+        let mut rhythm = Rhythm::begin();
+        while rhythm.wait(stop) {
+            rhythm.advance(interval);
             if !outlet.send(clock::boot_ns(), self.turn(roots)) {
                 return;
             }
@@ -138,12 +129,6 @@ impl Sampler {
     }
 }
 
-// Keeps the rhythm; turns that were missed are not made up for.
-fn next_turn(last: Instant, interval: Duration, now: Instant) -> Instant {
-    let next = last + interval;
-    if next > now { next } else { now + interval }
-}
-
 fn detached(name: &str, work: impl FnOnce() + Send + 'static) {
     if let Err(e) = Builder::new().name(name.into()).spawn(work) {
         journal::warning(&format!("cannot start the {name} thread: {e}; its samples are missing"));
@@ -157,17 +142,14 @@ fn text(path: impl AsRef<Path>) -> String {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::mpsc::channel;
+    use std::{
+        sync::{atomic::Ordering::Relaxed, mpsc::channel},
+        thread,
+        time::Instant,
+    };
 
     use super::*;
     use crate::config::{Nanos, Samples};
-
-    #[test]
-    fn a_turn_that_came_late_is_not_made_up_for() {
-        let (begin, second) = (Instant::now(), Duration::from_secs(1));
-        assert_eq!(next_turn(begin, second, begin + second / 10), begin + second);
-        assert_eq!(next_turn(begin, second, begin + 5 * second), begin + 6 * second);
-    }
 
     #[test]
     fn it_samples_at_its_interval_and_ends_at_once_when_told() {

@@ -2,12 +2,8 @@
 //! request and never answer.
 
 use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering::Relaxed},
-    },
-    thread,
-    time::{Duration, Instant},
+    sync::{Arc, atomic::AtomicBool},
+    time::Duration,
 };
 
 use ureq::Agent;
@@ -16,7 +12,7 @@ use super::{
     collect::{Collector, Export},
     otlp,
 };
-use crate::{clock, config::Nanos, http::Token, journal, trigger::printable};
+use crate::{clock, config::Nanos, http::Token, journal::Failing, pulse::Rhythm, trigger::printable};
 
 /// Longest time for one export; the next has the same numbers and more, so that nothing is lost by giving one up.
 const TIMEOUT: Duration = Duration::from_secs(10);
@@ -38,15 +34,10 @@ impl Push {
     pub(super) fn run(self, collector: &Collector, stop: &Arc<AtomicBool>) {
         let agent = agent();
         let host = nix::unistd::gethostname().unwrap_or_default().to_string_lossy().into_owned();
-        let (mut next, mut failing) = (Instant::now(), false);
-        while !stop.load(Relaxed) {
-            let now = Instant::now();
-            if now < next {
-                // Unparked when told to stop.
-                thread::park_timeout(next - now);
-                continue;
-            }
-            next = now + Duration::from_nanos(self.interval.0);
+        let (mut rhythm, mut failing) = (Rhythm::begin(), Failing::default());
+        let what = format!("otlp: {}", self.endpoint);
+        while rhythm.wait(stop) {
+            rhythm.advance(Duration::from_nanos(self.interval.0));
             let families = collector.families();
             let body = otlp::request(&families, &host, clock::anchor().real_ns);
             let (result, trouble) = match self.send(&agent, &body) {
@@ -58,14 +49,10 @@ impl Push {
                 Err(e) => (Export::Failed, Some(e)),
             };
             collector.exported(result);
-            // Told when it begins and when it ends, not at every turn.
-            if trouble.is_some() != failing {
-                failing = trouble.is_some();
-                match trouble {
-                    Some(trouble) => journal::warning(&format!("otlp: {}: {trouble}", self.endpoint)),
-                    None => journal::info(&format!("otlp: {}: takes all points again", self.endpoint)),
-                }
-            }
+            match trouble {
+                Some(trouble) => failing.fails(&what, &trouble),
+                None => failing.works(&what, "takes all points again"),
+            };
         }
     }
 

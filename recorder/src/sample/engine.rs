@@ -4,14 +4,14 @@
 //! engine gives them and with its labels; `instance` says which page. The page is another program's: its size,
 //! its time and the number of series are bounded.
 
-use std::{collections::BTreeSet, thread, time::Duration};
+use std::{thread, time::Duration};
 
 use ureq::{Agent, http::Uri};
 
 use ingero_format::names::is_of_engine;
 
 use super::{Outlet, Readings, parse};
-use crate::{clock, journal};
+use crate::{clock, journal::Failing};
 
 /// Longest time for one page, from the connection to its last byte.
 const TIMEOUT: Duration = Duration::from_millis(500);
@@ -19,9 +19,10 @@ const TIMEOUT: Duration = Duration::from_millis(500);
 const MAX_PAGE_BYTES: u64 = 4 << 20;
 /// Most series kept of one page: three histograms of 30 buckets for each of ten models are 960.
 const MAX_SERIES: usize = 1024;
+
 pub(super) fn run(pages: &[String], interval: Duration, outlet: &Outlet) {
     let agent = agent();
-    let mut failing = BTreeSet::new();
+    let mut failing = Failing::default();
     loop {
         for page in pages {
             let mut readings = Readings::default();
@@ -29,14 +30,12 @@ pub(super) fn run(pages: &[String], interval: Duration, outlet: &Outlet) {
             readings.add("up", &[("instance", &instance(page))], if read.is_ok() { 1.0 } else { 0.0 });
             match read {
                 Ok(text) => {
-                    failing.remove(page);
+                    failing.works(page, "can be read again");
                     keep(&text, &instance(page), &mut readings);
                 }
-                // Told when it begins to fail, not at every turn.
-                Err(e) if failing.insert(page) => {
-                    journal::warning(&format!("{page}: {e}; check [samples] metrics; it is tried again"));
+                Err(e) => {
+                    failing.fails(page, &format!("{e}; check [samples] metrics; it is tried again"));
                 }
-                Err(_) => {}
             }
             if !outlet.send(clock::boot_ns(), readings) {
                 return;

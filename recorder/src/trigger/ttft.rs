@@ -10,13 +10,8 @@ pub use histogram::{Histogram, Reading, Window};
 pub use page::{BadPage, read};
 
 use std::{
-    collections::BTreeSet,
-    sync::{
-        Arc, Mutex,
-        atomic::{AtomicBool, Ordering::Relaxed},
-    },
-    thread,
-    time::{Duration, Instant},
+    sync::{Arc, Mutex, atomic::AtomicBool},
+    time::Duration,
 };
 
 use ingero_format::units::show_ns;
@@ -25,8 +20,9 @@ use super::{Ask, Kind, Triggers};
 use crate::{
     clock,
     config::{Config, TtftTrigger},
-    journal,
+    journal::Failing,
     lock::lock,
+    pulse::Rhythm,
     sample::engine::{agent, fetch, instance},
 };
 
@@ -34,41 +30,27 @@ use crate::{
 pub(super) fn run(pages: &[String], config: &Arc<Mutex<Config>>, triggers: &Triggers, stop: &AtomicBool) {
     let agent = agent();
     let mut watches: Vec<Watch> = pages.iter().map(|page| Watch::new(page)).collect();
-    let mut failing = BTreeSet::new();
-    let mut next = Instant::now();
-    while !stop.load(Relaxed) {
-        let now = Instant::now();
-        if now < next {
-            // Unparked when told to stop.
-            thread::park_timeout(next - now);
-            continue;
-        }
+    let (mut rhythm, mut failing) = (Rhythm::begin(), Failing::default());
+    while rhythm.wait(stop) {
         let settings = lock(config).trigger.ttft.clone();
-        next = now + Duration::from_nanos(settings.interval.0);
+        rhythm.advance(Duration::from_nanos(settings.interval.0));
         for watch in &mut watches {
             let page = fetch(&agent, &watch.page).map_err(|e| e.to_string());
             match page.and_then(|text| read(&text).map_err(|e| e.to_string())) {
                 Ok(histogram) => {
-                    if failing.remove(&watch.page) {
-                        journal::info(&format!("{}: can be read again", watch.page));
-                    }
+                    failing.works(&watch.page, "can be read again");
                     if let Some(reason) = watch.see(clock::boot_ns(), histogram, &settings) {
                         triggers.ask(Kind::Ttft, Ask { reason, ..Ask::default() });
                     }
                 }
-                // Told when it begins to fail, not at every turn.
                 Err(e) => {
-                    if failing.insert(watch.page.clone()) {
-                        journal::warning(&format!(
-                            "{}: {e}; check [trigger.ttft] pages; it is tried again",
-                            watch.page
-                        ));
-                    }
+                    failing
+                        .fails(&watch.page, &format!("{e}; check [trigger.ttft] pages; it is tried again"));
                 }
             }
         }
-        let unread = failing.iter().map(String::as_str).collect::<Vec<_>>().join(", ");
-        triggers.set_warning(Kind::Ttft, (!unread.is_empty()).then(|| format!("cannot be read: {unread}")));
+        let unread = failing.names().map(|names| format!("cannot be read: {names}"));
+        triggers.set_warning(Kind::Ttft, unread);
     }
     triggers.set_warning(Kind::Ttft, None);
 }
