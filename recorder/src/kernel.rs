@@ -1,6 +1,7 @@
 //! What this kernel offers, and the BPF programs loaded into it.
 
 pub mod btf;
+mod field;
 pub mod kept;
 mod load;
 mod mapping;
@@ -15,6 +16,7 @@ mod started;
 mod term;
 mod tracepoints;
 
+pub use field::{field, number};
 pub use kept::Kept;
 pub use load::{Counting, Loaded, Options, load};
 pub(crate) use load::{programs, term};

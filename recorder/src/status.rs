@@ -19,6 +19,7 @@ use crate::{
     discover::Registry,
     freeze::Snapshots,
     journal,
+    kernel::number,
     lock::lock,
     progress::Progress,
     ring::{Layout, SegmentTable},
@@ -233,6 +234,5 @@ impl StatusParts {
 
 fn anonymous_bytes() -> u64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let line = status.lines().find_map(|l| l.strip_prefix("RssAnon:"));
-    line.and_then(|l| l.split_whitespace().next()?.parse::<u64>().ok()).map_or(0, |kib| kib * 1024)
+    number(&status, "RssAnon").map_or(0, |kib| kib * 1024)
 }

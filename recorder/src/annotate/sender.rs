@@ -7,7 +7,7 @@ use std::{
 };
 
 use super::{Limits, Refusal};
-use crate::discover::all_pids;
+use crate::{discover::all_pids, kernel::field};
 
 /// How long an answer about another process holds.
 const KNOWN_FOR: Duration = Duration::from_secs(5);
@@ -108,11 +108,11 @@ fn namespace(proc: &Path, pid: u32) -> Option<std::path::PathBuf> {
 
 fn status(proc: &Path, pid: u32) -> Option<Status> {
     let text = fs::read_to_string(proc.join(format!("{pid}/status"))).ok()?;
-    let field = |key: &str| text.lines().find_map(|line| line.strip_prefix(key)).map(str::split_whitespace);
+    let words = |key: &str| field(&text, key).map(str::split_whitespace);
     Some(Status {
-        pid: field("Tgid:")?.next()?.parse().ok()?,
-        uid: field("Uid:")?.nth(1)?.parse().ok()?,
-        numbers: field("NSpid:")?.filter_map(|number| number.parse().ok()).collect(),
+        pid: words("Tgid")?.next()?.parse().ok()?,
+        uid: words("Uid")?.nth(1)?.parse().ok()?,
+        numbers: words("NSpid")?.filter_map(|number| number.parse().ok()).collect(),
     })
 }
 

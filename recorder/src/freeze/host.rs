@@ -4,6 +4,8 @@ use std::fs;
 
 use ingero_format::manifest::Host;
 
+use crate::kernel::field;
+
 /// Asks the system. What it does not tell stays empty.
 pub(super) fn describe() -> Host {
     let uname = nix::sys::utsname::uname().ok();
@@ -27,7 +29,7 @@ fn gpus() -> Vec<String> {
     let mut found: Vec<String> = entries
         .filter_map(|entry| {
             let text = fs::read_to_string(entry.path().join("information")).ok()?;
-            text.lines().find_map(|l| l.strip_prefix("Model:")).map(|m| m.trim().to_owned())
+            field(&text, "Model").map(str::to_owned)
         })
         .collect();
     found.sort_unstable();

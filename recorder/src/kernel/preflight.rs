@@ -7,6 +7,8 @@ use std::{fs, path::Path};
 
 use nix::unistd::geteuid;
 
+use super::field::field;
+
 /// One answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Check {
@@ -135,8 +137,8 @@ fn kernel_symbols() -> Check {
 
 fn effective(capability: u32) -> bool {
     let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let line = status.lines().find_map(|line| line.strip_prefix("CapEff:"));
-    line.and_then(|hex| u64::from_str_radix(hex.trim(), 16).ok())
+    field(&status, "CapEff")
+        .and_then(|hex| u64::from_str_radix(hex, 16).ok())
         .is_some_and(|bits| bits >> capability & 1 == 1)
 }
 

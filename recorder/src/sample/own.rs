@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use ingero_format::names::{ANNOTATIONS_KEPT, ANNOTATIONS_REFUSED};
 
 use super::{Readings, text};
-use crate::{annotate::Counts, clock, progress::Progress};
+use crate::{annotate::Counts, clock, kernel::number, progress::Progress};
 
 pub(super) fn read(progress: &Progress, annotations: &Counts, readings: &mut Readings) {
     readings.add(ANNOTATIONS_KEPT, &[], annotations.kept() as f64);
@@ -15,22 +15,21 @@ pub(super) fn read(progress: &Progress, annotations: &Counts, readings: &mut Rea
     readings.add("ingero_recorder_cpu_seconds_total", &[], clock::process_cpu_ns() as f64 / 1e9);
     memory(&text("/proc/self/status"), readings);
     let io = text("/proc/self/io");
-    readings.maybe("ingero_recorder_written_bytes_total", &[], field(&io, "write_bytes:"));
+    readings.maybe(
+        "ingero_recorder_written_bytes_total",
+        &[],
+        number(&io, "write_bytes").map(|bytes| bytes as f64),
+    );
     readings.add("ingero_recorder_events_stored_total", &[], progress.stored.load(Relaxed) as f64);
     readings.add("ingero_recorder_events_lost_total", &[], progress.lost_total() as f64);
 }
 
 fn memory(status: &str, readings: &mut Readings) {
     for (key, name) in
-        [("VmRSS:", "ingero_recorder_resident_bytes"), ("RssAnon:", "ingero_recorder_anonymous_bytes")]
+        [("VmRSS", "ingero_recorder_resident_bytes"), ("RssAnon", "ingero_recorder_anonymous_bytes")]
     {
-        readings.maybe(name, &[], field(status, key).map(|kib| kib * 1024.0));
+        readings.maybe(name, &[], number(status, key).map(|kib| (kib * 1024) as f64));
     }
-}
-
-fn field(text: &str, key: &str) -> Option<f64> {
-    let rest = text.lines().find_map(|line| line.strip_prefix(key))?;
-    rest.split_whitespace().next()?.parse::<u64>().ok().map(|n| n as f64)
 }
 
 #[cfg(test)]
@@ -52,13 +51,5 @@ mod tests {
         ] {
             assert!(found.iter().any(|(n, v)| n == name && *v > 0.0), "{name} in {found:?}");
         }
-    }
-
-    #[test]
-    fn a_field_that_is_missing_or_no_number_is_nothing() {
-        assert_eq!(field("VmRSS:\t  12 kB\n", "VmRSS:"), Some(12.0));
-        assert_eq!(field("VmRSS:\t  -12 kB\n", "VmRSS:"), None);
-        assert_eq!(field("VmRSS:", "VmRSS:"), None);
-        assert_eq!(field("", "VmRSS:"), None);
     }
 }
