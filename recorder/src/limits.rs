@@ -1,4 +1,4 @@
-//! Every limit of the recorder with its unit and reason.
+//! Limits that rooms share or that a person may notice, each with its unit and reason. Others stand beside their code.
 
 use std::time::Duration;
 
@@ -56,6 +56,10 @@ pub const MAX_AFTER_NS: u64 = 600 * 1_000_000_000;
 pub const MAX_CLIENTS: usize = 16;
 /// How long a client may take to send its request or take its reply's next part.
 pub const CLIENT_TIMEOUT: Duration = Duration::from_secs(5);
+/// Rest after a connection could not be accepted, e.g. for want of descriptors.
+pub const ACCEPT_PAUSE: Duration = Duration::from_millis(200);
+/// Part by which files are copied into bundles and to clients, bytes.
+pub const COPY_BYTES: usize = 256 << 10;
 /// Largest ELF symbol table read, symbols: the driver has under a thousand.
 pub const MAX_SYMBOLS: usize = 1 << 20;
 /// Longest time between two looks at the service: signals, watchdog, status.

@@ -15,7 +15,7 @@ use tokio::{
 };
 
 use super::{Allowance, Counts, Limits, Line, Lines, Refusal, Sender, parse};
-use crate::{clock, config::AnnotationConfig, news::News, journal, lock::lock};
+use crate::{clock, config::AnnotationConfig, news::News, journal, limits::ACCEPT_PAUSE, lock::lock};
 
 /// Connections at once. One more is closed at once: left in the queue it would make a program wait that writes to it.
 const MAX_CONNECTIONS: usize = 256;
@@ -25,8 +25,6 @@ const MAX_PER_PROCESS: usize = 16;
 const REFUSED_PAUSE: Duration = Duration::from_millis(1);
 /// How long a connection that flooded keeps its place.
 const FLOOD_PAUSE: Duration = Duration::from_secs(1);
-/// Rest after a connection that could not be accepted, e.g. for want of descriptors.
-const ACCEPT_PAUSE: Duration = Duration::from_millis(200);
 /// Change of the distance between the clocks that is followed. What is less comes of reading one after the other: without
 /// it, spans that meet still meet.
 const CLOCK_JITTER_NS: u64 = 10_000;

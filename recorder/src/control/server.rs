@@ -22,16 +22,13 @@ use crate::{
     error::IoContext,
     freeze::valid_id,
     journal,
-    limits::{CLIENT_TIMEOUT, MAX_CLIENTS},
+    limits::{ACCEPT_PAUSE, CLIENT_TIMEOUT, COPY_BYTES, MAX_CLIENTS},
     pulse::Pulse,
 };
 
-const COPY_BYTES: usize = 256 << 10;
 const REMEDY: &str = "choose another --run-dir";
 /// How often the loop turns though nobody comes: its sign of life.
 const BEAT: std::time::Duration = std::time::Duration::from_secs(1);
-/// Rest after a client could not be accepted, e.g. for want of descriptors.
-const ACCEPT_PAUSE: std::time::Duration = std::time::Duration::from_millis(200);
 
 /// Makes the socket. Its group (the unit's) may use it.
 ///

@@ -11,9 +11,10 @@ use ingero_format::{
 use sha2::{Digest, Sha256};
 
 use super::links::{FrozenSet, link_name};
-use crate::storage::{FileHandle, Storage};
-
-const COPY_BYTES: usize = 256 << 10;
+use crate::{
+    limits::COPY_BYTES,
+    storage::{FileHandle, Storage},
+};
 
 /// What goes into a bundle beside the segments.
 pub struct Parts<'a> {

@@ -24,7 +24,7 @@ use tokio::{
 };
 
 use super::{Listener, Token};
-use crate::{journal, lock::lock};
+use crate::{journal, limits::ACCEPT_PAUSE, lock::lock};
 
 /// Most bytes of a request's head.
 const MAX_HEAD_BYTES: usize = 16 << 10;
@@ -36,8 +36,6 @@ pub const CONNECTION_TIMEOUT: Duration = Duration::from_secs(15);
 const MAX_CONNECTIONS: usize = 32;
 /// Requests answered at once on threads of their own, where answers block.
 const MAX_BLOCKING: usize = 2;
-/// Rest after a connection could not be accepted, e.g. for want of descriptors.
-const ACCEPT_PAUSE: Duration = Duration::from_millis(200);
 
 /// The token in force; a reload replaces it while the server runs.
 pub type SharedToken = Arc<Mutex<Option<Token>>>;

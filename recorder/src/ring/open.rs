@@ -38,9 +38,10 @@ pub struct Layout {
     pub bundles: PathBuf,
 }
 
-const REMEDY: &str = "make it a directory that this user may write, or choose another --state-dir";
-
 impl Layout {
+    /// What to do if something in the state directory cannot be made.
+    pub const REMEDY: &str = "make it a directory that this user may write, or choose another --state-dir";
+
     /// Creates what is missing.
     ///
     /// # Errors
@@ -54,7 +55,7 @@ impl Layout {
             bundles: below("bundles"),
         };
         for directory in [&layout.ring, &layout.frozen, &layout.bundles] {
-            storage.create_dir(directory).at("cannot create the directory", directory, REMEDY)?;
+            storage.create_dir(directory).at("cannot create the directory", directory, Layout::REMEDY)?;
         }
         Ok(layout)
     }
@@ -123,9 +124,9 @@ pub fn open(storage: &Arc<dyn Storage>, layout: &Layout, opening: &Opening) -> R
                 pid: holder.map_or(0, |id| id.holder_pid),
             });
         }
-        Err(e) => return Err(e).at("cannot lock", &path, REMEDY),
+        Err(e) => return Err(e).at("cannot lock", &path, Layout::REMEDY),
     };
-    let file = storage.open(&path).at("cannot open", &path, REMEDY)?;
+    let file = storage.open(&path).at("cannot open", &path, Layout::REMEDY)?;
     let previous = match read_identity(&file) {
         Ok(Some(identity)) => identity,
         Ok(None) => adopt(&**storage, layout).unwrap_or_default(),
@@ -183,7 +184,7 @@ fn write_identity(file: &FileHandle, identity: &Identity, path: &Path) -> Result
             journal::warning(&format!("{}: cannot write: {e}; free some space there", path.display()));
             Ok(())
         }
-        written => written.at("cannot write", path, REMEDY),
+        written => written.at("cannot write", path, Layout::REMEDY),
     }
 }
 
@@ -237,13 +238,13 @@ fn move_aside(storage: &dyn Storage, layout: &Layout, identity: &FileHandle) -> 
     let taken = storage.list(&layout.state).unwrap_or_default();
     let free = (1..).map(|n| format!("ring.bad-{n}")).find(|name| !taken.contains(name));
     let Some(bad) = free.map(|name| layout.state.join(name)) else { return Ok(()) };
-    storage.create_dir(&bad).at("cannot create", &bad, REMEDY)?;
-    for name in storage.list(&layout.ring).at("cannot list", &layout.ring, REMEDY)? {
+    storage.create_dir(&bad).at("cannot create", &bad, Layout::REMEDY)?;
+    for name in storage.list(&layout.ring).at("cannot list", &layout.ring, Layout::REMEDY)? {
         let (from, to) = (layout.ring.join(&name), bad.join(&name));
         if name == "RING" {
-            copy(storage, identity, &to).at("cannot copy", &to, REMEDY)?;
+            copy(storage, identity, &to).at("cannot copy", &to, Layout::REMEDY)?;
         } else {
-            storage.rename(&from, &to).at("cannot move", &to, REMEDY)?;
+            storage.rename(&from, &to).at("cannot move", &to, Layout::REMEDY)?;
         }
     }
     journal::warning(&format!("the unreadable ring is kept in {}", bad.display()));

@@ -58,8 +58,6 @@ use crate::{
     },
 };
 
-const REMEDY: &str = "make it a directory that this user may write, or choose another --state-dir";
-
 /// What several parts share.
 struct Shared {
     storage: Arc<dyn Storage>,
@@ -79,7 +77,11 @@ struct Shared {
 
 pub(super) fn start(config: Config, paths: &Paths, mut warnings: Vec<String>) -> Result<Running> {
     let storage: Arc<dyn Storage> = Arc::new(FileSystem);
-    std::fs::create_dir_all(&paths.state_dir).at("cannot create the directory", &paths.state_dir, REMEDY)?;
+    std::fs::create_dir_all(&paths.state_dir).at(
+        "cannot create the directory",
+        &paths.state_dir,
+        Layout::REMEDY,
+    )?;
     let layout = Layout::create(&*storage, &paths.state_dir)?;
     let shared = Shared::new(storage, layout, &config);
     let (news, found) = channel();
