@@ -41,7 +41,7 @@ use ingero_format::{
 pub use gate::{Refusal, Verdict};
 pub use kind::Kind;
 
-use crate::{clock, config::Config, journal, limits::MAX_REASON_BYTES, lock::lock};
+use crate::{clock, config::Config, journal, limits::MAX_REASON_BYTES, lock::lock, printable::shortened};
 use gate::{Asked, Gate, Rules};
 use joint::Joint;
 
@@ -137,7 +137,7 @@ impl Triggers {
         };
         let now_ns = clock::boot_ns();
         let (last_ns, after_ns) = ask.window.unwrap_or(window);
-        let reason = printable(&ask.reason, MAX_REASON_BYTES);
+        let reason = shortened(&ask.reason, MAX_REASON_BYTES);
         let mut gate = lock(&self.gate);
         // Held until the request is with the freezer: a freeze cannot close its window in between.
         let mut joint = self.joint.lock();
@@ -180,7 +180,7 @@ impl Triggers {
     /// The same for several at once.
     pub fn refuse_all(&self, kind: Kind, why: Refusal, count: u64, detail: &str) {
         lock(&self.gate).refuse(kind, why, count);
-        self.tell(kind, &Verdict::Refused(why), &printable(detail, MAX_REASON_BYTES), clock::boot_ns());
+        self.tell(kind, &Verdict::Refused(why), &shortened(detail, MAX_REASON_BYTES), clock::boot_ns());
     }
 
     /// Notes that a trigger cannot work, and why; or that it can again.
@@ -292,19 +292,6 @@ impl Told {
 
 fn and(more: u64) -> String {
     if more == 0 { String::new() } else { format!(" (and {more} more since the last such line)") }
-}
-
-/// Text of others without control characters, cut at `most` bytes.
-#[must_use]
-pub fn printable(text: &str, most: usize) -> String {
-    let mut out = String::new();
-    for c in text.chars().map(|c| if c.is_control() { ' ' } else { c }) {
-        if out.len() + c.len_utf8() > most {
-            break;
-        }
-        out.push(c);
-    }
-    out
 }
 
 #[cfg(test)]

@@ -12,7 +12,7 @@ use super::{
     collect::{Collector, Export},
     otlp,
 };
-use crate::{clock, config::Nanos, http::Token, journal::Failing, pulse::Rhythm, trigger::printable};
+use crate::{clock, config::Nanos, http::Token, journal::Failing, printable::shortened, pulse::Rhythm};
 
 /// Longest time for one export; the next has the same numbers and more, so that nothing is lost by giving one up.
 const TIMEOUT: Duration = Duration::from_secs(10);
@@ -43,7 +43,7 @@ impl Push {
             let (result, trouble) = match self.send(&agent, &body) {
                 Ok(None) => (Export::Ok, None),
                 Ok(Some((points, why))) => {
-                    let why = printable(&why, MAX_TEXT_BYTES);
+                    let why = shortened(&why, MAX_TEXT_BYTES);
                     (Export::Partial, Some(format!("it left out {points} points: {why}")))
                 }
                 Err(e) => (Export::Failed, Some(e)),

@@ -8,7 +8,7 @@ use serde::{
 };
 use sha2::{Digest, Sha256};
 
-use crate::trigger::{Ask, printable};
+use crate::{printable::shortened, trigger::Ask};
 
 /// Most alerts of one message; Alertmanager's own `max_alerts` may be set lower, never needs to be higher.
 const MAX_ALERTS: usize = 1_000;
@@ -79,10 +79,10 @@ fn few<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Alert>, D::Erro
 /// # Errors
 /// [`BadPayload`], in one line.
 pub fn alerts(body: &[u8]) -> Result<Vec<Alert>, BadPayload> {
-    let bad = |e: serde_json::Error| BadPayload(printable(&e.to_string(), 200));
+    let bad = |e: serde_json::Error| BadPayload(shortened(&e.to_string(), 200));
     let payload: Payload = serde_json::from_slice(body).map_err(bad)?;
     if payload.version != "4" {
-        return Err(BadPayload(format!("its version is {:?}", printable(&payload.version, 20))));
+        return Err(BadPayload(format!("its version is {:?}", shortened(&payload.version, 20))));
     }
     Ok(payload.alerts)
 }
@@ -119,7 +119,7 @@ impl Alert {
     }
 
     fn reason(&self) -> String {
-        let cut = |text: &str| printable(text, MAX_LABEL_BYTES);
+        let cut = |text: &str| shortened(text, MAX_LABEL_BYTES);
         let name = self.labels.get("alertname").map_or("alert", String::as_str);
         let mut reason = format!("alert {}", cut(name));
         for (label, value) in self.labels.iter().filter(|(label, _)| *label != "alertname") {
@@ -130,9 +130,9 @@ impl Alert {
         }
         if let Some(summary) = self.annotations.get("summary") {
             reason =
-                format!("{}: {}", printable(&reason, MAX_TEXT_BYTES - 2 - MAX_LABEL_BYTES), cut(summary));
+                format!("{}: {}", shortened(&reason, MAX_TEXT_BYTES - 2 - MAX_LABEL_BYTES), cut(summary));
         }
-        printable(&reason, MAX_TEXT_BYTES)
+        shortened(&reason, MAX_TEXT_BYTES)
     }
 }
 
