@@ -22,7 +22,7 @@ use crate::{
     kernel::number,
     lock::lock,
     progress::Progress,
-    ring::{Layout, SegmentTable},
+    ring::{Layout, SegmentTable, SlotPool},
     storage::Storage,
     trigger::Triggers,
 };
@@ -41,6 +41,8 @@ pub struct StatusParts {
     pub registry: Arc<Registry>,
     /// Segments.
     pub table: SegmentTable,
+    /// Slots of the head.
+    pub slots: SlotPool,
     /// Where things lie.
     pub storage: Arc<dyn Storage>,
     /// In which directories.
@@ -168,6 +170,7 @@ impl StatusParts {
             .chain(self.warnings.iter().cloned())
             .chain(stacks)
             .chain(names)
+            .chain(self.slots.warning())
             .chain(self.annotations.warning())
             .chain(self.triggers.warnings())
             .chain(lock(&self.metrics_error).clone())

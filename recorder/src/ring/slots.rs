@@ -66,6 +66,18 @@ impl SlotPool {
         self.queues().reused_early
     }
 
+    /// That it happened, in a sentence; `None` if it never did.
+    #[must_use]
+    pub fn warning(&self) -> Option<String> {
+        let times = self.reused_early();
+        (times > 0).then(|| {
+            format!(
+                "the head had to reuse a slot {times} times before its rows were known to be on the disk; a power loss at such a \
+                 moment loses more than [ring] sync_interval, one frame for each"
+            )
+        })
+    }
+
     /// Slots whose rows are in no frame yet.
     #[must_use]
     pub fn in_use(&self) -> Vec<usize> {
@@ -106,6 +118,7 @@ mod tests {
     #[test]
     fn the_slot_sealed_longest_ago_is_reused_when_nothing_is_durable() {
         let pool = SlotPool::new(2);
+        assert_eq!(pool.warning(), None);
         let (a, b) = (pool.acquire(0).unwrap(), pool.acquire(0).unwrap());
         assert_eq!(pool.acquire(0), None);
         pool.sealed(b);
@@ -113,6 +126,7 @@ mod tests {
         assert_eq!(pool.acquire(2), None, "two are to be left for others");
         assert_eq!(pool.acquire(1), Some(b));
         assert_eq!(pool.reused_early(), 1);
+        assert!(pool.warning().is_some_and(|told| told.contains("reuse a slot 1 times")));
         assert_eq!(pool.in_use(), [b]);
         pool.durable(pool.ticket());
         assert_eq!(pool.acquire(0), Some(a));

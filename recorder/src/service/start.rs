@@ -118,8 +118,9 @@ pub(super) fn start(config: Config, paths: &Paths, mut warnings: Vec<String>) ->
     let warnings = told(warnings, missing, returns.warning.clone().into_iter().chain(unheard));
     let (requests, asked) = channel();
     let freezer =
-        shared.freezer(&table, pool, ring_id, held_since, loaded.open_threads, returns.note.clone());
-    let answers = answers(shared.parts(&table, requests, warnings), conditions.clone(), &shared.tap, paths);
+        shared.freezer(&table, pool.clone(), ring_id, held_since, loaded.open_threads, returns.note.clone());
+    let answers =
+        answers(shared.source((&table, pool), requests, warnings), conditions.clone(), &shared.tap, paths);
     let freezing = Worker::spawn("freeze", move |stop| freezer.run(&asked, stop))?;
     let sampling = sample(&config, &shared, news.clone(), &answers)?;
     let prober = Prober::new(loaded.placer, loaded.modes, config.probes.clone());
@@ -354,7 +355,7 @@ impl Shared {
 
     fn parts(
         &self,
-        table: &SegmentTable,
+        (table, slots): (&SegmentTable, SlotPool),
         requests: Sender<FreezeRequest>,
         warnings: Vec<String>,
     ) -> StatusParts {
@@ -362,6 +363,7 @@ impl Shared {
             progress: Arc::clone(&self.progress),
             registry: Arc::clone(&self.registry),
             table: table.clone(),
+            slots,
             storage: Arc::clone(&self.storage),
             layout: self.layout.clone(),
             config: Arc::clone(&self.config),

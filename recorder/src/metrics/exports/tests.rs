@@ -16,7 +16,7 @@ use crate::{
     config::{Config, Listen},
     freeze::Snapshots,
     metrics::{Tap, meters::MAX_PROCESSES},
-    ring::{Layout, SegmentTable},
+    ring::{Layout, SegmentTable, SlotPool},
     storage::{FileSystem, Storage},
     trigger::{Triggers, joint::Joint},
 };
@@ -39,6 +39,7 @@ fn parts(state: &Path) -> StatusParts {
         progress: Arc::default(),
         registry: Arc::default(),
         table: SegmentTable::default(),
+        slots: SlotPool::new(1),
         snapshots: Snapshots::new(Arc::clone(&storage), layout.bundles.clone()),
         storage,
         layout,
@@ -281,4 +282,17 @@ fn a_collector_that_takes_requests_and_never_answers_holds_up_neither_drain_nor_
         "told to stop, still there, and not waited for"
     );
     drop(stream);
+}
+
+#[test]
+fn a_slot_reused_before_its_rows_were_durable_is_told_with_what_it_means_for_a_power_loss() {
+    let folder = tempfile::tempdir().unwrap();
+    let source = source(folder.path());
+    let slots = &source.slots;
+    let taken = slots.acquire(0).unwrap();
+    assert!(source.status().warnings.is_empty());
+    slots.sealed(taken);
+    assert_eq!(slots.acquire(0), Some(taken));
+    let warnings = source.status().warnings;
+    assert!(warnings.iter().any(|told| told.contains("a power loss at such a moment")), "{warnings:?}");
 }
