@@ -39,6 +39,7 @@ pub mod limits;
 mod lock;
 pub mod memory;
 pub mod metrics;
+pub mod news;
 mod printable;
 pub mod progress;
 pub mod pulse;

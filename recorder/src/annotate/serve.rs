@@ -15,7 +15,7 @@ use tokio::{
 };
 
 use super::{Allowance, Counts, Limits, Line, Lines, Refusal, Sender, parse};
-use crate::{clock, config::AnnotationConfig, news::News, journal, limits::ACCEPT_PAUSE, lock::lock};
+use crate::{clock, config::AnnotationConfig, journal, limits::ACCEPT_PAUSE, lock::lock, news::News};
 
 /// Connections at once. One more is closed at once: left in the queue it would make a program wait that writes to it.
 const MAX_CONNECTIONS: usize = 256;

@@ -23,6 +23,7 @@ use crate::{
     config::Config,
     journal,
     lock::lock,
+    news::{BudgetChange, Gap, News},
     progress::Progress,
 };
 

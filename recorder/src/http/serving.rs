@@ -9,7 +9,7 @@ use std::{
 
 use tokio::sync::watch;
 
-use super::{Handler, Listener, Server, SharedToken, Token, serve, token};
+use super::{Listener, Respond, Server, SharedToken, Token, serve, token};
 use crate::{
     config::{Listen, TokenPlace},
     journal,
@@ -58,7 +58,7 @@ impl Serving {
     ///
     /// # Errors
     /// If its thread cannot be started: then there is none.
-    pub fn apply<H: Handler>(
+    pub fn apply<H: Respond>(
         &mut self,
         listen: Option<&Listen>,
         bound: Bound,

@@ -14,7 +14,7 @@ use hyper::{
 
 use super::{collect::Collector, page};
 use crate::{
-    http::{Answer, Bad, Handler, SharedToken, authorised},
+    http::{Answer, Bad, Respond, SharedToken, authorised},
     lock::lock,
 };
 

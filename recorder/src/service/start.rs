@@ -120,7 +120,7 @@ pub(super) fn start(config: Config, paths: &Paths, mut warnings: Vec<String>) ->
     let freezer =
         shared.freezer(&table, pool.clone(), ring_id, held_since, loaded.open_threads, returns.note.clone());
     let answers =
-        answers(shared.source((&table, pool), requests, warnings), conditions.clone(), &shared.tap, paths);
+        answers(shared.parts((&table, pool), requests, warnings), conditions.clone(), &shared.tap, paths);
     let freezing = Worker::spawn("freeze", move |stop| freezer.run(&asked, stop))?;
     let sampling = sample(&config, &shared, news.clone(), &answers)?;
     let prober = Prober::new(loaded.placer, loaded.modes, config.probes.clone());

@@ -287,7 +287,7 @@ fn a_collector_that_takes_requests_and_never_answers_holds_up_neither_drain_nor_
 #[test]
 fn a_slot_reused_before_its_rows_were_durable_is_told_with_what_it_means_for_a_power_loss() {
     let folder = tempfile::tempdir().unwrap();
-    let source = source(folder.path());
+    let source = parts(folder.path());
     let slots = &source.slots;
     let taken = slots.acquire(0).unwrap();
     assert!(source.status().warnings.is_empty());

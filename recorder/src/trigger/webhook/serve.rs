@@ -13,7 +13,7 @@ use tokio::time::timeout;
 
 use super::alerts;
 use crate::{
-    http::{Answer, Bad, Handler, SharedToken, authorised},
+    http::{Answer, Bad, Respond, SharedToken, authorised},
     trigger::{Kind, Refusal, Triggers, Verdict},
 };
 
