@@ -55,11 +55,12 @@ impl State {
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
-            Self::Runnable => "runnable",
-            Self::Sleeping => "sleeping",
-            Self::Uninterruptible => "uninterruptible",
-            Self::Other => "other",
+            Self::Runnable => TaskState::Runnable,
+            Self::Sleeping => TaskState::Sleeping,
+            Self::Uninterruptible => TaskState::Uninterruptible,
+            Self::Other => TaskState::Other,
         }
+        .name()
     }
 
     fn of(row: &Row) -> Self {
