@@ -75,12 +75,21 @@ fn planted(page: &mut Page, known: &[String]) {
     }
 }
 
-/// Texts in a function.
-fn texts(file: &str, function: &str) -> Vec<String> {
+fn body(file: &str, block: &str) -> String {
     let text = read(file);
-    let body = text.split(function).nth(1).unwrap_or_else(|| panic!("{file} has no `{function}`"));
-    let body = body.split("\n}").next().unwrap();
-    body.split(" => \"").skip(1).map(|rest| rest.split('"').next().unwrap().to_owned()).collect()
+    let rest = text.split(block).nth(1).unwrap_or_else(|| panic!("{file} has no `{block}`"));
+    rest.split("\n}").next().unwrap().to_owned()
+}
+
+/// Texts that the arms of a block give.
+fn texts(file: &str, block: &str) -> Vec<String> {
+    body(file, block).split(" => \"").skip(1).map(|rest| rest.split('"').next().unwrap().to_owned()).collect()
+}
+
+/// Names of another type's members that the arms of a block give.
+fn named(file: &str, block: &str, of: &str) -> Vec<String> {
+    let member = |rest: &str| snake(rest.split(',').next().unwrap());
+    body(file, block).split(&format!(" => {of}::")).skip(1).map(member).collect()
 }
 
 /// How a thread left the CPU.
@@ -93,10 +102,11 @@ fn states(page: &mut Page) {
          `state` of `ingero_off_cpu_seconds` has some of them, and `other` for the rest.",
     );
     page.table(&["name", "label"]);
-    let (sql, labels) = (texts(SQL, "impl TaskState"), texts(METRICS, "impl State"));
+    let (sql, labels) = (texts(SQL, "impl TaskState"), named(METRICS, "impl State", "TaskState"));
     for name in &sql {
         page.row(&[code(name), if labels.contains(name) { "yes".into() } else { "–".into() }]);
     }
+    page.holds(!labels.is_empty(), || format!("{METRICS}: State names nothing"));
     for name in labels.iter().filter(|name| !sql.contains(name)) {
         page.faults.push(format!("{METRICS}: State has `{name}`, {SQL}: TaskState has not"));
     }
