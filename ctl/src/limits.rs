@@ -30,14 +30,10 @@ pub const SHARE_MIN_NS: i64 = 5_000_000_000;
 pub const HIGH_PER_MILLE: i64 = 100;
 /// … MEDIUM.
 pub const MEDIUM_PER_MILLE: i64 = 20;
-/// … LOW; below there is no finding.
+/// … LOW; below, which is 10 ms at least, there is no finding.
 pub const LOW_PER_MILLE: i64 = 2;
 /// An unexplained excess is only reported from this share, per mille.
 pub const UNKNOWN_PER_MILLE: i64 = 20;
-/// A finding needs this many slow units …
-pub const MIN_UNITS: usize = 3;
-/// … or this much time.
-pub const MIN_NS: i64 = 10_000_000;
 /// Above the baseline by more than this many median absolute deviations.
 pub const DEVIATIONS: i64 = 3;
 /// A futex wait between calls is a lock's only beyond this multiple of the baseline's longest.

@@ -9,9 +9,10 @@ use ingero_format::ops::{self, Group};
 use serde_json::{Value, json};
 
 use super::{
-    cause::{self, Case},
+    case::Case,
     chain,
     decompose::{Class, Piece},
+    judge,
     scene::Scene,
     thread::{Examined, Slow},
     units::GAP,
@@ -133,7 +134,7 @@ impl Facts {
             "measured_ns": measured,
             "in_units_not_slow_ns": case.minor_ns,
             "usual_ns": case.usual_ns,
-            "share_per_mille": cause::share_per_mille(case),
+            "share_per_mille": judge::share_per_mille(case),
             "slow_calls": case.hits.len() - gaps,
             "slow_gaps": gaps,
             "longest_ns": case.hits.iter().map(|h| h.ns).max().unwrap_or(0),
@@ -253,7 +254,7 @@ pub(super) fn coverage(scene: &Scene<'_>, case: &Case<'_>) -> Value {
     json!({
         "units_examined": case.slow.len(),
         "units_undecidable": undecidable,
-        "undecided_ns": cause::undecided_ns(case),
+        "undecided_ns": judge::undecided_ns(case),
         "losses_in_time": losses.count(),
     })
 }

@@ -2,8 +2,9 @@
 
 use serde::{Serialize, Serializer};
 use serde_json::Value;
+use sha2::{Digest, Sha256};
 
-use crate::limits;
+use crate::{limits, model::Thread};
 
 /// How much of a dispatching thread's time a cause took.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -113,4 +114,11 @@ pub fn known_cause(cause: &str, severity: &str) -> Option<(&'static str, Severit
     let severity =
         [Severity::High, Severity::Medium, Severity::Low].into_iter().find(|s| s.name() == severity);
     Some((KNOWN_CAUSES.into_iter().find(|known| *known == cause)?, severity?))
+}
+
+/// Digest of node, thread, cause and begin.
+pub(super) fn id(node: &str, thread: &Thread, cause: &str, from_ns: i64) -> String {
+    let key = format!("{node}\0{}\0{}\0{cause}\0{from_ns}", thread.pid, thread.tid);
+    let digest = Sha256::digest(key.as_bytes());
+    digest.iter().take(6).map(|b| format!("{b:02x}")).collect()
 }

@@ -4,8 +4,8 @@ use ingero_format::ops::{self, Source};
 use serde_json::{Value, json};
 
 use super::{
-    cause, evidence,
-    finding::{Finding, Severity},
+    evidence,
+    finding::{self, Finding, Severity},
     host,
     scene::Scene,
 };
@@ -60,7 +60,7 @@ fn finding(scene: &Scene<'_>, exit: &HostEvent) -> Option<Finding> {
         ),
     };
     Some(Finding {
-        id: cause::id(scene, thread, cause, from_ns),
+        id: finding::id(&trace.node, thread, cause, from_ns),
         rank: 0,
         severity: if unknown { Severity::Low } else { Severity::High },
         cause,

@@ -12,19 +12,24 @@
 //! | `chain` | who a blocked thread waited for, and who that one waited for |
 //! | `spans`, `decompose` | a unit's nanoseconds by class |
 //! | `baseline` | what of it is usual |
-//! | `cause`, `evidence`, `words` | findings |
+//! | `cause`, `case` | which cause owns which class; one cause on one thread, measured |
+//! | `judge` | how severe that is, and whether it is a finding |
+//! | `evidence`, `words`, `findings` | findings |
 //! | `requests` | where the time of each request went |
 //! | `meanwhile` | what programs said of a finding's time |
 //! | `rhythm`, `symptom`, `life` | findings that no single slow unit shows: rates, storms, ends of processes |
 
 mod baseline;
+mod case;
 mod cause;
 mod chain;
 mod compilers;
 mod decompose;
 mod evidence;
 mod finding;
+mod findings;
 mod host;
+mod judge;
 mod life;
 mod meanwhile;
 mod norms;
@@ -65,12 +70,12 @@ pub fn investigate(traces: &[Trace], pid: Option<u32>) -> Vec<Finding> {
         let scene = scene::Scene::of(trace, &threads);
         for thread in threads.iter().filter(|t| pid.is_none_or(|p| t.pid == p)) {
             let examined = thread::Examined::of(&scene, thread);
-            findings.extend(cause::findings(&scene, &examined));
+            findings.extend(findings::findings(&scene, &examined));
             trace.release(thread);
         }
         findings.extend(life::findings(&scene).into_iter().filter(|f| pid.is_none_or(|p| f.pid == p)));
         meanwhile::tell(findings.get_mut(earlier..).unwrap_or_default(), trace);
-        cause::compare_threads(&mut findings, &trace.node);
+        findings::compare_threads(&mut findings, &trace.node);
     }
     findings.sort_by(|a, b| {
         let key = |f: &Finding| (f.severity, std::cmp::Reverse(f.attributed_ns));

@@ -4,9 +4,9 @@
 use serde_json::{Value, json};
 
 use super::{
-    cause,
     decompose::Class,
-    finding::{Finding, Severity},
+    finding::{self, Finding, Severity},
+    judge,
     rhythm::{Beat, Stretch},
     scene::Scene,
     thread::{Examined, Slow},
@@ -82,8 +82,8 @@ fn symptom(
         examined.bins.edges(stretch.bins.0).0.max(scene.trace.from_ns),
         examined.bins.edges(stretch.bins.1).1.min(scene.trace.to_ns),
     );
-    let per_mille = cause::share_of(stretch.excess_ns, to_ns - from_ns);
-    let severity = Severity::of_share(per_mille).filter(|_| stretch.excess_ns >= limits::MIN_NS)?;
+    let per_mille = judge::share_of(stretch.excess_ns, to_ns - from_ns);
+    let severity = Severity::of_share(per_mille)?;
     let (width, bins) = (examined.bins.width_ns(), stretch.bins.1 - stretch.bins.0 + 1);
     let (before, during) =
         (rate(&stretch.usual, stretch.usual_bins, width), rate(&stretch.inside, bins, width));
@@ -92,7 +92,7 @@ fn symptom(
     let affected = if cause == DROP { stretch.inside.launches } else { stretch.inside.syncs };
     let rates = json!({"usual_per_second": before, "per_second": during, "launches_lost": lost});
     let finding = Finding {
-        id: cause::id(scene, thread, cause, from_ns),
+        id: finding::id(&scene.trace.node, thread, cause, from_ns),
         rank: 0,
         severity,
         cause,

@@ -1,6 +1,6 @@
 //! Findings in sentences.
 
-use super::{cause::Case, evidence::Facts};
+use super::{case::Case, evidence::Facts};
 use crate::time::duration;
 
 /// One sentence: how long, and what stood in the way.

@@ -108,8 +108,8 @@ fn a_gap_that_ends_in_the_start_of_cuda_for_another_library_is_first_use() {
     close(&f, 106 * MS);
 }
 
-#[test]
-fn a_compiler_that_the_process_waits_for_is_first_use_with_the_compiler_named() {
+/// A load that a compiler had to make ready.
+pub(super) fn compiled() -> Story {
     let mut s = Story::of(20);
     s.steady_until(15_000);
     let ptxas = s.trace.tasks.len() as u32;
@@ -122,7 +122,12 @@ fn a_compiler_that_the_process_waits_for_is_first_use_with_the_compiler_named() 
     s.now += 10 * MS;
     s.call(ops::CU_MODULE_LOAD_DATA, 2 * MS);
     s.steady_until(20_000);
-    let f = first(s);
+    s
+}
+
+#[test]
+fn a_compiler_that_the_process_waits_for_is_first_use_with_the_compiler_named() {
+    let f = first(compiled());
     assert_eq!(f.cause, "first_use");
     assert_eq!(f.evidence["compilers"][0], "ptxas");
     close(&f, 324 * MS);
@@ -214,13 +219,18 @@ fn steps(s: &mut Story, ms: i64, wait_ns: i64) {
     }
 }
 
-#[test]
-fn a_synchronisation_that_takes_longer_than_usual_is_gpu_wait() {
+/// For a second, waits of 20 ms instead of one.
+pub(super) fn longer_waits() -> Story {
     let mut s = Story::of(20);
     steps(&mut s, 15_000, MS);
     steps(&mut s, 16_000, 20 * MS);
     steps(&mut s, 20_000, MS);
-    let f = first(s);
+    s
+}
+
+#[test]
+fn a_synchronisation_that_takes_longer_than_usual_is_gpu_wait() {
+    let f = first(longer_waits());
     assert_eq!(f.cause, "gpu_wait");
     assert!(f.summary.contains("cuStreamSynchronize"));
     // About 48 waits of 20 ms where 1 ms is usual.
@@ -234,8 +244,8 @@ fn a_usual_wait_for_the_gpu_is_no_finding() {
     assert_eq!(s.findings(), []);
 }
 
-#[test]
-fn slow_calls_that_nothing_explains_are_unknown_and_low() {
+/// Fifty launches of 10 ms on a CPU.
+pub(super) fn unexplained() -> Story {
     let mut s = Story::of(20);
     s.steady_until(15_000);
     for _ in 0..50 {
@@ -243,7 +253,12 @@ fn slow_calls_that_nothing_explains_are_unknown_and_low() {
         s.now += 94_000;
     }
     s.steady_until(20_000);
-    let f = first(s);
+    s
+}
+
+#[test]
+fn slow_calls_that_nothing_explains_are_unknown_and_low() {
+    let f = first(unexplained());
     assert_eq!((f.cause, f.severity), ("unknown", Severity::Low));
     close(&f, 500 * MS);
 }

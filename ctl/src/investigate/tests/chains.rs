@@ -40,6 +40,16 @@ fn fed(mut feeder: impl FnMut(&mut Story, u32)) -> Story {
     s
 }
 
+/// The feeder waited for its disk.
+pub(super) fn fed_from_disk() -> Story {
+    fed(|s, _| s.blocked(2 * MS, 46 * MS, DISK, NONE))
+}
+
+/// The feeder slept.
+pub(super) fn fed_by_a_sleeper() -> Story {
+    fed(|s, _| s.blocked(MS, 48 * MS, SLEEP, NONE))
+}
+
 fn starvation(s: Story) -> Finding {
     let found = s.findings();
     assert_eq!(found.iter().map(|f| f.cause).collect::<Vec<_>>(), ["data_starvation"], "{found:?}");
@@ -58,7 +68,7 @@ fn a_thread_whose_feeder_worked_longer_is_starved_by_it() {
 
 #[test]
 fn a_thread_whose_feeder_waited_for_storage_is_starved_and_the_chain_says_why() {
-    let f = starvation(fed(|s, _| s.blocked(2 * MS, 46 * MS, DISK, NONE)));
+    let f = starvation(fed_from_disk());
     assert_eq!(f.evidence["wakeup_chains"][0]["did"], "waited for storage");
     assert!(f.summary.contains("waited for storage"), "{}", f.summary);
     assert!(f.advice.to_string().contains("read ahead"), "{}", f.advice);
@@ -66,7 +76,7 @@ fn a_thread_whose_feeder_waited_for_storage_is_starved_and_the_chain_says_why() 
 
 #[test]
 fn a_thread_whose_feeder_slept_is_starved_if_it_was_fed_better_before() {
-    let f = starvation(fed(|s, _| s.blocked(MS, 48 * MS, SLEEP, NONE)));
+    let f = starvation(fed_by_a_sleeper());
     assert_eq!(f.evidence["wakeup_chains"][0]["did"], "slept");
 }
 

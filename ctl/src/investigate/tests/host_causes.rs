@@ -29,9 +29,14 @@ fn disturbed(mut disturb: impl FnMut(&mut Story)) -> Story {
     s
 }
 
+/// Twenty times 10 ms of direct reclaim.
+pub(super) fn reclaiming() -> Story {
+    disturbed(|s| s.host_for(ops::DIRECT_RECLAIM, 1_000, 10 * MS, 0))
+}
+
 #[test]
 fn direct_reclaim_is_memory_pressure_also_while_it_burns_cpu() {
-    let f = first(disturbed(|s| s.host_for(ops::DIRECT_RECLAIM, 1_000, 10 * MS, 0)));
+    let f = first(reclaiming());
     assert_eq!(f.cause, "memory_pressure");
     assert!(f.advice.to_string().contains("memory.high"), "{}", f.advice);
     close(&f, 200 * MS);
@@ -88,11 +93,16 @@ fn kept_from_running() -> Story {
     s
 }
 
-#[test]
-fn time_that_a_groups_limit_took_is_cpu_throttled() {
+/// Kept from running by the limit of its group.
+pub(super) fn throttled() -> Story {
     let mut s = kept_from_running();
     count_throttling(&mut s, "/pods/a", 502_000.0);
-    let f = first(s);
+    s
+}
+
+#[test]
+fn time_that_a_groups_limit_took_is_cpu_throttled() {
+    let f = first(throttled());
     assert_eq!(f.cause, "cpu_throttled");
     assert!(f.advice.to_string().contains("cpu.max"), "{}", f.advice);
     close(&f, 450 * MS);
@@ -123,8 +133,8 @@ fn where_each_controller_has_groups_of_its_own_the_only_process_is_in_the_one_th
     close(&f, 450 * MS);
 }
 
-#[test]
-fn who_stopped_a_process_is_named() {
+/// Stopped by a signal for 700 ms.
+pub(super) fn stopped() -> Story {
     let mut s = Story::of(20);
     s.steady_until(15_000);
     s.host_for(ops::SIGNAL, 500, 0, 500 << 32 | 500);
@@ -132,7 +142,12 @@ fn who_stopped_a_process_is_named() {
     s.off(1_000, 700 * MS, 0).state = 4;
     s.now += 700 * MS + 94_000;
     s.steady_until(20_000);
-    let f = first(s);
+    s
+}
+
+#[test]
+fn who_stopped_a_process_is_named() {
+    let f = first(stopped());
     assert_eq!(f.cause, "signal_stop");
     assert!(f.summary.contains("stress/500"), "{}", f.summary);
     close(&f, 700 * MS);
@@ -146,12 +161,17 @@ fn ended(code: u64) -> Story {
     s
 }
 
-#[test]
-fn a_process_that_a_signal_ended_is_process_exit_with_sender_and_an_ordinary_end_is_nothing() {
+/// Ended by a signal that another process sent.
+pub(super) fn killed_by_a_signal() -> Story {
     let mut s = ended(9);
     s.host_for(ops::SIGNAL, -MS, 0, 500 << 32 | 500);
     s.trace.host_events.last_mut().unwrap().arg0 = 9;
-    let f = first(s);
+    s
+}
+
+#[test]
+fn a_process_that_a_signal_ended_is_process_exit_with_sender_and_an_ordinary_end_is_nothing() {
+    let f = first(killed_by_a_signal());
     assert_eq!((f.cause, f.severity, f.pid), ("process_exit", Severity::High, 100));
     assert!(f.summary.contains("SIGKILL sent by stress/500"), "{}", f.summary);
     close(&f, 8 * SECOND);
@@ -159,11 +179,16 @@ fn a_process_that_a_signal_ended_is_process_exit_with_sender_and_an_ordinary_end
     assert_eq!(ended(0).findings(), []);
 }
 
-#[test]
-fn a_process_that_the_kernel_killed_for_want_of_memory_is_oom_and_only_that() {
+/// Ended by the kernel for want of memory.
+pub(super) fn killed_for_memory() -> Story {
     let mut s = ended(9);
     s.host_for(ops::OOM_KILL, -MS, 0, 0);
-    let found = s.findings();
+    s
+}
+
+#[test]
+fn a_process_that_the_kernel_killed_for_want_of_memory_is_oom_and_only_that() {
+    let found = killed_for_memory().findings();
     assert_eq!(found.iter().map(|f| f.cause).collect::<Vec<_>>(), ["oom"]);
     assert_eq!(found[0].severity, Severity::High);
 }
@@ -202,13 +227,18 @@ fn steps(s: &mut Story, ms: i64, collective_ns: i64) {
     }
 }
 
-#[test]
-fn a_collective_that_takes_longer_than_usual_is_collective_wait() {
+/// For a second, collectives of 20 ms instead of one.
+pub(super) fn slow_collectives() -> Story {
     let mut s = Story::of(20);
     steps(&mut s, 15_000, MS);
     steps(&mut s, 16_000, 20 * MS);
     steps(&mut s, 20_000, MS);
-    let f = first(s);
+    s
+}
+
+#[test]
+fn a_collective_that_takes_longer_than_usual_is_collective_wait() {
+    let f = first(slow_collectives());
     assert_eq!(f.cause, "collective_wait");
     assert!(f.summary.contains("ncclAllReduce"), "{}", f.summary);
     assert!((880 * MS..950 * MS).contains(&f.attributed_ns), "{}", f.attributed_ns);
@@ -235,8 +265,8 @@ fn a_collective_that_waits_by_a_futex_for_another_process_is_collective_wait_and
     }
 }
 
-#[test]
-fn an_allocation_that_blocks_for_no_known_reason_is_the_allocators() {
+/// Twenty allocations that block for 10 ms.
+pub(super) fn slow_allocations() -> Story {
     let mut s = Story::of(20);
     s.steady_until(15_000);
     for i in 0..200 {
@@ -247,7 +277,12 @@ fn an_allocation_that_blocks_for_no_known_reason_is_the_allocators() {
         s.now += 94_000;
     }
     s.steady_until(20_000);
-    let f = first(s);
+    s
+}
+
+#[test]
+fn an_allocation_that_blocks_for_no_known_reason_is_the_allocators() {
+    let f = first(slow_allocations());
     assert_eq!(f.cause, "allocator");
     close(&f, 200 * MS);
 }

@@ -133,6 +133,11 @@ const WAYS: [Way; 8] = [
     }),
 ];
 
+/// A story of one of the ways, with all its records.
+pub(super) fn way(place: usize) -> Trace {
+    disturbed(15, WAYS[place].1)
+}
+
 #[test]
 fn with_records_missing_at_random_nothing_else_is_found_than_with_all_of_them() {
     for (seed, (cause, act)) in (1u64..).zip(WAYS) {

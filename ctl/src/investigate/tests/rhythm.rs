@@ -23,13 +23,18 @@ fn close(f: &Finding, injected: i64) {
     assert!((f.attributed_ns - injected).abs() * 20 <= injected, "{} of {injected}", f.attributed_ns);
 }
 
-#[test]
-fn a_busy_thread_that_launches_less_is_launch_rate_drop_though_no_gap_is_long() {
+/// For four seconds a quarter of the launches.
+pub(super) fn dropped() -> Story {
     let mut s = Story::of(20);
     loop_until(&mut s, 12_000, 400_000);
     loop_until(&mut s, 16_000, 1_600_000);
     loop_until(&mut s, 20_000, 400_000);
-    let f = only(s);
+    s
+}
+
+#[test]
+fn a_busy_thread_that_launches_less_is_launch_rate_drop_though_no_gap_is_long() {
+    let f = only(dropped());
     assert_eq!((f.cause, f.severity), ("launch_rate_drop", Severity::High));
     // 2,500 launches in 4 s instead of 10,000: each took 1.2 ms more.
     close(&f, 3 * SECOND);
@@ -101,10 +106,7 @@ fn trap_9_the_end_of_a_phase_is_no_drop_whether_the_process_sleeps_or_makes_no_c
 #[test]
 fn trap_14_no_rate_is_told_of_calls_that_are_a_sample() {
     for budget in [true, false] {
-        let mut s = Story::of(20);
-        loop_until(&mut s, 12_000, 400_000);
-        loop_until(&mut s, 16_000, 1_600_000);
-        loop_until(&mut s, 20_000, 400_000);
+        let mut s = dropped();
         if budget {
             s.trace.facts.notes.push("overhead budget: launches were recorded at times".into());
         } else {
@@ -149,13 +151,18 @@ fn steps_until(s: &mut Story, ms: i64, each: bool) {
     }
 }
 
-#[test]
-fn a_synchronisation_after_every_launch_is_sync_storm_and_not_gpu_wait() {
+/// For three seconds a synchronisation after every launch.
+pub(super) fn storm() -> Story {
     let mut s = Story::of(20);
     steps_until(&mut s, 12_000, false);
     steps_until(&mut s, 15_000, true);
     steps_until(&mut s, 20_000, false);
-    let f = only(s);
+    s
+}
+
+#[test]
+fn a_synchronisation_after_every_launch_is_sync_storm_and_not_gpu_wait() {
+    let f = only(storm());
     assert_eq!(f.cause, "sync_storm");
     // Each launch of 500 us waits 400 us where a sixteenth of that is usual: 6,000 launches.
     close(&f, 6_000 * 375_000);

@@ -74,7 +74,7 @@ fn trap_5_a_quiet_process_with_few_switches_and_a_wide_spread_has_no_finding() {
 }
 
 /// Fifty launches of 6 ms in which the thread was preempted for 5, from second 15 of a window on.
-fn contended(seconds: i64) -> Story {
+pub(super) fn contended(seconds: i64) -> Story {
     let mut s = Story::of(seconds);
     s.steady_until(15_000);
     for _ in 0..50 {
@@ -156,8 +156,8 @@ fn trap_8_spinning_in_a_synchronisation_is_gpu_wait_and_a_slow_enqueue_is_not() 
     assert!(findings.iter().all(|f| f.cause != "cpu_contention"));
 }
 
-#[test]
-fn trap_10_what_the_recorder_writes_is_its_own_cost_and_never_the_workloads_storage() {
+/// Ten times preempted by a recorder, and twenty times waiting for a disk that it made busy.
+pub(super) fn beside_a_recorder() -> Story {
     let mut s = Story::of(20);
     s.trace.tasks.push(crate::model::Task { pid: 800, tid: 803, comm: "ingero-recorder".into() });
     let recorder = s.trace.tasks.len() as u32 - 1;
@@ -173,7 +173,12 @@ fn trap_10_what_the_recorder_writes_is_its_own_cost_and_never_the_workloads_stor
         s.launch(6_000);
     }
     s.steady_until(20_000);
-    let found = s.findings();
+    s
+}
+
+#[test]
+fn trap_10_what_the_recorder_writes_is_its_own_cost_and_never_the_workloads_storage() {
+    let found = beside_a_recorder().findings();
     assert_eq!(found.iter().map(|f| f.cause).collect::<Vec<_>>(), ["recorder_self"], "{found:?}");
     assert!((290 * MS..310 * MS).contains(&found[0].attributed_ns), "{}", found[0].attributed_ns);
 }
