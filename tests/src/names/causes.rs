@@ -34,9 +34,9 @@ pub(super) fn write(page: &mut Page) {
         page.holds(!homes.is_empty(), || {
             format!("{LIST} has `{cause}`, nothing in ctl/src/investigate says it")
         });
-        let constant = rules
-            .lines()
-            .find_map(|l| Some(l.strip_prefix("const ")?.split_once(&format!(" = \"{cause}\""))?.0));
+        let constant = rules.lines().find_map(|l| {
+            Some(l.strip_prefix("pub(super) const ")?.split_once(&format!(" = \"{cause}\""))?.0)
+        });
         let constant = constant.map(|c| c.split(':').next().unwrap());
         let own = |line: &&str| {
             line.contains(&format!("Cause {{ name: \"{cause}\""))
