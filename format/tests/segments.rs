@@ -234,6 +234,30 @@ fn a_frame_that_does_not_fit_changes_nothing_and_a_footer_always_fits() {
 }
 
 #[test]
+fn a_footer_of_very_many_small_frames_still_fits() {
+    let mut compressor = Compressor::new().unwrap();
+    let rows: Vec<_> = sample::frames()
+        .into_iter()
+        .flat_map(|(source, rows)| rows.into_iter().map(move |r| (source, r)))
+        .collect();
+    let (mut builder, _) = Builder::begin(sample::segment_header(5, 1, 0), 100_000);
+    builder.state(&sample::a_state()).unwrap();
+    for (n, (source, row)) in rows.iter().cycle().enumerate() {
+        // Each row a thread of its own: the footer holds as many entries as there are frames.
+        let mut row = Row { tid: 100_000 + n as u32 * 7_919, ..row.clone() };
+        if builder.events(std::slice::from_mut(&mut row), *source, 1, 0, &mut compressor).unwrap().is_none() {
+            break;
+        }
+    }
+    let (frames, at, reserve) = (builder.frames(), builder.bytes(), builder.reserve());
+    assert!(frames > 300, "{frames}");
+    let footer = builder.footer().unwrap().len() as u64;
+    assert!(footer <= reserve && at + reserve <= 100_000, "{at} + {footer} of {reserve}");
+    // What is kept free is not much more than what is needed: two small frames, and what zstd saves.
+    assert!(at + reserve + 1_000 > 100_000, "{at} + {reserve}");
+}
+
+#[test]
 fn a_segment_cut_anywhere_gives_the_rows_of_the_frames_before_the_cut() {
     let bytes = sample::segment(true);
     let whole = read(&bytes);
