@@ -5,6 +5,7 @@
 //! probe. Reading the library is reading hostile input: sizes are bounded and nothing panics.
 
 mod arguments;
+pub(crate) mod child;
 mod elf;
 mod probe;
 mod prologue;

@@ -43,6 +43,7 @@ fn scale(op: u16) -> Scale {
     }
 }
 
+// Of the driver's API.
 fn values(op: u16) -> (Arg, Arg) {
     match op {
         CU_LAUNCH_KERNEL | CU_LAUNCH_COOPERATIVE_KERNEL => (A0, S2),
@@ -92,6 +93,13 @@ fn values(op: u16) -> (Arg, Arg) {
         }
         CU_GRAPH_EXEC_DESTROY | CU_INIT | CU_CTX_DESTROY | CU_STREAM_DESTROY => (A0, None),
         CU_DEVICE_PRIMARY_CTX_RELEASE | CU_DEVICE_PRIMARY_CTX_RESET => (A0, None),
+        _ => other_values(op),
+    }
+}
+
+// Of the runtime's API, and of NCCL's.
+fn other_values(op: u16) -> (Arg, Arg) {
+    match op {
         // Two dim3 by value take two registers each.
         CUDA_LAUNCH_KERNEL | CUDA_LAUNCH_COOPERATIVE_KERNEL => (A0, S1),
         CUDA_LAUNCH_KERNEL_EXC => (A1, ConfigStream),

@@ -7,33 +7,23 @@
 //! of its own that are probed. If it does not come out alive with the right results, calls are recorded by entry
 //! probes alone.
 
-use std::{
-    io::{BufRead, BufReader, Write},
-    os::fd::AsFd,
-    path::Path,
-    process::{Child, Command, Stdio},
-    time::Duration,
-};
-
 use aya::maps::{HashMap, MapData};
 use ingero_ebpf_abi::{Arg, Cookie, Lane, Scale, ThreadState};
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
+use super::child::{OwnChild, file_offset};
 use crate::{
     config::ReturnProbes,
-    kernel::{CallProgram, Mapping, Placer, Site},
+    kernel::{CallProgram, Placer, Site},
 };
 
 /// Option under which this program is the child; not for people.
 pub const TEST: &str = "--test-return-probes";
 /// For tests: a child that finds this in its environment dies as under a kernel without the correction.
 pub const FAKE: &str = "INGERO_FAKE_UNSAFE_RETURN_PROBES";
-/// How long the child may take.
-const PATIENCE: Duration = Duration::from_secs(2);
 /// Calls before the filter, so that the kernel has rewritten the probed instructions, and under it.
 const CALLS: u32 = 50;
 /// What the child prints at the end.
-const ALIVE: &[u8] = b"alive\n";
+const ALIVE: &str = "alive\n";
 
 #[cfg(target_arch = "x86_64")]
 std::arch::global_asm!(
@@ -111,7 +101,7 @@ impl Returns {
 /// The child's part: says where its functions lie, and once told that they are probed calls them under a filter.
 pub fn subject() {
     let [push, nop] = [ingero_tested_push as *const (), ingero_tested_nop as *const ()];
-    println!("{} {}", file_offset(push as u64).unwrap_or(0), file_offset(nop as u64).unwrap_or(0));
+    println!("{} {}", file_offset(push as u64), file_offset(nop as u64));
     let fake = std::env::var_os(FAKE).is_some();
     if std::io::stdin().read_line(&mut String::new()).is_err() || !calls() || !filter() {
         return;
@@ -161,17 +151,10 @@ fn filter() -> bool {
 /// # Errors
 /// What happened to the child, or why it could not be tested, in words.
 pub fn test(placer: &mut Placer, threads: &mut HashMap<MapData, u32, ThreadState>) -> Result<(), String> {
-    let mut child = Command::new("/proc/self/exe")
-        .arg(TEST)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::null())
-        .spawn()
-        .map_err(|e| format!("the test program did not start: {e}"))?;
-    let outcome = watch(&mut child, placer);
-    let _ = child.kill();
-    let ended = child.wait();
-    let _ = threads.remove(&child.id());
+    let mut child = OwnChild::start(TEST).map_err(|e| format!("the test program did not start: {e}"))?;
+    let (pid, outcome) = (child.pid(), watch(&mut child, placer));
+    let ended = child.end();
+    let _ = threads.remove(&pid);
     match (outcome, ended) {
         (Ok(true), _) => Ok(()),
         (Ok(false), Ok(status)) => {
@@ -183,42 +166,21 @@ pub fn test(placer: &mut Placer, threads: &mut HashMap<MapData, u32, ThreadState
 }
 
 // True if the child came out alive.
-fn watch(child: &mut Child, placer: &mut Placer) -> Result<bool, String> {
-    let gone = || "the test program has no pipes".to_owned();
-    let exe = format!("/proc/{}/exe", child.id());
-    let (mut input, output) = (child.stdin.take().ok_or_else(gone)?, child.stdout.take().ok_or_else(gone)?);
-    let mut output = BufReader::new(output);
-    let offsets = line(&mut output).ok_or("the test program did not answer")?;
-    let (push, nop) = offsets.trim().split_once(' ').ok_or("the test program did not answer")?;
+fn watch(child: &mut OwnChild, placer: &mut Placer) -> Result<bool, String> {
+    let [push, nop] = child.pair().ok_or("the test program did not answer")?;
+    if push == 0 || nop == 0 {
+        return Err("the test program does not know its own functions".to_owned());
+    }
     let cookie = Cookie::new(0, Arg::A0, Arg::None, Arg::None, Arg::None).with(Scale::One, Lane::Rest).0;
-    let site = |offset: &str| offset.parse().ok().filter(|offset| *offset > 0);
-    let [push, nop] = [push, nop].map(|offset| site(offset).map(|offset| Site { offset, cookie }));
-    let (push, nop) = push.zip(nop).ok_or("the test program does not know its own functions")?;
-    let mut place = |program, sites: &[Site]| placer.place(program, Path::new(&exe), sites);
-    let placed = [
-        place(CallProgram::Return, &[push]),
-        place(CallProgram::Enter, &[push]),
-        place(CallProgram::Mark, &[nop]),
-    ];
+    let exe = child.exe();
+    let mut place = |program, offset| placer.place(program, &exe, &[Site { offset, cookie }]);
+    let placed =
+        [place(CallProgram::Return, push), place(CallProgram::Enter, push), place(CallProgram::Mark, nop)];
     if let Some((_, why)) = placed.iter().flat_map(|(_, refused)| refused).next() {
         return Err(format!("the test program could not be probed: {why}"));
     }
-    input.write_all(b"\n").map_err(|e| format!("the test program does not listen: {e}"))?;
-    Ok(line(&mut output).is_some_and(|said| said.as_bytes() == ALIVE))
-}
-
-fn line(output: &mut BufReader<std::process::ChildStdout>) -> Option<String> {
-    let timeout = PollTimeout::try_from(PATIENCE).unwrap_or(PollTimeout::ZERO);
-    let fd = PollFd::new(output.get_ref().as_fd(), PollFlags::POLLIN);
-    let ready = poll(&mut [fd], timeout).is_ok_and(|n| n > 0);
-    let mut text = String::new();
-    (ready && output.read_line(&mut text).is_ok_and(|n| n > 0)).then_some(text)
-}
-
-/// Where an address of this program lies in its file.
-pub(crate) fn file_offset(address: u64) -> Option<u64> {
-    let maps = std::fs::read_to_string("/proc/self/maps").ok()?;
-    maps.lines().filter_map(Mapping::parse).find_map(|mapping| mapping.offset_of(address))
+    child.go_on().map_err(|e| format!("the test program does not listen: {e}"))?;
+    Ok(child.line().is_some_and(|said| said == ALIVE.trim_end()))
 }
 
 #[cfg(test)]

@@ -4,28 +4,19 @@
 //! The probes are the real programs with operation 0, for which the kernel side does everything and keeps
 //! nothing. A child, because the recorder itself is never recorded.
 
-use std::{
-    io::{BufRead, BufReader, Write},
-    os::fd::{AsFd, BorrowedFd},
-    path::Path,
-    process::{Child, ChildStdin, Command, Stdio},
-    time::{Duration, Instant},
-};
+use std::time::Instant;
 
 use aya::maps::{Array, HashMap, MapData};
 use ingero_ebpf_abi::{Arg, Cookie, Lane, Mode, Scale, ThreadState};
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use super::Costs;
 use crate::{
-    attach::safety::file_offset,
+    attach::child::{OwnChild, file_offset},
     kernel::{CallProgram, Placer, Site},
 };
 
 /// Option under which this program measures; not for people.
 pub const MEASURE: &str = "--measure-probes";
-/// How long the child may take for one step.
-const PATIENCE: Duration = Duration::from_secs(2);
 /// Runs of which the fastest counts: what is slower was disturbed.
 const RUNS: usize = 12;
 /// Calls in a run of the emulated, and of the stepped function.
@@ -65,7 +56,7 @@ fn functions() -> [unsafe extern "C" fn(); 2] {
 
 /// The child's part: says where its functions lie, then, for each line on its input, what they cost.
 pub fn measure() {
-    let [push, step] = functions().map(|f| file_offset(f as usize as u64).unwrap_or(0));
+    let [push, step] = functions().map(|f| file_offset(f as usize as u64));
     println!("{push} {step}");
     for line in std::io::stdin().lines() {
         if line.is_err() {
@@ -95,84 +86,45 @@ pub fn calibrate(
     modes: &mut Array<MapData, u32>,
     threads: &mut HashMap<MapData, u32, ThreadState>,
 ) -> Costs {
-    let Some(mut child) = Measured::start() else { return Costs::default() };
-    let costs = child.costs(placer, modes);
+    let Ok(mut child) = OwnChild::start(MEASURE) else { return Costs::default() };
+    let (pid, costs) = (child.pid(), costs(&mut child, placer, modes));
     let _ = modes.set(Lane::Rest as u32, Mode::Whole as u32, 0);
-    let pid = child.end();
+    drop(child);
     let _ = threads.remove(&pid);
     costs.unwrap_or_default()
 }
 
-struct Measured {
-    child: Child,
-    input: ChildStdin,
-    output: BufReader<std::process::ChildStdout>,
+fn costs(child: &mut OwnChild, placer: &mut Placer, modes: &mut Array<MapData, u32>) -> Option<Costs> {
+    let offsets = child.pair()?;
+    let exe = child.exe();
+    let cookie = Cookie::new(0, Arg::A0, Arg::A1, Arg::None, Arg::None).with(Scale::One, Lane::Rest);
+    let sites = offsets.map(|offset| Site { offset, cookie: cookie.0 });
+    if offsets.contains(&0) {
+        return None;
+    }
+    let base = ask(child)?;
+    let mut with = |programs: &[CallProgram], child: &mut OwnChild| {
+        let placed: Vec<_> = programs.iter().map(|p| placer.place(*p, &exe, &sites)).collect();
+        let complete = placed.iter().all(|(_, refused)| refused.is_empty());
+        ask(child).filter(|_| complete)
+    };
+    let pair = with(&[CallProgram::Return, CallProgram::Enter], child)?;
+    modes.set(Lane::Rest as u32, Mode::Entry as u32, 0).ok()?;
+    let entry = with(&[CallProgram::Mark], child)?;
+    let cost = |with: u64, base: u64| with.saturating_sub(base) as f64 / 1000.0;
+    let ([push, step], [push_pair, step_pair], [push_entry, step_entry]) = (base, pair, entry);
+    let costs = Costs {
+        entry_ns: cost(push_entry, push),
+        pair_ns: cost(push_pair, push),
+        stepped_entry_ns: cost(step_entry, step),
+        stepped_pair_ns: cost(step_pair, step),
+        measured: true,
+    };
+    // A probe that costs nothing did not fire.
+    (costs.entry_ns > 20.0 && costs.pair_ns > costs.entry_ns / 2.0).then_some(costs)
 }
 
-impl Measured {
-    fn start() -> Option<Self> {
-        let mut command = Command::new("/proc/self/exe");
-        command.arg(MEASURE).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
-        let mut child = command.spawn().ok()?;
-        let (input, output) = (child.stdin.take()?, BufReader::new(child.stdout.take()?));
-        Some(Self { child, input, output })
-    }
-
-    fn costs(&mut self, placer: &mut Placer, modes: &mut Array<MapData, u32>) -> Option<Costs> {
-        let offsets = self.answer()?;
-        let exe = format!("/proc/{}/exe", self.child.id());
-        let cookie = Cookie::new(0, Arg::A0, Arg::A1, Arg::None, Arg::None).with(Scale::One, Lane::Rest);
-        let sites = offsets.map(|offset| Site { offset, cookie: cookie.0 });
-        if offsets.contains(&0) {
-            return None;
-        }
-        let base = self.ask()?;
-        let mut with = |programs: &[CallProgram], child: &mut Self| {
-            let placed: Vec<_> = programs.iter().map(|p| placer.place(*p, Path::new(&exe), &sites)).collect();
-            let complete = placed.iter().all(|(_, refused)| refused.is_empty());
-            child.ask().filter(|_| complete)
-        };
-        let pair = with(&[CallProgram::Return, CallProgram::Enter], self)?;
-        modes.set(Lane::Rest as u32, Mode::Entry as u32, 0).ok()?;
-        let entry = with(&[CallProgram::Mark], self)?;
-        let cost = |with: u64, base: u64| with.saturating_sub(base) as f64 / 1000.0;
-        let ([push, step], [push_pair, step_pair], [push_entry, step_entry]) = (base, pair, entry);
-        let costs = Costs {
-            entry_ns: cost(push_entry, push),
-            pair_ns: cost(push_pair, push),
-            stepped_entry_ns: cost(step_entry, step),
-            stepped_pair_ns: cost(step_pair, step),
-            measured: true,
-        };
-        // A probe that costs nothing did not fire.
-        (costs.entry_ns > 20.0 && costs.pair_ns > costs.entry_ns / 2.0).then_some(costs)
-    }
-
-    fn ask(&mut self) -> Option<[u64; 2]> {
-        self.input.write_all(b"\n").ok()?;
-        self.answer()
-    }
-
-    fn answer(&mut self) -> Option<[u64; 2]> {
-        if !readable(self.output.get_ref().as_fd()) {
-            return None;
-        }
-        let mut line = String::new();
-        self.output.read_line(&mut line).ok()?;
-        let (push, step) = line.trim().split_once(' ')?;
-        Some([push.parse().ok()?, step.parse().ok()?])
-    }
-
-    fn end(mut self) -> u32 {
-        let pid = self.child.id();
-        drop(self.input);
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-        pid
-    }
-}
-
-fn readable(fd: BorrowedFd<'_>) -> bool {
-    let timeout = PollTimeout::try_from(PATIENCE).unwrap_or(PollTimeout::ZERO);
-    poll(&mut [PollFd::new(fd, PollFlags::POLLIN)], timeout).is_ok_and(|n| n > 0)
+fn ask(child: &mut OwnChild) -> Option<[u64; 2]> {
+    child.go_on().ok()?;
+    child.pair()
 }

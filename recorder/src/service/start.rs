@@ -76,14 +76,7 @@ struct Shared {
 }
 
 pub(super) fn start(config: Config, paths: &Paths, mut warnings: Vec<String>) -> Result<Running> {
-    let storage: Arc<dyn Storage> = Arc::new(FileSystem);
-    std::fs::create_dir_all(&paths.state_dir).at(
-        "cannot create the directory",
-        &paths.state_dir,
-        Layout::REMEDY,
-    )?;
-    let layout = Layout::create(&*storage, &paths.state_dir)?;
-    let shared = Shared::new(storage, layout, &config);
+    let shared = Shared::of(&config, paths)?;
     let (news, found) = channel();
     let settings = settings(&config, handover::counting(&*shared.storage, &shared.layout));
     let registry = Arc::clone(&shared.registry);
@@ -307,8 +300,15 @@ impl Shared {
         (config.probes.user_stacks != UserStacks::Never).then(|| Arc::clone(&self.modules))
     }
 
-    fn new(storage: Arc<dyn Storage>, layout: Layout, config: &Config) -> Self {
-        Self {
+    fn of(config: &Config, paths: &Paths) -> Result<Self> {
+        let storage: Arc<dyn Storage> = Arc::new(FileSystem);
+        std::fs::create_dir_all(&paths.state_dir).at(
+            "cannot create the directory",
+            &paths.state_dir,
+            Layout::REMEDY,
+        )?;
+        let layout = Layout::create(&*storage, &paths.state_dir)?;
+        Ok(Self {
             snapshots: Snapshots::new(Arc::clone(&storage), layout.bundles.clone()),
             storage,
             layout,
@@ -322,7 +322,7 @@ impl Shared {
             joint: Joint::default(),
             tap: metrics::Shared::default(),
             annotations: Arc::default(),
-        }
+        })
     }
 
     fn freezer(
