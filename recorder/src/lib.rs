@@ -20,6 +20,7 @@
 //!
 //! The thread that drains waits for nothing but the kernel: it copies rows into the mapped head and
 //! hands full slots on. Encoding, disk, freezing and clients live on other threads.
+#![warn(clippy::missing_errors_doc, clippy::missing_panics_doc)]
 
 pub mod annotate;
 pub mod attach;
