@@ -17,8 +17,8 @@ if __package__ in (None, ""):
 
 from decoder import checksums, dump, footer, head, meta, ring, rows  # noqa: E402
 from decoder.files import read_bytes, read_path  # noqa: E402
-from decoder import test_vectors as vectors  # noqa: E402
-from decoder.test_vectors import SECTION_18, put_frame, record_frame, sealed, segment_header  # noqa: E402
+from decoder import test_segments  # noqa: E402
+from decoder.vectors import SECTION_18, events_frame, hexed, put_frame, record_frame, sealed, segment_header  # noqa: E402
 
 RowFields = Tuple[int, ...]
 
@@ -78,7 +78,7 @@ class Ring(unittest.TestCase):
         page = sealed(struct.pack("<8sHHII", head.MAGIC, 1, 0, 4, 4096), 4096)
         event = (2_000_000, 5, 10, 11, 0, 0, 1 << 48 | 9, 0x100, 0, 0, 0)
         last = event[:6] + (1 << 48 | 10,) + event[7:]
-        self.head = (page + put_slot(7, 0, vectors.SegmentVectors.ROWS) + bytes(4096) + put_slot(8, 0, [event, last])
+        self.head = (page + put_slot(7, 0, test_segments.SegmentVectors.ROWS) + bytes(4096) + put_slot(8, 0, [event, last])
                      + put_slot(9, 3, META_ROWS))
 
     def put(self, name: str, data: bytes) -> None:
@@ -148,8 +148,8 @@ class Ring(unittest.TestCase):
             frame = put_frame(1, 1, 1, 35, bytes(spoilt), events=4, sources=1)
             read_bytes("segment", segment_header() + frame)
         raw = checksums.unzstd(block, 35, 35)
-        for kind, data in ((2, vectors.DictionaryVectors.DICTIONARY), (3, vectors.SegmentVectors.STATE),
-                           (4, bytes(8) + raw + vectors.DictionaryVectors.DICTIONARY)):
+        for kind, data in ((2, test_segments.DictionaryVectors.DICTIONARY), (3, test_segments.SegmentVectors.STATE),
+                           (4, bytes(8) + raw + test_segments.DictionaryVectors.DICTIONARY)):
             for _ in range(500):
                 spoilt = bytearray(data)
                 spoilt[chance.randrange(len(spoilt))] = chance.choice((0, 1, 127, 128, 255, chance.randrange(256)))
@@ -159,7 +159,7 @@ class Ring(unittest.TestCase):
 class Copies(unittest.TestCase):
     """Which copy of a slot's rows counts (section 1)."""
 
-    ENTRIES = record_frame(2, 1, vectors.hexed("05 00 01  0a 0b"))
+    ENTRIES = record_frame(2, 1, hexed("05 00 01  0a 0b"))
 
     def counted(self, *segments: bytes, slots: bytes = b"") -> Dict[str, Any]:
         """Reads a ring of these segments and slots."""
@@ -173,7 +173,7 @@ class Copies(unittest.TestCase):
 
     def copy(self, seq: int, threads: int, thread: int = 0, generation: int = 7, **more: int) -> bytes:
         """An Events frame of one row of thread number `thread`, which counts on `threads` entries."""
-        return vectors.events_frame(seq, [(5, 4, bytes([thread]), b"")], 1, 9, generation=generation,
+        return events_frame(seq, [(5, 4, bytes([thread]), b"")], 1, 9, generation=generation,
                                     threads=threads, **more)
 
     def check(self, found: Dict[str, Any], frames: List[List[int]], slots: List[List[int]], unnamed: int) -> None:
