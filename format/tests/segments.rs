@@ -244,7 +244,7 @@ fn a_footer_of_very_many_small_frames_still_fits() {
     builder.state(&sample::a_state()).unwrap();
     for (n, (source, row)) in rows.iter().cycle().enumerate() {
         // Each row a thread of its own: the footer holds as many entries as there are frames.
-        let mut row = Row { tid: 100_000 + n as u32 * 7_919, ..row.clone() };
+        let mut row = Row { tid: 100_000 + n as u32 * 7_919, ..*row };
         if builder.events(std::slice::from_mut(&mut row), *source, 1, 0, &mut compressor).unwrap().is_none() {
             break;
         }

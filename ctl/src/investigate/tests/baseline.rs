@@ -138,7 +138,11 @@ fn the_longest_and_the_mean_wait_are_those_of_gaps_that_have_any() {
         bins.add(GAP, &pieces(4, &list), true);
     }
     bins.add(KEY, &pieces(4, &[(Class::Waiting, 900)]), true);
+    // A gap that is nothing but a wait, and a call that is.
+    bins.add(GAP, &pieces(4, &[(Class::Sleep, 70)]), true);
+    bins.add(KEY, &pieces(4, &[(Class::Sleep, 90)]), true);
     let b = before(&bins, 40);
+    assert_eq!((b.longest_ns(Class::Sleep), b.mean_ns(Class::Sleep)), (70, 70));
     assert_eq!((b.longest_ns(Class::Waiting), b.mean_ns(Class::Waiting)), (50, 30));
     assert_eq!((b.longest_ns(Class::Io), b.mean_ns(Class::Io)), (0, 0));
 }

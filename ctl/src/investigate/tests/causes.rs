@@ -147,6 +147,43 @@ fn an_idle_wait_before_a_load_is_not_its_cost() {
 }
 
 #[test]
+fn work_before_a_load_is_its_cost_back_to_the_last_long_idle_wait() {
+    let told = |idle_ns: i64| {
+        let mut s = Story::of(20);
+        s.steady_until(5_000);
+        // 300 ms of work, a wait, 200 ms of work, the load.
+        s.blocked(300 * MS, idle_ns, EPOLL, STRESS);
+        s.now += 300 * MS + idle_ns + 200 * MS;
+        s.call(ops::CU_MODULE_LOAD_DATA, 2 * MS);
+        s.steady_until(20_000);
+        s.findings().iter().find(|f| f.cause == "first_use").unwrap().attributed_ns
+    };
+    assert_eq!(told(10 * MS), 202 * MS);
+    // With the 394 us behind the last launch, and without what only waited.
+    assert_eq!(told(10 * MS - 1), 502 * MS + 394_000);
+}
+
+#[test]
+fn a_wait_for_the_gpu_that_blocks_on_a_futex_is_gpu_wait_unless_a_thread_that_worked_held_it_up() {
+    let told = |waker: u32| first(futex_waits(waker)).cause;
+    assert_eq!(told(NONE_WAKER), "gpu_wait");
+    assert_eq!(told(LOADER), "blocked_lock");
+}
+
+fn futex_waits(waker: u32) -> Story {
+    let mut s = Story::of(20);
+    steps(&mut s, 15_000, MS);
+    for _ in 0..50 {
+        s.blocked(2_000, 10 * MS, FUTEX, waker);
+        s.call(ops::CU_STREAM_SYNCHRONIZE, 10 * MS + 4_000);
+        let until = (s.now - BEGIN) / MS + 20;
+        steps(&mut s, until, MS);
+    }
+    steps(&mut s, 20_000, MS);
+    s
+}
+
+#[test]
 fn a_wait_for_a_lock_inside_a_call_names_its_waker() {
     let mut s = Story::of(20);
     s.steady_until(15_000);

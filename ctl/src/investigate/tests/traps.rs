@@ -53,10 +53,9 @@ fn trap_4_one_cold_call_among_warm_ones_is_first_use_and_never_the_scheduler() {
     }
     (0..5).for_each(|i| s.preempted(-2 * SECOND + i * MS, 20_000));
     let findings = s.findings();
-    assert!(
-        findings.iter().all(|f| f.cause == "first_use" && f.severity >= Severity::Medium),
-        "{findings:?}"
-    );
+    assert_eq!(findings.iter().map(|f| f.cause).collect::<Vec<_>>(), ["first_use"], "{findings:?}");
+    assert_eq!(findings[0].attributed_ns, 25_800_000 - 73_000);
+    assert!(findings[0].severity >= Severity::Medium);
 }
 
 #[test]
@@ -93,6 +92,39 @@ fn trap_6_an_incident_is_one_finding_whose_numbers_do_not_depend_on_how_the_wind
         assert_eq!(found.len(), 1, "{found:?}");
         assert_eq!((found[0].cause, found[0].attributed_ns), ("cpu_contention", 250 * MS));
     }
+}
+
+// Time in which a thread was kept back counts also where no call was slow and no gap long, if it is inside an incident.
+#[test]
+fn kept_back_in_units_that_were_not_slow_adds_to_an_incident_and_makes_none() {
+    let minor = |s: &mut Story| {
+        s.preempted(100_000, 400_000);
+        s.now += 1_200_000;
+        s.launch(6_000);
+        // Shorter than what counts.
+        s.preempted(100_000, 299_999);
+        s.now += 1_200_000;
+        s.launch(6_000);
+    };
+    let story = |incident: bool| {
+        let mut s = Story::of(20);
+        s.steady_until(15_000);
+        for _ in 0..40 {
+            if incident {
+                s.preempted(1_000, 5 * MS);
+                s.launch(6 * MS);
+                s.now += 94_000;
+            }
+            minor(&mut s);
+        }
+        s.steady_until(20_000);
+        s.findings().into_iter().filter(|f| f.cause == "cpu_contention").collect::<Vec<_>>()
+    };
+    let found = story(true);
+    // The last one begins after the incident's last slow call.
+    assert_eq!(found[0].attributed_ns, 40 * 5 * MS + 39 * 400_000);
+    assert_eq!(found[0].evidence["in_units_not_slow_ns"], 39 * 400_000);
+    assert_eq!(story(false), []);
 }
 
 #[test]
