@@ -45,6 +45,25 @@ fn scaled(text: &str, units: &[(&str, u64)]) -> Option<u64> {
     number.parse::<u64>().ok()?.checked_mul(*factor)
 }
 
+/// A time as [`parse_time_ns`] reads it, exactly: `60s`, `24h`. Not in minutes, as times are written in the documents.
+#[must_use]
+pub fn exact_time(ns: u64) -> String {
+    if ns == 0 { "0s".to_owned() } else { exact(ns, TIME_UNITS.iter().filter(|(unit, _)| *unit != "m")) }
+}
+
+/// A size as [`parse_size_bytes`] reads it: `4GiB`, `1536KiB`; rounded down to KiB, since no text means less.
+#[must_use]
+pub fn exact_size(bytes: u64) -> String {
+    exact(bytes >> 10 << 10, SIZE_UNITS.iter())
+}
+
+// In the largest unit that leaves nothing over.
+fn exact<'a>(value: u64, units: impl DoubleEndedIterator<Item = &'a (&'static str, u64)> + Clone) -> String {
+    let whole = units.clone().rev().find(|(_, factor)| value != 0 && value.is_multiple_of(*factor));
+    let (unit, factor) = whole.or_else(|| units.clone().next()).unwrap_or(&("", 1));
+    format!("{}{unit}", value / factor)
+}
+
 /// A duration for people, three significant digits: `71.0 us`, `2.90 ms`, `1.31 s`.
 #[must_use]
 pub fn show_ns(ns: u64) -> String {
@@ -94,6 +113,25 @@ mod tests {
             assert!(parse_time_ns(bad).is_err(), "{bad}");
         }
         assert!(parse_size_bytes("4GB").is_err());
+    }
+
+    #[test]
+    fn what_is_written_exactly_is_read_as_it_was() {
+        for (ns, text) in [
+            (0, "0s"),
+            (1, "1ns"),
+            (1_500_000, "1500us"),
+            (60_000_000_000, "60s"),
+            (24 * 3_600_000_000_000, "24h"),
+            (u64::MAX, "18446744073709551615ns"),
+        ] {
+            assert_eq!((exact_time(ns).as_str(), parse_time_ns(text)), (text, Ok(ns)));
+        }
+        for (bytes, text) in
+            [(0, "0KiB"), (1 << 10, "1KiB"), (4 << 30, "4GiB"), (3 << 29, "1536MiB"), (5 << 50, "5120TiB")]
+        {
+            assert_eq!((exact_size(bytes).as_str(), parse_size_bytes(text)), (text, Ok(bytes)));
+        }
     }
 
     #[test]

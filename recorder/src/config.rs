@@ -5,6 +5,7 @@ mod annotations;
 mod metrics;
 mod samples;
 mod triggers;
+mod written;
 
 use std::{
     fmt,
@@ -12,7 +13,7 @@ use std::{
 };
 
 use ingero_format::units::{parse_size_bytes, parse_time_ns};
-use serde::{Deserialize, Deserializer, de};
+use serde::{Deserialize, Deserializer, Serialize, de};
 use sha2::{Digest, Sha256};
 
 pub use access::{Listen, TokenPlace};
@@ -30,7 +31,7 @@ use crate::{
 };
 
 /// Which CUDA layers are probed.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Layers {
     /// libcuda: every call once, also of statically linked runtimes.
@@ -43,7 +44,7 @@ pub enum Layers {
 }
 
 /// A source that can be switched on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum SourceName {
     /// CUDA calls.
@@ -69,7 +70,7 @@ pub enum SourceName {
 }
 
 /// When user stacks are taken.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum UserStacks {
     /// Not at all.
@@ -82,7 +83,7 @@ pub enum UserStacks {
 }
 
 /// Whether the ends of calls are probed.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum ReturnProbes {
     /// If a test at start shows that programs under a seccomp filter survive it.
@@ -95,7 +96,7 @@ pub enum ReturnProbes {
 }
 
 /// `[budget]`
-#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Budget {
     /// Most of a recorded thread's time, percent; 100 means no limit.
@@ -156,7 +157,7 @@ impl<'de> Deserialize<'de> for Nanos {
 }
 
 /// `[ring]`
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Ring {
     /// Bound on everything below the state directory.
@@ -187,7 +188,7 @@ impl Default for Ring {
 }
 
 /// `[probes]`
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Probes {
     /// Which libraries are probed.
@@ -222,7 +223,7 @@ impl Default for Probes {
 }
 
 /// `[snapshot]`
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Snapshot {
     /// Past kept when a trigger names no window.
@@ -259,7 +260,7 @@ pub enum ConfigFile {
 }
 
 /// The whole file.
-#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Config {
     /// `[ring]`

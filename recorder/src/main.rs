@@ -24,7 +24,7 @@ struct Cli {
     /// Where the control socket lives
     #[arg(long, value_name = "DIR", default_value = "/run/ingero-recorder")]
     run_dir: PathBuf,
-    /// Read the configuration, print what is in force, and exit
+    /// Read the configuration, print what would be in force as TOML, and exit
     #[arg(long)]
     check_config: bool,
     /// Remove probes that a killed recorder left in place in the kernel, and exit
@@ -70,7 +70,7 @@ fn start(cli: Cli) -> Result<()> {
     let file = cli.config.map_or_else(|| ConfigFile::Default(DEFAULT_CONFIG.into()), ConfigFile::Named);
     let config = Config::from_file(&file)?;
     if cli.check_config {
-        println!("{config:#?}");
+        print!("{}", config.to_toml()?);
         return Ok(());
     }
     if cli.check_host {

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use serde::{Deserialize, Deserializer};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use super::{Bytes, text};
 
@@ -47,7 +47,7 @@ impl<'de> Deserialize<'de> for Mode {
 }
 
 /// `[annotations]`
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct AnnotationConfig {
     /// Whether programs may annotate.

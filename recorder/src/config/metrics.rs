@@ -2,14 +2,14 @@
 
 use std::path::PathBuf;
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use super::{Listen, Nanos, TokenPlace, access, samples::check_page};
 
 const SECOND: u64 = 1_000_000_000;
 
 /// `[metrics]`: the page that a Prometheus reads. Off unless it listens.
-#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Metrics {
     /// Where the page is served; without it there is none.
@@ -23,7 +23,7 @@ pub struct Metrics {
 }
 
 /// `[metrics.otlp]`: the same numbers, sent at an interval. Off unless it has an endpoint.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Otlp {
     /// Where to, `http://host:port/v1/metrics`; without it nothing is sent.

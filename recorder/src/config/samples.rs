@@ -1,6 +1,6 @@
 //! `[samples]`: what is read at intervals.
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use super::Nanos;
 
@@ -8,7 +8,7 @@ use super::Nanos;
 const MAX_PAGES: usize = 16;
 
 /// `[samples]`
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Samples {
     /// Time between two readings.

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use serde::{Deserialize, Deserializer, de};
+use serde::{Deserialize, Deserializer, Serialize, de};
 
 use super::{Listen, Nanos, TokenPlace, access};
 
@@ -14,7 +14,7 @@ const SECOND: u64 = 1_000_000_000;
 const DAY: u64 = 24 * 3_600 * SECOND;
 
 /// `[trigger]`
-#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct TriggerConfig {
     /// `[trigger.signal]`
@@ -30,7 +30,7 @@ pub struct TriggerConfig {
 }
 
 /// `[trigger.signal]`: SIGUSR1.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct SignalTrigger {
     /// Whether the signal freezes.
@@ -46,7 +46,7 @@ impl Default for SignalTrigger {
 }
 
 /// `[trigger.webhook]`: alerts of an Alertmanager.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct WebhookTrigger {
     /// Where it listens; without it there is no webhook.
@@ -66,7 +66,7 @@ impl Default for WebhookTrigger {
 }
 
 /// What of a histogram is compared with the threshold.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Statistic {
     /// The mean.
@@ -105,7 +105,7 @@ impl Statistic {
 }
 
 /// `[trigger.ttft]`: an inference engine's own time to first token.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct TtftTrigger {
     /// The engines' pages, `http://host:port/metrics`; without any there is no watch.
@@ -139,7 +139,7 @@ impl Default for TtftTrigger {
 }
 
 /// Whose death for want of memory freezes.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum OomKill {
     /// Nobody's.
@@ -152,7 +152,7 @@ pub enum OomKill {
 }
 
 /// `[trigger.predicate]`: conditions on what is recorded. What is absent is off.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct PredicateTrigger {
     /// A synchronising call took longer, ns.
@@ -192,7 +192,7 @@ impl Default for PredicateTrigger {
 }
 
 /// `[trigger.process]`: a recorded process ends abnormally.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct ProcessTrigger {
     /// Names watched; `*` and `?` stand for any characters and any one. Empty: none.
