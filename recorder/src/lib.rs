@@ -16,7 +16,7 @@
 //! | [`trigger`] | who may ask for a freeze |
 //! | [`control`] | the socket |
 //! | [`metrics`] | numbers for monitoring systems |
-//! | [`config`], [`limits`], [`clock`], [`journal`], [`http`], [`pulse`], [`service`] | the frame around them |
+//! | [`config`], [`limits`], [`clock`], [`journal`], [`http`], [`socket`], [`pulse`], [`service`] | the frame around them |
 //!
 //! The thread that drains waits for nothing but the kernel: it copies rows into the mapped head and
 //! hands full slots on. Encoding, disk, freezing and clients live on other threads.
@@ -47,6 +47,7 @@ pub mod pulse;
 pub mod ring;
 pub mod sample;
 pub mod service;
+pub mod socket;
 pub mod status;
 pub mod storage;
 pub mod trigger;

@@ -2,7 +2,6 @@
 
 use std::{
     collections::BTreeMap,
-    os::unix::net::UnixListener as StdListener,
     sync::{Arc, Mutex, MutexGuard, mpsc},
     time::{Duration, Instant},
 };
@@ -15,7 +14,9 @@ use tokio::{
 };
 
 use super::{Allowance, Counts, Limits, Line, Lines, Refusal, Sender, parse};
-use crate::{clock, config::AnnotationConfig, journal, limits::ACCEPT_PAUSE, lock::lock, news::News};
+use crate::{
+    clock, config::AnnotationConfig, journal, limits::ACCEPT_PAUSE, lock::lock, news::News, socket::Socket,
+};
 
 /// Connections at once. One more is closed at once: left in the queue it would make a program wait that writes to it.
 const MAX_CONNECTIONS: usize = 256;
@@ -157,11 +158,12 @@ impl Annotator {
 /// # Errors
 /// If the runtime cannot be set up.
 pub fn serve(
-    listener: StdListener,
+    socket: Socket,
     annotator: Arc<Annotator>,
     mut stop: watch::Receiver<bool>,
 ) -> std::io::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_io().enable_time().build()?;
+    let (listener, _file) = socket.into_parts();
     runtime.block_on(async {
         let listener = UnixListener::from_std(listener)?;
         loop {

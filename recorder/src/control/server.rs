@@ -1,12 +1,6 @@
 //! Accepting clients.
 
-use std::{
-    fs,
-    io::Read,
-    os::unix::{fs::PermissionsExt, net::UnixListener as StdListener},
-    path::Path,
-    sync::Arc,
-};
+use std::{fs, io::Read, path::Path, sync::Arc};
 
 use ingero_format::control::{Reply, Request, body_len, from_wire, to_wire};
 use tokio::{
@@ -24,6 +18,7 @@ use crate::{
     journal,
     limits::{ACCEPT_PAUSE, CLIENT_TIMEOUT, COPY_BYTES, MAX_CLIENTS},
     pulse::Pulse,
+    socket::Socket,
 };
 
 const REMEDY: &str = "choose another --run-dir";
@@ -34,22 +29,10 @@ const BEAT: std::time::Duration = std::time::Duration::from_secs(1);
 ///
 /// # Errors
 /// If the directory or the socket cannot be made.
-pub fn bind(run_dir: &Path) -> Result<StdListener> {
+pub fn bind(run_dir: &Path) -> Result<Socket> {
     fs::create_dir_all(run_dir).at("cannot create the directory", run_dir, REMEDY)?;
     let path = run_dir.join("control.sock");
-    if std::os::unix::net::UnixStream::connect(&path).is_ok() {
-        return Err(Error::Other(format!("{}: another recorder answers there; {REMEDY}", path.display())));
-    }
-    // Nobody listens: it is left over.
-    let _ = fs::remove_file(&path);
-    let listener = StdListener::bind(&path).at("cannot bind", &path, REMEDY)?;
-    fs::set_permissions(&path, fs::Permissions::from_mode(0o660)).at(
-        "cannot set the mode of",
-        &path,
-        REMEDY,
-    )?;
-    listener.set_nonblocking(true).at("cannot set up", &path, REMEDY)?;
-    Ok(listener)
+    Socket::bind(&path, 0o660).at("cannot bind", &path, REMEDY)
 }
 
 /// Serves clients until `stop` changes. Blocks the calling thread.
@@ -57,7 +40,7 @@ pub fn bind(run_dir: &Path) -> Result<StdListener> {
 /// # Errors
 /// If the runtime cannot be set up.
 pub fn serve(
-    listener: StdListener,
+    socket: Socket,
     answers: Arc<Answers>,
     mut stop: watch::Receiver<bool>,
     pulse: &Pulse,
@@ -68,6 +51,7 @@ pub fn serve(
         .max_blocking_threads(MAX_CLIENTS)
         .build()
         .map_err(|e| Error::Other(format!("control socket: {e}")))?;
+    let (listener, _file) = socket.into_parts();
     let served = runtime.block_on(async {
         let listener =
             UnixListener::from_std(listener).map_err(|e| Error::Other(format!("control socket: {e}")))?;

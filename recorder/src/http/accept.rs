@@ -90,7 +90,8 @@ pub fn serve<H: Respond>(
         .build()?;
     runtime.block_on(async {
         match listener {
-            Listener::Unix(listener) => {
+            Listener::Unix(socket) => {
+                let (listener, _file) = socket.into_parts();
                 let listener = UnixListener::from_std(listener)?;
                 let accept = async || listener.accept().await.map(|(stream, _)| stream);
                 clients(&responder, accept, &mut stop).await

@@ -3,16 +3,15 @@
 use std::{
     fs, io,
     net::{SocketAddr, TcpListener},
-    os::unix::{
-        fs::PermissionsExt,
-        net::{UnixListener, UnixStream},
-    },
     path::{Path, PathBuf},
 };
 
 use subtle::ConstantTimeEq;
 
-use crate::config::{Listen, TokenPlace};
+use crate::{
+    config::{Listen, TokenPlace},
+    socket::Socket,
+};
 
 /// Longest token, bytes.
 const MAX_TOKEN_BYTES: usize = 4_096;
@@ -21,7 +20,7 @@ const MAX_TOKEN_BYTES: usize = 4_096;
 #[derive(Debug)]
 pub enum Listener {
     /// In the run directory.
-    Unix(UnixListener),
+    Unix(Socket),
     /// On an address.
     Tcp(TcpListener),
 }
@@ -66,7 +65,8 @@ impl Server {
                 .map_err(|e| format!("{section} listen: {address}: {e}; choose another address or port")),
             Listen::Unix => {
                 let path = run_dir.join(self.socket);
-                unix(&path).map(Listener::Unix).map_err(|e| {
+                // As the control socket: for the unit's group.
+                Socket::bind(&path, 0o660).map(Listener::Unix).map_err(|e| {
                     format!("{section} listen: {}: {e}; choose another --run-dir", path.display())
                 })
             }
@@ -76,18 +76,6 @@ impl Server {
 
 fn tcp(address: &SocketAddr) -> io::Result<TcpListener> {
     let listener = TcpListener::bind(address)?;
-    listener.set_nonblocking(true)?;
-    Ok(listener)
-}
-
-fn unix(path: &Path) -> io::Result<UnixListener> {
-    if UnixStream::connect(path).is_ok() {
-        return Err(io::Error::new(io::ErrorKind::AddrInUse, "another recorder answers there"));
-    }
-    let _ = fs::remove_file(path);
-    let listener = UnixListener::bind(path)?;
-    // As the control socket: for the unit's group.
-    fs::set_permissions(path, fs::Permissions::from_mode(0o660))?;
     listener.set_nonblocking(true)?;
     Ok(listener)
 }
@@ -156,12 +144,9 @@ mod tests {
     }
 
     #[test]
-    fn a_socket_that_was_left_is_replaced_and_one_that_answers_is_not() {
+    fn an_address_that_is_taken_is_refused_with_what_to_do() {
         let dir = tempfile::tempdir().unwrap();
-        drop(SERVER.bind(&Listen::Unix, dir.path()).unwrap());
         let _first = SERVER.bind(&Listen::Unix, dir.path()).unwrap();
-        let mode = fs::metadata(dir.path().join("a.sock")).unwrap().permissions().mode();
-        assert_eq!(mode & 0o777, 0o660);
         assert!(SERVER.bind(&Listen::Unix, dir.path()).unwrap_err().contains("another recorder"));
         let Listener::Tcp(tcp) =
             SERVER.bind(&Listen::Tcp("127.0.0.1:0".parse().unwrap()), dir.path()).unwrap()

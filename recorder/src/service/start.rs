@@ -2,7 +2,6 @@
 //! there, and put the new programs in force. Only then is the recorder ready.
 
 use std::{
-    os::unix::net::UnixListener,
     sync::{
         Arc, Mutex,
         mpsc::{Receiver, Sender, channel, sync_channel},
@@ -46,6 +45,7 @@ use crate::{
     pulse::Pulse,
     ring::{self, Bounds, Flusher, Layout, Ring, SealJob, Sealer, SegmentTable, Settings, SlotPool},
     sample::Sampler,
+    socket::Socket,
     status::StatusParts,
     storage::{FileSystem, Storage},
     trigger::{
@@ -103,7 +103,7 @@ pub(super) fn start(config: Config, paths: &Paths, mut warnings: Vec<String>) ->
     let pulses = [Arc::<Pulse>::default(), Arc::default()];
     let [sealing, answering] = pulses.clone();
     let workers = record(drain, sealer, flusher, slots, sealing)?;
-    let listener = control::bind(&paths.run_dir)?;
+    let socket = control::bind(&paths.run_dir)?;
     let measured = crate::budget::try_probes();
     let returns = Returns::decide(config.probes.return_probes, &measured.returns);
     let missing = kernel::attach_tracepoints(&mut loaded.placer, &options, loaded.host)?;
@@ -138,7 +138,7 @@ pub(super) fn start(config: Config, paths: &Paths, mut warnings: Vec<String>) ->
     undo.disarm();
     scanner.restore()?;
     let (discovery, retired) = discover(scanner)?;
-    let (control, stop_control) = serve(listener, &answers, answering)?;
+    let (control, stop_control) = serve(socket, &answers, answering)?;
     let listening = annotate(&config, annotations, &shared, news, stop_control.subscribe())?;
     let observing = observe(&answers, conditions, matched)?;
     answers.watchers.start();
@@ -196,27 +196,27 @@ fn sample(config: &Config, shared: &Shared, news: Sender<News>, answers: &Arc<An
 }
 
 // A socket that cannot be had is no reason not to record.
-fn hear(config: &Config, paths: &Paths) -> (Option<UnixListener>, Option<String>) {
+fn hear(config: &Config, paths: &Paths) -> (Option<Socket>, Option<String>) {
     if !config.annotations.enabled {
         return (None, None);
     }
     match annotate::bind(&config.annotations, &paths.run_dir) {
-        Ok(listener) => (Some(listener), None),
+        Ok(socket) => (Some(socket), None),
         Err(e) => (None, Some(e)),
     }
 }
 
 fn annotate(
     config: &Config,
-    listener: Option<UnixListener>,
+    socket: Option<Socket>,
     shared: &Shared,
     news: Sender<News>,
     stopped: watch::Receiver<bool>,
 ) -> Result<Option<Worker>> {
-    let Some(listener) = listener else { return Ok(None) };
+    let Some(socket) = socket else { return Ok(None) };
     let annotator = Annotator::new(&config.annotations, Arc::clone(&shared.annotations), news);
     let serve = move |_: &_| {
-        annotate::serve(listener, Arc::new(annotator), stopped)
+        annotate::serve(socket, Arc::new(annotator), stopped)
             .unwrap_or_else(|e| journal::error(&format!("annotations: {e}")));
     };
     Worker::spawn("annotate", serve).map(Some)
@@ -230,15 +230,11 @@ fn discover(scanner: Scanner) -> Result<(Worker, Receiver<Prober>)> {
     Ok((worker, retired))
 }
 
-fn serve(
-    listener: UnixListener,
-    answers: &Arc<Answers>,
-    pulse: Arc<Pulse>,
-) -> Result<(Worker, watch::Sender<bool>)> {
+fn serve(socket: Socket, answers: &Arc<Answers>, pulse: Arc<Pulse>) -> Result<(Worker, watch::Sender<bool>)> {
     let (stop, stopped) = watch::channel(false);
     let answers = Arc::clone(answers);
     let worker = Worker::spawn("control", move |_| {
-        control::serve(listener, answers, stopped, &pulse).unwrap_or_else(|e| journal::error(&e.to_string()));
+        control::serve(socket, answers, stopped, &pulse).unwrap_or_else(|e| journal::error(&e.to_string()));
     })?;
     Ok((worker, stop))
 }

@@ -201,6 +201,18 @@ fn who_has_no_token_another_path_or_method_gets_no_numbers() {
 }
 
 #[test]
+fn the_socket_is_there_while_its_server_runs_and_gone_when_it_is_stopped() {
+    let recorder = Recorder::new();
+    let path = recorder.folder.path().join("metrics.sock");
+    for _ in 0..2 {
+        recorder.put("[metrics]\nlisten = \"unix\"\n").unwrap();
+        assert!(path.exists() && !recorder.ask("GET /metrics HTTP/1.1\r\nHost: a\r\n\r\n").is_empty());
+        recorder.exports.stop();
+        assert!(!path.exists());
+    }
+}
+
+#[test]
 fn an_address_that_is_taken_is_refused_at_reload_and_told_at_start() {
     let recorder = Recorder::new();
     let (taken, _) = sink();
