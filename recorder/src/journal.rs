@@ -72,23 +72,33 @@ fn send(entry: &str) -> std::io::Result<()> {
 
 /// What fails of the things tried at intervals: told when it begins and when it ends, not at every turn.
 #[derive(Debug, Default)]
-pub struct Failing(BTreeSet<String>);
+pub struct Failing {
+    /// Begins every line.
+    whose: &'static str,
+    what: BTreeSet<String>,
+}
 
 impl Failing {
+    /// Nothing fails yet; lines begin with `whose`, such as `trigger ttft: `.
+    #[must_use]
+    pub fn of(whose: &'static str) -> Self {
+        Self { whose, what: BTreeSet::new() }
+    }
+
     /// `what` was tried in vain. True if that is new: then it was told.
     pub fn fails(&mut self, what: &str, why: &str) -> bool {
-        let new = !self.0.contains(what) && self.0.insert(what.to_owned());
+        let new = !self.what.contains(what) && self.what.insert(what.to_owned());
         if new {
-            warning(&format!("{what}: {why}"));
+            warning(&format!("{}{what}: {why}", self.whose));
         }
         new
     }
 
     /// `what` was tried and worked. True if it had failed before: then it was told, with the words of `again`.
     pub fn works(&mut self, what: &str, again: &str) -> bool {
-        let ended = self.0.remove(what);
+        let ended = self.what.remove(what);
         if ended {
-            info(&format!("{what}: {again}"));
+            info(&format!("{}{what}: {again}", self.whose));
         }
         ended
     }
@@ -96,7 +106,7 @@ impl Failing {
     /// All that fails now, with commas between; `None` if nothing does.
     #[must_use]
     pub fn names(&self) -> Option<String> {
-        let names: Vec<&str> = self.0.iter().map(String::as_str).collect();
+        let names: Vec<&str> = self.what.iter().map(String::as_str).collect();
         (!names.is_empty()).then(|| names.join(", "))
     }
 }

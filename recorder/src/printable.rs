@@ -25,6 +25,12 @@ pub fn shortened(text: &str, most: usize) -> String {
     out
 }
 
+/// `: text`, to end a line with; nothing if there is no text.
+#[must_use]
+pub fn after_colon(text: &str) -> String {
+    if text.is_empty() { String::new() } else { format!(": {text}") }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -35,5 +41,10 @@ mod tests {
         assert_eq!(escaped("a\n<0>b\u{1b}[2J\r"), "a\\n<0>b\\u{1b}[2J\\r");
         assert_eq!(shortened("a\nb\u{1b}[2Jc\u{7f}\u{9b}", 100), "a b [2Jc  ");
         assert_eq!(shortened("éé", 3), "é");
+    }
+
+    #[test]
+    fn a_line_without_a_reason_has_no_colon() {
+        assert_eq!((after_colon("slow").as_str(), after_colon("").as_str()), (": slow", ""));
     }
 }

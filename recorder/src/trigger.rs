@@ -41,7 +41,14 @@ use ingero_format::{
 pub use gate::{Refusal, Verdict};
 pub use kind::Kind;
 
-use crate::{clock, config::Config, journal, limits::MAX_REASON_BYTES, lock::lock, printable::shortened};
+use crate::{
+    clock,
+    config::Config,
+    journal,
+    limits::MAX_REASON_BYTES,
+    lock::lock,
+    printable::{after_colon, shortened},
+};
 use gate::{Asked, Gate, Rules};
 use joint::Joint;
 
@@ -218,23 +225,23 @@ impl Triggers {
         }
     }
 
-    // Who asked for a person, and what was refused at most once a minute: a storm must not fill the journal.
+    // What joined and what was refused, each at most once a minute: a storm must not fill the journal.
     fn tell(&self, kind: Kind, verdict: &Verdict, reason: &str, now_ns: u64) {
         let name = kind.name();
         match verdict {
-            Verdict::Fired => journal::warning(&format!("{name}: freezing a snapshot: {reason}")),
+            // The freezer says so when it has the past, so that its lines stand in the order of what happens.
+            Verdict::Fired => {}
             Verdict::Joined => {
                 if let Some(more) = lock(&self.told).tell((kind, None), now_ns) {
-                    journal::info(&format!(
-                        "{name}: joined to the snapshot under way: {reason}{}",
-                        and(more)
-                    ));
+                    let why = after_colon(reason);
+                    journal::info(&format!("{name}: joined to the snapshot under way{why}{}", and(more)));
                 }
             }
             Verdict::Refused(why) => {
                 if let Some(more) = lock(&self.told).tell((kind, Some(*why)), now_ns) {
                     let because = why.in_words();
-                    journal::warning(&format!("{name}: no snapshot, {because}: {reason}{}", and(more)));
+                    let why = after_colon(reason);
+                    journal::warning(&format!("{name}: no snapshot, {because}{why}{}", and(more)));
                 }
             }
         }

@@ -79,7 +79,7 @@ impl Snapshots {
             from_ts_ns: real(manifest.from_ns),
             to_ts_ns: real(manifest.to_ns),
             bytes,
-            reason: manifest.triggers.iter().map(|t| t.reason.as_str()).collect::<Vec<_>>().join("; "),
+            reason: reasons(&manifest),
             notes: manifest.notes.clone(),
             pinned: self.is_pinned(id),
             ..Snapshot::default()
@@ -156,9 +156,27 @@ impl Snapshots {
     }
 }
 
+/// Why a window was frozen: the reasons of all who asked and gave one.
+pub(super) fn reasons(manifest: &Manifest) -> String {
+    let given = manifest.triggers.iter().map(|t| t.reason.as_str()).filter(|reason| !reason.is_empty());
+    given.collect::<Vec<_>>().join("; ")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn who_gave_no_reason_leaves_no_trace_in_the_reasons() {
+        let asked =
+            |reason: &str| ingero_format::manifest::Trigger { reason: reason.into(), ..Default::default() };
+        let manifest = |all: &[&str]| Manifest {
+            triggers: all.iter().map(|r| asked(r)).collect(),
+            ..Manifest::default()
+        };
+        assert_eq!(reasons(&manifest(&["", "slow", "", "SIGUSR1"])), "slow; SIGUSR1");
+        assert_eq!(reasons(&manifest(&["", ""])), "");
+    }
 
     #[test]
     fn an_id_never_leads_out_of_the_directory() {

@@ -25,6 +25,7 @@ use crate::{
     journal,
     limits::{DRAIN_INTERVAL, FREEZE_DRAIN_TIMEOUT, MAX_ENDED_WINDOWS, MAX_OPEN_WINDOWS},
     lock::lock,
+    printable::after_colon,
     trigger::FreezeRequest,
 };
 
@@ -128,10 +129,13 @@ impl Freezer {
                 Err(e)
             }
         });
+        let frozen_after_ns = clock::boot_ns().saturating_sub(at_ns);
+        // Only now: the past must not wait for the journal. Whoever asks does not tell it either, or it could come last.
+        let (kind, why) = (&request.trigger.kind, after_colon(&request.trigger.reason));
+        journal::warning(&format!("{kind}: freezing a snapshot{why}"));
         let joined = vec![request];
         match linked {
             Ok(set) => {
-                let frozen_after_ns = clock::boot_ns().saturating_sub(at_ns);
                 journal::info(&format!("snapshot {id}: frozen after {}", show_ns(frozen_after_ns)));
                 if self.takes_user_stacks() {
                     self.modules.refresh_now(&self.registry.processes());

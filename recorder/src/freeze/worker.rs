@@ -19,7 +19,13 @@ use ingero_format::{
     units::show_ns,
 };
 
-use super::{bundle, host, links::FrozenSet, snapshots::Snapshots, symbols, windows::Window};
+use super::{
+    bundle, host,
+    links::FrozenSet,
+    snapshots::{Snapshots, reasons},
+    symbols,
+    windows::Window,
+};
 use crate::{
     Error, Result, clock,
     config::Config,
@@ -27,6 +33,7 @@ use crate::{
     error::IoContext,
     journal,
     lock::lock,
+    printable::after_colon,
     progress::Progress,
     ring::{Layout, SegmentInfo, SegmentTable, SlotPool, earliest_start, evict_oldest},
     storage::Storage,
@@ -132,7 +139,7 @@ impl Freezer {
                     counts.coalesced += (joined.len() as u64 + unlisted).saturating_sub(1);
                     journal::fields(
                         journal::WARNING,
-                        &format!("snapshot {} taken: {}", snapshot.id, snapshot.reason),
+                        &format!("snapshot {} taken{}", snapshot.id, after_colon(&snapshot.reason)),
                         &[("INGERO_SNAPSHOT", &snapshot.id), ("INGERO_REASON", &snapshot.reason)],
                     );
                 }
@@ -188,7 +195,7 @@ impl Freezer {
             frozen_after_ns: window.frozen_after_ns,
             durable_after_ns,
             bytes,
-            reason: manifest.triggers.iter().map(|t| t.reason.as_str()).collect::<Vec<_>>().join("; "),
+            reason: reasons(&manifest),
             id: manifest.id,
             notes: manifest.notes,
             pinned: false,

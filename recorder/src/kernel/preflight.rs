@@ -67,12 +67,23 @@ fn root() -> Check {
 
 fn capability() -> Check {
     let ok = effective(CAP_SYS_ADMIN);
+    let remedy = to_have_it(geteuid().is_root());
     Check {
         name: "capability",
         found: if ok { "CAP_SYS_ADMIN is there" } else { "CAP_SYS_ADMIN is missing" }.into(),
         ok,
         required: true,
-        remedy: "uprobes need CAP_SYS_ADMIN: add it to the unit's CapabilityBoundingSet= or run as root",
+        remedy,
+    }
+}
+
+// Root without it is in a container or below a unit that took it away: being root is no remedy then.
+fn to_have_it(is_root: bool) -> &'static str {
+    if is_root {
+        "uprobes need CAP_SYS_ADMIN, which was taken from this root: give it to the container (--cap-add SYS_ADMIN), or add \
+         it to the unit's CapabilityBoundingSet="
+    } else {
+        "uprobes need CAP_SYS_ADMIN: run as root (sudo), or add it to the unit's AmbientCapabilities="
     }
 }
 
@@ -126,13 +137,23 @@ fn kernel_symbols() -> Check {
         (Some(_), false) => "/proc/kallsyms hides addresses",
         (Some(_), true) => "/proc/kallsyms names kernel functions",
     };
-    let remedy = if effective(CAP_SYSLOG) {
-        "remove ProtectKernelTunables= and ProtectKernelLogs= from the unit; without symbols, causes that \
-         need a kernel stack stay unknown"
-    } else {
-        "add CAP_SYSLOG; without symbols, causes that need a kernel stack stay unknown"
-    };
+    // 2 hides them from everybody, whatever the capabilities.
+    let restrict = fs::read_to_string("/proc/sys/kernel/kptr_restrict").unwrap_or_default();
+    let remedy = to_see_symbols(start.is_some() && restrict.trim() == "2", effective(CAP_SYSLOG));
     Check { name: "kernel symbols", found: found.into(), ok, required: false, remedy }
+}
+
+fn to_see_symbols(hidden_from_all: bool, has_syslog: bool) -> &'static str {
+    match (hidden_from_all, has_syslog) {
+        (true, _) => {
+            "set kernel.kptr_restrict to 1 (sysctl); without symbols, causes that need a kernel stack stay unknown"
+        }
+        (false, true) => {
+            "remove ProtectKernelTunables= and ProtectKernelLogs= from the unit; without symbols, causes that need a kernel \
+             stack stay unknown"
+        }
+        (false, false) => "add CAP_SYSLOG; without symbols, causes that need a kernel stack stay unknown",
+    }
 }
 
 fn effective(capability: u32) -> bool {
@@ -145,6 +166,22 @@ fn effective(capability: u32) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn who_is_root_is_not_told_to_become_root() {
+        assert!(to_have_it(false).contains("run as root"));
+        assert!(!to_have_it(true).contains("run as root") && to_have_it(true).contains("--cap-add"));
+    }
+
+    #[test]
+    fn symbols_that_are_hidden_from_everybody_need_no_capability() {
+        assert!(
+            to_see_symbols(true, true).contains("kptr_restrict")
+                && to_see_symbols(true, false).contains("kptr_restrict")
+        );
+        assert!(to_see_symbols(false, true).contains("ProtectKernelTunables="));
+        assert!(to_see_symbols(false, false).contains("CAP_SYSLOG"));
+    }
 
     #[test]
     fn releases_are_read_whatever_a_distribution_appends() {

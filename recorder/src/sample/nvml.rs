@@ -40,7 +40,7 @@ pub(super) fn run(library: &str, interval: Duration, outlet: &Outlet, watch: &mu
             }
             Err(e) if !told => {
                 told = true;
-                journal::info(&format!("no GPU samples: NVML: {e}; tried again every minute"));
+                journal::info(&format!("no GPU samples: {}", in_words(&e)));
             }
             Err(_) => {}
         }
@@ -51,6 +51,19 @@ pub(super) fn run(library: &str, interval: Duration, outlet: &Outlet, watch: &mu
 pub(crate) fn open(library: &str) -> Result<Nvml, NvmlError> {
     let library = if library.is_empty() { LIBRARY } else { library };
     Nvml::builder().lib_path(OsStr::new(Path::new(library))).init()
+}
+
+/// Why the library cannot be used, and what comes of it.
+pub(crate) fn in_words(e: &NvmlError) -> String {
+    let missing = matches!(e, NvmlError::LibloadingError(_) | NvmlError::LibraryNotFound);
+    if missing {
+        format!(
+            "no NVIDIA driver library here, as expected on a host without a GPU; clocks, throttling, power, memory and \
+             utilisation of GPUs are not recorded, all else is; looked for again every minute (NVML: {e})"
+        )
+    } else {
+        format!("NVML: {e}; tried again every minute")
+    }
 }
 
 // `None` if there are GPUs and none answers.
@@ -93,7 +106,10 @@ mod tests {
 
     #[test]
     fn a_library_that_is_not_there_or_is_none_is_an_error() {
-        assert!(open("/nowhere/libnvidia-ml.so.1").is_err());
+        let away = in_words(&open("/nowhere/libnvidia-ml.so.1").err().unwrap());
+        assert!(away.contains("expected on a host without a GPU") && away.contains("/nowhere/"), "{away}");
+        assert!(!away.contains('\n'), "{away}");
+        assert_eq!(in_words(&NvmlError::DriverNotLoaded).matches("expected").count(), 0);
         let file = tempfile::NamedTempFile::new().unwrap();
         std::fs::write(file.path(), b"not a library").unwrap();
         assert!(open(file.path().to_str().unwrap()).is_err());

@@ -14,13 +14,13 @@ use std::{
     time::Duration,
 };
 
-use ingero_format::units::show_ns;
+use ingero_format::units::{exact_time, show_ns};
 
 use super::{Ask, Kind, Triggers};
 use crate::{
     clock,
     config::{Config, TtftTrigger},
-    journal::Failing,
+    journal::{self, Failing},
     lock::lock,
     pulse::Rhythm,
     sample::engine::{agent, fetch, instance},
@@ -30,7 +30,8 @@ use crate::{
 pub(super) fn run(pages: &[String], config: &Arc<Mutex<Config>>, triggers: &Triggers, stop: &AtomicBool) {
     let agent = agent();
     let mut watches: Vec<Watch> = pages.iter().map(|page| Watch::new(page)).collect();
-    let (mut rhythm, mut failing) = (Rhythm::begin(), Failing::default());
+    let (mut rhythm, mut failing) = (Rhythm::begin(), Failing::of("trigger ttft: "));
+    journal::info(&format!("trigger ttft: watches {}", pages.join(", ")));
     while rhythm.wait(stop) {
         let settings = lock(config).trigger.ttft.clone();
         rhythm.advance(Duration::from_nanos(settings.interval.0));
@@ -44,8 +45,7 @@ pub(super) fn run(pages: &[String], config: &Arc<Mutex<Config>>, triggers: &Trig
                     }
                 }
                 Err(e) => {
-                    failing
-                        .fails(&watch.page, &format!("{e}; check [trigger.ttft] pages; it is tried again"));
+                    failing.fails(&watch.page, &cannot(&e, settings.interval.0));
                 }
             }
         }
@@ -53,6 +53,13 @@ pub(super) fn run(pages: &[String], config: &Arc<Mutex<Config>>, triggers: &Trig
         triggers.set_warning(Kind::Ttft, unread);
     }
     triggers.set_warning(Kind::Ttft, None);
+}
+
+fn cannot(why: &str, interval_ns: u64) -> String {
+    format!(
+        "cannot be read: {why}; start the engine, or check [trigger.ttft] pages; tried again every {}",
+        exact_time(interval_ns)
+    )
 }
 
 /// One page.

@@ -11,7 +11,7 @@ use std::{
 use nvml_wrapper::{Nvml, bitmasks::event::EventTypes, enums::event::XidError, error::NvmlError};
 
 use super::{Ask, Kind, Triggers};
-use crate::sample::nvml::open;
+use crate::sample::nvml::{in_words, open};
 
 /// How long it waits for an event before it asks whether it is to stop, ms.
 const WAIT_MS: u32 = 1_000;
@@ -22,8 +22,7 @@ const RETRY: Duration = Duration::from_secs(60);
 pub(super) fn run(library: &str, triggers: &Triggers, stop: &AtomicBool) {
     while !stop.load(Relaxed) {
         if let Err(e) = open(library).and_then(|nvml| watch(&nvml, triggers, stop)) {
-            let why = format!("NVML: {e}; it is tried again every minute");
-            triggers.set_broken(Kind::GpuXid, Some(why));
+            triggers.set_broken(Kind::GpuXid, Some(format!("cannot watch: {}", in_words(&e))));
             thread::park_timeout(RETRY);
         }
     }

@@ -47,6 +47,15 @@ fn it_fires_at_the_crossing_and_again_only_after_a_window_under_the_threshold() 
 }
 
 #[test]
+fn a_page_that_cannot_be_read_is_told_in_one_line_with_what_to_do_and_when_it_is_tried_again() {
+    let line = cannot("io: Connection refused", SECOND / 2);
+    assert_eq!(
+        line,
+        "cannot be read: io: Connection refused; start the engine, or check [trigger.ttft] pages; tried again every 500ms"
+    );
+}
+
+#[test]
 fn few_requests_are_no_reason() {
     let (mut watch, settings) = (Watch::new("http://a/metrics"), settings());
     watch.see(SECOND, read(&page([0; 5], 0.0)).unwrap(), &settings);
