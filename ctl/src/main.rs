@@ -17,9 +17,10 @@
 //! | [`mcp`] | the same answers for AI assistants |
 //! | [`report`] | … and a page with a timeline |
 //! | [`client`], [`verify`], [`demo`] | asking the recorder, checking its files, a whole incident without a GPU |
-//! | [`screen`], [`table`] | what a person reads fits, and does nothing |
+//! | [`screen`], [`table`], [`aside`] | what a person reads fits, and does nothing; what stands beside the answer |
 //! | [`cli`], [`commands`] | what a person types |
 
+mod aside;
 mod cli;
 mod client;
 mod clocks;
@@ -80,20 +81,15 @@ fn main() -> ExitCode {
     });
     match result {
         Ok(Outcome { partial: true }) if cli.strict => {
-            complain(
+            aside::say(
                 "data was lost or coverage is partial, and --strict was given; the answer above says what",
             );
             ExitCode::from(PARTIAL)
         }
         Ok(_) | Err(Error::Closed) => ExitCode::SUCCESS,
         Err(e) => {
-            complain(&e.to_string());
+            aside::say(&e.to_string());
             ExitCode::from(e.exit_code())
         }
     }
-}
-
-/// One line on standard error; nobody is left to tell if that fails.
-fn complain(what: &str) {
-    let _ = writeln!(std::io::stderr(), "ingeroctl: {}", printable::printable(what));
 }

@@ -3,7 +3,10 @@
 use std::{fs, io::Write, path::PathBuf};
 
 use super::command;
-use crate::error::{Error, Outcome};
+use crate::{
+    aside,
+    error::{Error, Outcome},
+};
 
 /// Arguments.
 #[derive(Debug, clap::Args)]
@@ -25,6 +28,7 @@ pub fn run(args: &Args, out: &mut dyn Write) -> Result<Outcome, Error> {
                 clap_mangen::generate_to(command(), folder)
             };
             pages().map_err(Error::writing(folder))?;
+            aside::say(&format!("{}: ingeroctl.1 and a page for each command written", folder.display()));
         }
         None => clap_mangen::Man::new(command()).render(out)?,
     }

@@ -6,6 +6,7 @@ use rusqlite::{Row, types::ValueRef};
 use serde_json::{Map, Value, json};
 
 use crate::{
+    aside,
     error::{Error, Outcome},
     json,
     load::{self, Kind},
@@ -52,36 +53,69 @@ enum Format {
 /// If the database is not ours, or the statement is refused.
 pub fn run(args: &Args, out: &mut dyn Write) -> Result<Outcome, Error> {
     if load::kind_of(&args.path)? != Kind::Database {
-        let remedy = "make a database of it with `ingeroctl convert`";
+        let remedy = "make a database of it with `ingeroctl convert PATH -o FILE.db`, and ask that";
         return Err(Error::not_ours(&args.path, "a recording, where a database is needed", remedy));
     }
     let time = ingero_format::units::parse_time_ns(&args.timeout)
         .map_err(|e| Error::Usage(format!("--timeout {}: {e}", args.timeout)))?;
     let stop = Stop::after(Duration::from_nanos(time));
-    let truncated = match args.format {
+    let asked = match args.format {
         Format::Table => table(args, &stop, out)?,
         Format::Json => json_rows(args, &stop, out)?,
-        Format::Csv => ask(&args.path, &args.sql, args.limit, &stop, &mut Csv(out))?,
+        Format::Csv => asked(args, &stop, &mut Csv(out))?,
     };
-    Ok(Outcome { partial: truncated })
+    if asked == (Asked { rows: 0, truncated: false }) {
+        aside::say("no rows");
+    }
+    Ok(Outcome { partial: asked.truncated })
 }
 
-fn table(args: &Args, stop: &Arc<Stop>, out: &mut dyn Write) -> Result<bool, Error> {
+/// How a question ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Asked {
+    rows: usize,
+    /// There were more.
+    truncated: bool,
+}
+
+fn asked(args: &Args, stop: &Arc<Stop>, to: &mut dyn Rows) -> Result<Asked, Error> {
+    let mut counted = Counted { rows: 0, to };
+    let truncated = ask(&args.path, &args.sql, args.limit, stop, &mut counted)?;
+    Ok(Asked { rows: counted.rows, truncated })
+}
+
+struct Counted<'a> {
+    rows: usize,
+    to: &'a mut dyn Rows,
+}
+
+impl Rows for Counted<'_> {
+    fn columns(&mut self, names: Vec<String>) -> Result<(), Error> {
+        self.to.columns(names)
+    }
+
+    fn row(&mut self, row: &Row<'_>) -> Result<ControlFlow<()>, Error> {
+        self.rows += 1;
+        self.to.row(row)
+    }
+}
+
+fn table(args: &Args, stop: &Arc<Stop>, out: &mut dyn Write) -> Result<Asked, Error> {
     let mut rows = Aligned(Table::with_header(usize::MAX, Vec::new()));
-    let truncated = ask(&args.path, &args.sql, args.limit, stop, &mut rows)?;
+    let asked = asked(args, stop, &mut rows)?;
     let out = &mut Screen::new(out);
     rows.0.write(out)?;
-    if truncated {
+    if asked.truncated {
         writeln!(out, "more rows than --limit {}", args.limit.unwrap_or(0))?;
     }
-    Ok(truncated)
+    Ok(asked)
 }
 
-fn json_rows(args: &Args, stop: &Arc<Stop>, out: &mut dyn Write) -> Result<bool, Error> {
+fn json_rows(args: &Args, stop: &Arc<Stop>, out: &mut dyn Write) -> Result<Asked, Error> {
     let mut rows = Json { out, columns: Vec::new(), first: true };
-    let truncated = ask(&args.path, &args.sql, args.limit, stop, &mut rows)?;
-    writeln!(rows.out, "],\"truncated\":{truncated}}}")?;
-    Ok(truncated)
+    let asked = asked(args, stop, &mut rows)?;
+    writeln!(rows.out, "],\"truncated\":{}}}", asked.truncated)?;
+    Ok(asked)
 }
 
 struct Aligned(Table);
