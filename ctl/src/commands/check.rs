@@ -78,9 +78,10 @@ pub fn host_report(patience: Duration) -> Result<Value, Error> {
 /// If the recorder's program cannot be run; [`Error::NotReady`] if something required is missing.
 pub fn run(args: &Args, socket: &Path, out: &mut dyn Write) -> Result<Outcome, Error> {
     let mut report = host_report(PATIENCE)?;
-    let running = client::ask(socket, &ingero_format::control::Request::Status).is_ok();
+    let asked = client::ask(socket, &ingero_format::control::Request::Status);
+    let running = Running::of(asked.err());
     if let Some(object) = report.as_object_mut() {
-        object.insert("recorder_running".into(), running.into());
+        object.insert("recorder_running".into(), (running == Running::Yes).into());
     }
     if args.json {
         super::json(&report, out)?;
@@ -91,6 +92,29 @@ pub fn run(args: &Args, socket: &Path, out: &mut dyn Write) -> Result<Outcome, E
     match missing(&report) {
         Some(what) => Err(Error::NotReady(what)),
         None => Ok(Outcome::default()),
+    }
+}
+
+/// Whether a recorder answers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Running {
+    /// It does.
+    Yes,
+    /// None does.
+    No,
+    /// This user may not ask.
+    MayNotAsk,
+}
+
+impl Running {
+    fn of(failed: Option<Error>) -> Self {
+        match failed {
+            None => Self::Yes,
+            Some(Error::Unreachable { source, .. }) if source.kind() == io::ErrorKind::PermissionDenied => {
+                Self::MayNotAsk
+            }
+            Some(_) => Self::No,
+        }
     }
 }
 
@@ -119,7 +143,7 @@ fn missing(report: &Value) -> Option<String> {
 ///
 /// # Errors
 /// As `out` does.
-pub fn text(report: &Value, running: bool, out: &mut dyn Write) -> Result<(), Error> {
+pub fn text(report: &Value, running: Running, out: &mut dyn Write) -> Result<(), Error> {
     let out = &mut Screen::new(out);
     for check in list(report, "checks") {
         let mark = if yes(check, "ok") { "ok  " } else { "BAD " };
@@ -128,12 +152,13 @@ pub fn text(report: &Value, running: bool, out: &mut dyn Write) -> Result<(), Er
             writeln!(out, "     {}", text_of(check, "remedy"))?;
         }
     }
-    writeln!(
-        out,
-        "{} recorder: {}",
-        if running { "ok  " } else { "--  " },
-        if running { "running" } else { "not running" }
-    )?;
+    match running {
+        Running::Yes => writeln!(out, "ok   recorder: running")?,
+        Running::No => writeln!(out, "--   recorder: not running")?,
+        Running::MayNotAsk => {
+            writeln!(out, "--   recorder: not known, its socket is for root and the group ingero")?;
+        }
+    }
     for library in list(report, "libraries") {
         let functions = library.get("functions").and_then(Value::as_u64).unwrap_or(0);
         let slow = list(library, "slow").count();
@@ -156,4 +181,18 @@ pub fn text(report: &Value, running: bool, out: &mut dyn Write) -> Result<(), Er
         writeln!(out, "--   no process uses CUDA now; one that starts later is found")?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_recorder_that_this_user_may_not_ask_is_not_said_to_be_down() {
+        let failed = |kind: io::ErrorKind| {
+            Running::of(Some(Error::Unreachable { path: "control.sock".into(), source: kind.into() }))
+        };
+        assert_eq!(failed(io::ErrorKind::PermissionDenied), Running::MayNotAsk);
+        assert_eq!((failed(io::ErrorKind::NotFound), Running::of(None)), (Running::No, Running::Yes));
+    }
 }

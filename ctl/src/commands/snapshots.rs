@@ -11,9 +11,9 @@ use ingero_format::{
 };
 
 use crate::{
+    aside::to_copy,
     client,
     error::{Error, Outcome},
-    printable::printable,
     screen::Screen,
     time,
 };
@@ -82,18 +82,18 @@ pub fn list(args: &ListArgs, socket: &Path, out: &mut dyn Write) -> Result<Outco
 pub fn rows(list: &[Snapshot], out: &mut dyn Write) -> Result<Outcome, Error> {
     let out = &mut Screen::new(out);
     if list.is_empty() {
-        writeln!(out, "no snapshots; `ingeroctl snapshot` takes one")?;
+        writeln!(out, "{}", to_copy("no snapshots; `ingeroctl snapshot` takes one"))?;
     }
     for s in list {
         let held = show_ns(s.to_ts_ns.saturating_sub(s.from_ts_ns));
         writeln!(
             out,
-            "{}  {}  {held} until {}{}  {}",
+            "{}  {}  {held} until {}{}{}",
             s.id,
             show_bytes(s.bytes),
             time::date_and_clock(s.to_ts_ns.cast_signed()),
             if s.pinned { "  pinned" } else { "" },
-            printable(&s.reason),
+            super::last_column(&s.reason),
         )?;
     }
     Ok(Outcome::default())
@@ -137,4 +137,21 @@ pub fn reload(_: &ReloadArgs, socket: &Path, out: &mut dyn Write) -> Result<Outc
     client::ask(socket, &Request::Reload)?;
     writeln!(out, "configuration reloaded")?;
     Ok(Outcome::default())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_snapshot_without_a_reason_has_no_blanks_at_its_lines_end() {
+        let listed = |reason: &str| {
+            let snapshot = Snapshot { id: "a-1".into(), reason: reason.into(), ..Snapshot::default() };
+            let mut out = Vec::new();
+            rows(&[snapshot], &mut out).unwrap();
+            String::from_utf8(out).unwrap()
+        };
+        assert!(listed("").ends_with("UTC\n"), "{:?}", listed(""));
+        assert!(listed("slow").ends_with("UTC  slow\n"), "{:?}", listed("slow"));
+    }
 }

@@ -100,8 +100,8 @@ pub fn text(s: &Status, out: &mut dyn Write) -> Result<(), Error> {
         c.taken, c.coalesced, c.failed, c.held
     )?;
     for taken in &c.last {
-        let (until, reason) = (time::date_and_clock(taken.to_ts_ns.cast_signed()), printable(&taken.reason));
-        writeln!(out, "  last     {} until {until}  {reason}", taken.id)?;
+        let until = time::date_and_clock(taken.to_ts_ns.cast_signed());
+        writeln!(out, "  last     {} until {until}{}", taken.id, super::last_column(&taken.reason))?;
     }
     triggers(&s.triggers, out)?;
     if s.processes.is_empty() {

@@ -2,7 +2,11 @@
 
 use std::{cmp::Ordering, collections::BTreeSet, path::Path};
 
-use ingero_format::{manifest::Manifest, ops::LossCause, segment::Anchor};
+use ingero_format::{
+    manifest::{Manifest, Trigger},
+    ops::LossCause,
+    segment::Anchor,
+};
 
 use super::{
     collect::{Collector, Event},
@@ -112,7 +116,7 @@ impl Collector {
             file: path.file_name().unwrap_or_default().to_string_lossy().into_owned(),
             sha256: self.digests.join(" "),
             snapshot: all(|m| vec![m.id.clone()]).join(" "),
-            triggers: all(|m| m.triggers.iter().map(|t| format!("{}: {}", t.kind, t.reason)).collect()),
+            triggers: all(|m| m.triggers.iter().map(asked).collect()),
             kernel: first.host.kernel,
             machine: first.host.machine,
             cpus: first.host.cpus,
@@ -183,6 +187,12 @@ fn in_time(a: &Event, b: &Event) -> Ordering {
         .then(a.epoch.cmp(&b.epoch))
 }
 
+/// What asked for a window, and why if it said so.
+fn asked(trigger: &Trigger) -> String {
+    let Trigger { kind, reason, .. } = trigger;
+    if reason.is_empty() { kind.clone() } else { format!("{kind}: {reason}") }
+}
+
 fn clocks(manifest: &Manifest) -> Clocks {
     let Anchor { boot_ns, real_ns, uncertainty_ns } = manifest.anchor;
     let offset_ns = real_ns.cast_signed().wrapping_sub(boot_ns.cast_signed());
@@ -198,5 +208,19 @@ fn process(clock: Clock, p: ingero_format::state::Process) -> Process {
         exe: p.exe,
         cgroup: p.cgroup,
         libraries: p.libraries,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_asked_without_a_reason_stands_there_without_a_colon() {
+        let trigger = |reason: &str| Trigger { kind: "command".into(), reason: reason.into(), at_ns: 0 };
+        assert_eq!(
+            (asked(&trigger("slow")), asked(&trigger(""))),
+            ("command: slow".into(), "command".into())
+        );
     }
 }

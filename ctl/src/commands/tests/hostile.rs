@@ -276,7 +276,7 @@ fn what_a_recorder_says_is_only_read() {
         "libraries": [{"path": NASTY, "functions": 5}, {"path": NASTY, "error": NASTY}],
         "processes": [{"pid": 5, "comm": NASTY}],
     });
-    check::text(&checks, true, &mut out).unwrap();
+    check::text(&checks, check::Running::Yes, &mut out).unwrap();
     let output = String::from_utf8(out).unwrap();
     inert(&output, "status, snapshots and check");
     assert_eq!(output.matches(&printable(NASTY)).count(), 13, "{output}");

@@ -119,7 +119,7 @@ fn status_snapshots_and_check_fit_80_columns() {
         let mut out = Vec::new();
         status::text(&status, &mut out).unwrap();
         snapshots::rows(&[snapshot], &mut out).unwrap();
-        check::text(&checks, true, &mut out).unwrap();
+        check::text(&checks, check::Running::Yes, &mut out).unwrap();
         String::from_utf8(out).unwrap()
     });
     fits(&output, "status, snapshots, check");
