@@ -1,6 +1,6 @@
 //! What to type: an example at the end of each command's help and page.
 
-use clap::{Command, CommandFactory};
+use clap::{Arg, Command, CommandFactory};
 
 use super::Cli;
 
@@ -121,14 +121,32 @@ const EXAMPLES: [(&str, &[(&str, &str)]); 22] = [
     ("man", &[("ingeroctl man -o /usr/local/share/man/man1", "a page for each command")]),
 ];
 
-/// The command line with its examples.
+/// Commands that ask a recorder: what `--socket` is for. The others take it too, so that a script can give it everywhere.
+const ASK: [&str; 10] =
+    ["check", "status", "snapshot", "snapshots", "fetch", "rm", "pin", "top", "reload", "mcp"];
+/// Commands whose answer may be partial: what `--strict` is for.
+const MAY_BE_PARTIAL: [&str; 10] =
+    ["status", "snapshot", "verify", "convert", "import", "stats", "requests", "explain", "query", "report"];
+
+/// The command line with its examples; options of all commands are shown where they do something.
 #[must_use]
 pub fn command() -> Command {
     let mut command = Cli::command();
+    let common: Vec<Arg> = command.get_arguments().filter(|arg| arg.is_global_set()).cloned().collect();
     for (name, lines) in EXAMPLES {
-        command = command.mut_subcommand(name, |c| c.after_help(text(lines)));
+        let idle = common.iter().filter(|arg| !acts(arg.get_id().as_str(), name));
+        let hidden: Vec<Arg> = idle.map(|arg| arg.clone().hide(true)).collect();
+        command = command.mut_subcommand(name, |c| c.after_help(text(lines)).args(hidden));
     }
     command
+}
+
+fn acts(option: &str, command: &str) -> bool {
+    match option {
+        "socket" => ASK.contains(&command),
+        "strict" => MAY_BE_PARTIAL.contains(&command),
+        _ => true,
+    }
 }
 
 fn text(lines: &[(&str, &str)]) -> String {
@@ -153,6 +171,24 @@ mod tests {
             }
         }
         words
+    }
+
+    #[test]
+    fn options_of_all_commands_are_taken_by_all_and_shown_where_they_do_something() {
+        let options = [("--socket", ASK), ("--strict", MAY_BE_PARTIAL)];
+        let mut whole = command();
+        whole.build();
+        for (name, lines) in EXAMPLES {
+            let help = whole.find_subcommand_mut(name).unwrap().render_long_help().to_string();
+            for (option, shown) in options {
+                assert_eq!(help.contains(option), shown.contains(&name), "{name} {option}: {help}");
+            }
+            let line = lines[0].0.split(['|', '>']).next().unwrap_or_default().trim();
+            let given = ["--socket", "/a.sock", "--strict"].map(str::to_owned);
+            let matches = command().try_get_matches_from(words(line).into_iter().chain(given)).unwrap();
+            let cli = Cli::from_arg_matches(&matches).unwrap();
+            assert!(cli.strict && cli.socket.ends_with("a.sock"), "{line}");
+        }
     }
 
     #[test]

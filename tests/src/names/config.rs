@@ -72,7 +72,7 @@ pub(super) fn write(page: &mut Page) {
     }
     page.heading(
         "Command line",
-        "Options beside `--help` and `--version`; `--socket` and `--strict` hold for all of `ingeroctl`.",
+        "Options beside `--help` and `--version`; all of `ingeroctl` takes `--socket` and `--strict`, which are shown where they do something.",
     );
     page.table(&["command", "arguments and options"]);
     let help = ingeroctl(&["--help"]);
