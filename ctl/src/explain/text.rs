@@ -141,7 +141,7 @@ pub fn finding(f: &Finding, answer: &Answer, out: &mut dyn Write) -> io::Result<
     if let Some(rate) = rate(&f.evidence) {
         writeln!(out, "  rate      {rate}")?;
     }
-    writeln!(out, "  compared  {}", baseline(&f.evidence))?;
+    writeln!(out, "  compared  {}", baseline(f))?;
     writeln!(out, "  against   {}", counter(&f.counter_evidence))?;
     writeln!(
         out,
@@ -267,18 +267,32 @@ fn rate(evidence: &Value) -> Option<String> {
     })
 }
 
-fn baseline(evidence: &Value) -> String {
-    let usual = time::duration(number(evidence, "usual_ns"));
-    let measured = time::duration(number(evidence, "measured_ns"));
-    let Some(b) = evidence.get("baseline") else { return String::new() };
+/// How the attributed time comes about: what was measured, less what is usual.
+fn baseline(f: &Finding) -> String {
+    let evidence = &f.evidence;
+    let (measured, minor) = (number(evidence, "measured_ns"), number(evidence, "in_units_not_slow_ns"));
+    let measured = match minor {
+        0 => format!("{} measured", time::duration(measured)),
+        _ => format!(
+            "{} measured ({} in slow units, {} in others)",
+            time::duration(measured + minor),
+            time::duration(measured),
+            time::duration(minor)
+        ),
+    };
+    let b = evidence.get("baseline").unwrap_or(&Value::Null);
     let with = match string(b, "kind") {
         "window_before" => "the window before it",
         "usual_parts" => "the usual parts of the window",
         "quietest_tenth" => "the quietest tenth of the window (nothing long enough lies before it)",
-        _ => return format!("{measured} measured; nothing to compare with in this window"),
+        _ => return format!("{measured}, all of it attributed: nothing in this window says what is usual"),
     };
     let units = count(number(b, "units"));
-    format!("{measured} measured, {usual} of it usual, by {with}, {units} calls and gaps")
+    format!(
+        "{measured} - {} usual = {} attributed; usual is as in {with}, {units} calls and gaps",
+        time::duration(number(evidence, "usual_ns")),
+        time::duration(f.attributed_ns),
+    )
 }
 
 fn counter(counter: &Value) -> String {
@@ -375,4 +389,56 @@ fn shorten(name: &str) -> String {
     }
     let (head, tail) = (chars.iter().take(LONGEST - 20), chars.iter().skip(chars.len() - 17));
     head.collect::<String>() + "..." + &tail.collect::<String>()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::investigate::Severity;
+
+    fn compared(attributed_ns: i64, evidence: Value) -> String {
+        baseline(&Finding {
+            id: String::new(),
+            rank: 1,
+            severity: Severity::High,
+            cause: "cpu_contention",
+            node: String::new(),
+            pid: 1,
+            tid: 1,
+            comm: String::new(),
+            from_ns: 0,
+            to_ns: 0,
+            attributed_ns,
+            calls_affected: 0,
+            calls_total: 0,
+            summary: String::new(),
+            evidence,
+            counter_evidence: Value::Null,
+            coverage: Value::Null,
+            advice: Value::Null,
+        })
+    }
+
+    #[test]
+    fn the_line_of_what_is_usual_adds_up_to_what_is_attributed() {
+        const MS: i64 = 1_000_000;
+        let before = json!({"kind": "window_before", "units": 1_200});
+        let evidence = json!({"measured_ns": 1_130 * MS, "in_units_not_slow_ns": 250 * MS, "usual_ns": 300 * MS, "baseline": before});
+        assert_eq!(
+            compared(1_080 * MS, evidence),
+            "1.38 s measured (1.13 s in slow units, 250 ms in others) - 300 ms usual = 1.08 s attributed; usual is as in \
+             the window before it, 1,200 calls and gaps"
+        );
+        let symptom = json!({"measured_ns": 9 * MS, "usual_ns": 4 * MS, "baseline": {"kind": "usual_parts", "units": 2}});
+        assert!(
+            compared(5 * MS, symptom).starts_with("9.00 ms measured - 4.00 ms usual = 5.00 ms attributed; ")
+        );
+        let alone = json!({"measured_ns": 7 * MS, "usual_ns": 0, "baseline": {"kind": "none"}});
+        assert_eq!(
+            compared(7 * MS, alone),
+            "7.00 ms measured, all of it attributed: nothing in this window says what is usual"
+        );
+    }
 }

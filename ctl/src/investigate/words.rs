@@ -16,7 +16,8 @@ pub(super) fn summary(case: &Case<'_>, facts: &Facts) -> String {
         [(only, _)] => only.clone(),
         [(first, ns), rest @ ..] => {
             let others = if rest.len() == 1 { "other" } else { "others" };
-            format!("{first} ({} of it) and {} {others}", duration(*ns), rest.len())
+            let of_it = of_it(*ns, case.attributed_ns);
+            format!("{first} ({} {of_it}) and {} {others}", duration(*ns), rest.len())
         }
     };
     match case.cause.name {
@@ -66,6 +67,11 @@ fn did(facts: &Facts) -> String {
         ("" | "ran" | "waited for something not recorded", _) | (_, None) => String::new(),
         (did, Some(who)) => format!("; {who} {did}"),
     }
+}
+
+/// Actors have all that was measured: more than what is attributed if much of it is usual.
+fn of_it(ns: i64, attributed_ns: i64) -> &'static str {
+    if ns > attributed_ns { "with what is usual" } else { "of it" }
 }
 
 /// What to do, most useful first; depends on the cause and its actor.
@@ -137,4 +143,14 @@ fn starvation_advice(actor: &str, facts: &Facts) -> Vec<String> {
         _ => format!("{actor} was at work: more workers, or less work for each item."),
     };
     vec![first, "Queue more finished work ahead of this thread (prefetch).".to_owned()]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_actors_time_is_part_of_the_attributed_only_if_it_is_not_longer() {
+        assert_eq!((of_it(915, 1_080), of_it(450, 200)), ("of it", "with what is usual"));
+    }
 }
