@@ -32,16 +32,6 @@ pub struct Args {
     pid: Option<u32>,
 }
 
-/// Investigates a whole recording and shows the answer.
-///
-/// # Errors
-/// If the recording cannot be read.
-pub fn show(path: &std::path::Path, out: &mut dyn Write) -> Result<Outcome, Error> {
-    let answer = recording::answer(path, &Question::default(), &Progress::none())?;
-    text::write(&answer, out)?;
-    Ok(Outcome { partial: !answer.coverage.complete })
-}
-
 /// Investigates and shows.
 ///
 /// # Errors

@@ -5,6 +5,7 @@
 
 mod child;
 pub mod command;
+mod injected;
 mod stage;
 
 use std::{fs, io::Write, path::Path, time::Duration};
@@ -12,11 +13,16 @@ use std::{fs, io::Write, path::Path, time::Duration};
 use ingero_format::units::{show_bytes, show_ns};
 
 use crate::{
-    commands::{convert::convert, explain, snapshot},
+    aside,
+    commands::{convert::convert, snapshot},
     error::{Error, Outcome},
+    explain::{Question, text},
     progress::Progress,
+    recording,
 };
 
+use child::Running;
+use injected::{Injected, now_ns, verdicts};
 use stage::Stage;
 
 /// What happens to the engine.
@@ -47,19 +53,31 @@ impl Scenario {
         matches!(self, Self::Incident | Self::FirstUse)
     }
 
-    /// What the engine does differently for a while, and in words.
-    fn phase(self) -> Option<(&'static str, &'static str)> {
+    /// What the engine does differently for a while.
+    fn phase(self) -> Option<Phase> {
         match self {
-            Self::GpuWait => {
-                Some(("long-kernels", "each step launches a kernel that keeps the GPU for 9 ms more"))
-            }
-            Self::DataStarvation => Some((
-                "slow-tokenizer",
-                "the tokenizer works 25 ms on each request, and the engine has to wait",
-            )),
+            Self::GpuWait => Some(Phase {
+                name: "long-kernels",
+                words: "each step launches a kernel that keeps the GPU for 9 ms more",
+                cause: "gpu_wait",
+            }),
+            Self::DataStarvation => Some(Phase {
+                name: "slow-tokenizer",
+                words: "the tokenizer works 25 ms on each request, and the engine has to wait",
+                cause: "data_starvation",
+            }),
             _ => None,
         }
     }
+}
+
+/// A time in which the engine works differently.
+struct Phase {
+    /// As the engine knows it.
+    name: &'static str,
+    words: &'static str,
+    /// As which it should be found.
+    cause: &'static str,
 }
 
 /// Name under which the hog runs.
@@ -99,27 +117,9 @@ pub fn run(scenario: Scenario, output: &Path, out: &mut dyn Write) -> Result<Out
     let stage = Stage::set()?;
     say(out, &format!("recording into {}", stage.state_dir().display()))?;
     let mut engine = stage.start_engine(scenario, FREEZE_AT + Duration::from_secs(3))?;
-    say(out, &format!("engine {} runs on CPU {}", engine.pid(), stage.cpu()))?;
-    std::thread::sleep(WARM);
-    if scenario.hog() {
-        let mut hog = stage.start_hog(HOG_TIME)?;
-        say(out, &format!("injected: {HOG} ({}) burns the engine's CPU for {:?}", hog.pid(), HOG_TIME))?;
-        hog.wait()?;
-    }
-    if let Some((_, words)) = scenario.phase() {
-        say(out, &format!("injected: for {:?} {words}", PHASE.1))?;
-    }
-    engine.sleep_until(FREEZE_AT);
-    if scenario.storm() {
-        let (kernels, us) = STORM;
-        say(
-            out,
-            &format!(
-                "injected: {kernels} kernels used for the first time, {} each",
-                show_ns(u64::from(us) * 1000)
-            ),
-        )?;
-    }
+    let pid = engine.pid();
+    say(out, &format!("engine {pid} runs on CPU {}", stage.cpu()))?;
+    let injected = inject(scenario, &stage, &mut engine, out)?;
     let taken = snapshot::take(&stage.socket(), 12_000_000_000, 1_000_000_000, "demo", false)?;
     crate::client::fetch(&stage.socket(), &taken.id, &bundle)?;
     say(
@@ -134,13 +134,59 @@ pub fn run(scenario: Scenario, output: &Path, out: &mut dyn Write) -> Result<Out
     stage.strike()?;
 
     convert(std::slice::from_ref(&bundle), &database, true, &Progress::none())?;
-    writeln!(out, "\n$ ingeroctl explain {}", bundle.display())?;
-    explain::show(&bundle, out)?;
-    writeln!(out, "\nleft: {} and {}", bundle.display(), database.display())?;
+    let name = aside::name();
+    writeln!(out, "\n$ {name} explain {}", bundle.display())?;
+    let answer = recording::answer(&bundle, &Question::default(), &Progress::none())?;
+    text::write(&answer, out)?;
+    writeln!(out)?;
+    for line in verdicts(&injected, pid, &answer) {
+        writeln!(out, "{line}")?;
+    }
+    writeln!(out, "left:     {} and {}", bundle.display(), database.display())?;
     let query = "SELECT cause, comm, tid, attributed_ns, summary FROM findings ORDER BY rank";
-    writeln!(out, "try:  ingeroctl stats {}", bundle.display())?;
-    writeln!(out, "      ingeroctl query {} \"{query}\"", database.display())?;
+    writeln!(out, "try:      {name} stats {}", bundle.display())?;
+    writeln!(out, "          {name} query {} \"{query}\"", database.display())?;
     Ok(Outcome::default())
+}
+
+/// Lets the engine work undisturbed, then does to it what the scenario says, until the window is to be frozen.
+fn inject(
+    scenario: Scenario,
+    stage: &Stage,
+    engine: &mut Running,
+    out: &mut dyn Write,
+) -> Result<Vec<Injected>, Error> {
+    let began_ns = now_ns();
+    let after = |time: Duration| began_ns.saturating_add(time.as_nanos() as i64);
+    let mut injected = Vec::new();
+    std::thread::sleep(WARM);
+    if scenario.hog() {
+        let from_ns = now_ns();
+        let mut hog = stage.start_hog(HOG_TIME)?;
+        let pid = hog.pid();
+        let words = format!("{HOG} ({pid}) burns the engine's CPU for {HOG_TIME:?}");
+        say(out, &format!("injected: {words}"))?;
+        hog.wait()?;
+        let actor = format!("{HOG}/{pid}");
+        injected.push(Injected { words, cause: "cpu_contention", actor, from_ns, to_ns: now_ns() });
+    }
+    if let Some(phase) = scenario.phase() {
+        let (at, length) = PHASE;
+        let words = format!("for {length:?} {}", phase.words);
+        say(out, &format!("injected: {words}"))?;
+        let (from_ns, to_ns) = (after(at), after(at + length));
+        injected.push(Injected { words, cause: phase.cause, actor: String::new(), from_ns, to_ns });
+    }
+    engine.sleep_until(FREEZE_AT);
+    if scenario.storm() {
+        let (kernels, us) = STORM;
+        let each = show_ns(u64::from(us) * 1000);
+        let words = format!("{kernels} kernels used for the first time, {each} each");
+        say(out, &format!("injected: {words}"))?;
+        let (from_ns, to_ns) = (after(STORM_AT), after(FREEZE_AT));
+        injected.push(Injected { words, cause: "first_use", actor: String::new(), from_ns, to_ns });
+    }
+    Ok(injected)
 }
 
 fn say(out: &mut dyn Write, text: &str) -> Result<(), Error> {

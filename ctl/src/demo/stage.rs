@@ -100,9 +100,9 @@ impl Stage {
             command.args(["--storm-at", &STORM_AT.as_secs().to_string()]);
             command.args(["--storm-kernels", &kernels.to_string(), "--storm-load-us", &us.to_string()]);
         }
-        if let Some((phase, _)) = scenario.phase() {
+        if let Some(phase) = scenario.phase() {
             let (at, length) = PHASE;
-            command.args(["--phase", phase, "--phase-at", &at.as_secs().to_string()]);
+            command.args(["--phase", phase.name, "--phase-at", &at.as_secs().to_string()]);
             command.args(["--phase-for", &length.as_secs().to_string()]);
         }
         let mut engine = Running::start_ready("engine", command.current_dir(self.folder.path()))?;
