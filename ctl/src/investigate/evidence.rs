@@ -243,19 +243,23 @@ pub(super) fn by_class<'a>(pieces: impl Iterator<Item = &'a Piece>) -> BTreeMap<
 
 /// Losses in a time, for findings that rest on no slow units.
 pub(super) fn coverage_of(scene: &Scene<'_>, (from_ns, to_ns): (i64, i64)) -> Value {
-    let losses = scene.trace.losses.iter().filter(|l| l.from_ns < to_ns && l.to_ns >= from_ns);
-    json!({"units_examined": 0, "units_undecidable": 0, "undecided_ns": 0, "losses_in_time": losses.count()})
+    let losses = losses_in(scene, (from_ns, to_ns));
+    json!({"units_examined": 0, "units_undecidable": 0, "undecided_ns": 0, "losses_in_time": losses})
+}
+
+/// Losses that touch a time; one of an instant at its begin does, one at its end does not.
+pub(super) fn losses_in(scene: &Scene<'_>, (from_ns, to_ns): (i64, i64)) -> usize {
+    scene.trace.losses.iter().filter(|l| l.from_ns < to_ns && l.to_ns >= from_ns).count()
 }
 
 /// What of a case could be decided.
 pub(super) fn coverage(scene: &Scene<'_>, case: &Case<'_>) -> Value {
     let undecidable = case.slow.iter().filter(|s| s.class_ns(Class::Lost) > 0).count();
-    let losses = scene.trace.losses.iter().filter(|l| l.from_ns < case.to_ns && l.to_ns >= case.from_ns);
     json!({
         "units_examined": case.slow.len(),
         "units_undecidable": undecidable,
         "undecided_ns": judge::undecided_ns(case),
-        "losses_in_time": losses.count(),
+        "losses_in_time": losses_in(scene, (case.from_ns, case.to_ns)),
     })
 }
 

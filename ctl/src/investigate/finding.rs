@@ -122,3 +122,19 @@ pub(super) fn id(node: &str, thread: &Thread, cause: &str, from_ns: i64) -> Stri
     let digest = Sha256::digest(key.as_bytes());
     digest.iter().take(6).map(|b| format!("{b:02x}")).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cause_and_a_severity_that_this_version_knows_are_read_back_and_others_are_not() {
+        for cause in KNOWN_CAUSES {
+            for severity in [Severity::High, Severity::Medium, Severity::Low] {
+                assert_eq!(known_cause(cause, severity.name()), Some((cause, severity)));
+            }
+        }
+        assert_eq!(known_cause("gremlins", "HIGH"), None);
+        assert_eq!(known_cause("oom", "high"), None);
+    }
+}

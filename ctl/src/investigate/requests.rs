@@ -221,8 +221,11 @@ mod tests {
     use super::*;
     use crate::{
         commands::tests::incident,
+        investigate::tests::story::*,
         load::tests::{read, said},
+        model::Annotation,
     };
+    use ingero_format::ops;
 
     const SECOND: u64 = 1_000_000_000;
 
@@ -255,6 +258,38 @@ mod tests {
         assert!(thread.launches >= 6, "{thread:?}");
         assert!(found[1..].iter().all(|r| r.times_median == 1.0 && r.runnable_ns == 0), "{found:?}");
         assert!(found.iter().all(|r| parts(r).iter().sum::<i64>() == r.dur_ns));
+    }
+
+    // Two processes launch, the other one more; in the window's second half only that one does.
+    #[test]
+    fn a_request_is_served_by_the_busiest_thread_of_the_process_it_names_or_else_of_all() {
+        let served = |pid: Option<u32>, at_ms: i64| {
+            let mut s = Story::of(20);
+            s.steady_until(10_000);
+            s.now = BEGIN;
+            s.task = LOADER;
+            s.call(ops::CU_LAUNCH_KERNEL, 5_000);
+            s.now = BEGIN;
+            s.task = STRESS;
+            while s.now < BEGIN + 19_000 * MS {
+                s.launch(5_000);
+                s.now += 95_000;
+            }
+            s.trace.annotations.push(Annotation {
+                ts_ns: BEGIN + at_ms * MS,
+                dur_ns: 100 * MS,
+                pid,
+                labels: "{\"request_id\":\"q\"}".into(),
+                sender: None,
+            });
+            let found = requests(&[s.finish()]);
+            found[0].thread.clone().map(|t| (t.pid, t.tid, t.launches))
+        };
+        let (own, busiest) = (Some((100, 100, 250)), Some((500, 500, 1_000)));
+        assert_eq!(served(Some(100), 0), own);
+        assert_eq!([served(Some(500), 0), served(None, 0), served(Some(900), 0)], [busiest; 3]);
+        assert_eq!(served(Some(100), 15_000), busiest);
+        assert_eq!(served(None, 19_500), None);
     }
 
     #[test]

@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 
 use super::{
     decompose::Class,
+    evidence,
     finding::{self, Finding, Severity},
     judge,
     rhythm::{Beat, Stretch},
@@ -112,7 +113,7 @@ fn symptom(
             "units_examined": stretch.inside.launches + stretch.inside.syncs,
             "units_undecidable": 0,
             "undecided_ns": stretch.inside.lost_ns,
-            "losses_in_time": scene.trace.losses.iter().filter(|l| l.from_ns < to_ns && l.to_ns >= from_ns).count(),
+            "losses_in_time": evidence::losses_in(scene, (from_ns, to_ns)),
         }),
         advice: json!(advice(cause)),
     };
@@ -178,7 +179,7 @@ fn evidence(
 /// The slow units of the time that have nothing of this, and what they spent most on.
 fn counter(examined: &Examined<'_>, stretch: &Stretch, (from, to): (i64, i64)) -> Value {
     let inside = examined.slow.iter().filter(|s| s.from_ns < to && s.to_ns > from);
-    let by_class = super::evidence::by_class(inside.clone().flat_map(|s| &s.pieces));
+    let by_class = evidence::by_class(inside.clone().flat_map(|s| &s.pieces));
     let own =
         if stretch.inside.gpu_wait_ns > stretch.inside.own_work_ns { Class::GpuWait } else { Class::OnCpu };
     let second = by_class.iter().filter(|(class, _)| **class != own.name()).max_by_key(|(_, ns)| **ns);

@@ -205,6 +205,22 @@ fn an_end_by_sigkill_is_low_if_a_record_that_says_why_may_be_missing() {
 }
 
 #[test]
+fn losses_that_touch_the_time_of_a_finding_are_counted() {
+    let whole = first(killed_for_memory());
+    let counted = |from_ns: i64, to_ns: i64| {
+        let mut s = killed_for_memory();
+        s.trace.losses.push(Loss { from_ns, to_ns, source: Source::Cuda as u8, ..Loss::default() });
+        first(s).coverage["losses_in_time"].as_i64().unwrap()
+    };
+    let (from, to) = (whole.from_ns, whole.to_ns);
+    assert_eq!(
+        [counted(from - 10, from - 1), counted(from - 10, from), counted(from + 5, from + 5)],
+        [0, 1, 1]
+    );
+    assert_eq!([counted(to - 1, to + 9), counted(to, to + 9)], [1, 0]);
+}
+
+#[test]
 fn an_end_of_a_process_without_calls_is_nobodys_finding() {
     let mut s = Story::of(20);
     s.steady_until(12_000);
