@@ -171,3 +171,109 @@ fn lower_quartile(mut values: Vec<i64>) -> i64 {
     values.sort_unstable();
     quantile::nearest_rank(&values, 25)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MS: i64 = 1_000_000;
+    /// Length of a part.
+    const PART: i64 = 1_000 * MS;
+
+    /// So many usual parts, and then others.
+    fn rhythm(usual_parts: usize, usual: Beat, then: &[Beat]) -> Rhythm {
+        let mut parts = vec![None; limits::BINS as usize];
+        let told = std::iter::repeat_n(usual, usual_parts).chain(then.iter().copied());
+        parts.iter_mut().zip(told).for_each(|(part, beat)| *part = Some(beat));
+        Rhythm(parts)
+    }
+
+    fn launching(launches: i64, own_work_ms: i64) -> Beat {
+        Beat { launches, own_work_ns: own_work_ms * MS, ..Beat::default() }
+    }
+
+    fn drops(usual_parts: usize, then: &[Beat]) -> Vec<((i64, i64), i64)> {
+        let found = rhythm(usual_parts, launching(100, 300), then).drops(PART);
+        found.into_iter().map(|s| (s.bins, s.excess_ns)).collect()
+    }
+
+    #[test]
+    fn a_part_is_a_drop_below_seven_tenths_of_the_launches_with_three_tenths_of_own_work() {
+        // Usually 3 ms a launch.
+        assert_eq!(drops(60, &[launching(69, 300)]), [((60, 60), 300 * MS - 69 * 3 * MS)]);
+        assert_eq!(drops(60, &[launching(70, 300)]), []);
+        assert_eq!(drops(60, &[launching(69, 299)]), []);
+        assert_eq!(drops(60, &[Beat { lost_ns: 1, ..launching(69, 300) }]), []);
+    }
+
+    #[test]
+    fn without_a_fifth_of_usual_parts_or_ten_launches_in_each_no_drop_is_told() {
+        assert_eq!(drops(19, &[launching(50, 500)]), []);
+        assert_eq!(drops(20, &[launching(50, 500)]).len(), 1);
+        for (usual, found) in [(9, 0), (10, 1)] {
+            let rhythm = rhythm(60, launching(usual, 300), &[launching(1, 500)]);
+            assert_eq!(rhythm.drops(PART).len(), found);
+        }
+    }
+
+    #[test]
+    fn parts_far_from_the_usual_are_not_what_a_drop_is_compared_with() {
+        // Three quarters of the launches: neither usual nor a drop. With them a launch would usually take longer.
+        let found =
+            drops(60, &[launching(75, 900), launching(75, 900), launching(79, 900), launching(50, 500)]);
+        assert_eq!(found, [((63, 63), 500 * MS - 50 * 3 * MS)]);
+        let near = drops(60, &[launching(80, 900), launching(50, 500)]);
+        assert!(near[0].1 < 500 * MS - 50 * 3 * MS);
+    }
+
+    #[test]
+    fn parts_at_most_two_apart_are_one_stretch_without_what_lies_between() {
+        let (low, usual) = (launching(50, 500), launching(100, 300));
+        let each = 500 * MS - 50 * 3 * MS;
+        assert_eq!(drops(60, &[low, low, usual, low]), [((60, 63), 3 * each)]);
+        assert_eq!(drops(60, &[low, usual, usual, low]), [((60, 60), each), ((63, 63), each)]);
+    }
+
+    #[test]
+    fn a_stretch_that_took_no_more_than_usual_is_none() {
+        let usual = launching(100, 600);
+        let of = |own_work_ms| rhythm(60, usual, &[launching(60, own_work_ms)]).drops(PART).len();
+        assert_eq!([of(360), of(361)], [0, 1]);
+    }
+
+    fn syncing(launches: i64, syncs: i64, gpu_wait_ms: i64) -> Beat {
+        Beat { launches, syncs, gpu_wait_ns: gpu_wait_ms * MS, ..Beat::default() }
+    }
+
+    fn storms(usual: Beat, then: Beat) -> Vec<i64> {
+        rhythm(60, usual, &[then]).storms(PART).into_iter().map(|s| s.excess_ns).collect()
+    }
+
+    #[test]
+    fn a_storm_has_three_times_the_synchronisations_and_fifty_a_second_with_two_launches_each() {
+        let usual = syncing(100, 5, 100);
+        // Usually 1 ms of waiting a launch.
+        assert_eq!(storms(usual, syncing(100, 50, 700)), [600 * MS]);
+        assert_eq!(storms(usual, syncing(98, 49, 700)), [0; 0]);
+        assert_eq!(storms(usual, syncing(101, 50, 700)), [0; 0]);
+        assert_eq!(storms(usual, syncing(100, 50, 100)), [0; 0]);
+        let usual = syncing(100, 20, 100);
+        assert_eq!(storms(usual, syncing(100, 60, 700)), [600 * MS]);
+        assert_eq!(storms(usual, syncing(100, 59, 700)), [0; 0]);
+    }
+
+    #[test]
+    fn a_storm_may_miss_a_tenth_of_its_records() {
+        for (lost_ms, found) in [(100, 1), (101, 0)] {
+            let storm = Beat { lost_ns: lost_ms * MS, ..syncing(100, 50, 700) };
+            assert_eq!(storms(syncing(100, 5, 100), storm).len(), found);
+        }
+    }
+
+    #[test]
+    fn a_storm_is_compared_with_parts_of_four_launches_and_more_for_each_synchronisation() {
+        // Too few launches for each to be calm: then nothing is usual.
+        assert_eq!(storms(syncing(100, 25, 100), syncing(150, 75, 700)), [550 * MS]);
+        assert_eq!(storms(syncing(99, 25, 100), syncing(150, 75, 700)), [0; 0]);
+    }
+}

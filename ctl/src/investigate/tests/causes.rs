@@ -214,6 +214,25 @@ fn a_wait_for_a_lock_between_calls_counts_if_the_waker_worked_and_is_at_most_med
     close(&f, 1_000 * MS);
 }
 
+// A waker that itself waited for half of the time or more brought work; one that worked for most of it held the lock.
+#[test]
+fn a_wait_between_calls_is_a_locks_if_the_waker_waited_for_less_than_half_of_it() {
+    let told = |waited_ms: i64| {
+        let mut s = Story::of(20);
+        s.steady_until(15_000);
+        for _ in 0..20 {
+            s.blocked(1_000, 50 * MS, FUTEX, LOADER);
+            s.as_task(LOADER, |s| s.blocked(2 * MS, waited_ms * MS, EPOLL, STRESS));
+            s.now += 50 * MS + 94_000;
+            s.launch(6_000);
+        }
+        s.steady_until(20_000);
+        s.findings().iter().filter(|f| f.tid == 100).map(|f| f.cause).collect::<Vec<_>>()
+    };
+    assert_eq!(told(24), ["blocked_lock"]);
+    assert_eq!(told(25), ["data_starvation"]);
+}
+
 #[test]
 fn a_wait_for_storage_is_blocked_io_with_its_stack() {
     let mut s = Story::of(20);
