@@ -32,6 +32,7 @@ mod derive;
 mod error;
 mod explain;
 mod export;
+mod folder;
 mod ingero;
 mod investigate;
 mod json;

@@ -18,11 +18,13 @@ mod builder;
 mod chain;
 mod dictionaries;
 mod footer;
+mod name;
 mod scan;
 
 pub use builder::Builder;
 pub use chain::{Links, chain, follow};
 pub use footer::{Footer, FooterEntry};
+pub use name::{file_name, number_of};
 pub use scan::{Scan, Step};
 
 pub use crate::dictionary::Dictionaries;

@@ -217,7 +217,7 @@ impl Collector {
         boot_ns.saturating_add(self.shift_ns)
     }
 
-    fn begun_ns(&self, header: &segment::Header) -> u64 {
+    pub fn begun_ns(&self, header: &segment::Header) -> u64 {
         if plausible(header) { self.shifted(header.created.boot_ns) } else { self.newest_ns }
     }
 
@@ -235,6 +235,13 @@ impl Collector {
     pub fn lost_between(&mut self, from_ns: u64, to_ns: u64) {
         let (cause, cpu) = (LossCause::Corrupt as i32, u16::MAX);
         self.missing.push(Missing { from_ns, to_ns, count: 0, cause, cpu, source: ANY_SOURCE });
+    }
+
+    /// The same from a time to the end of what is there.
+    pub fn lost_from(&mut self, from_ns: u64) {
+        if let Some((_, to)) = self.window().0.or(self.ends) {
+            self.lost_between(from_ns.min(to), to);
+        }
     }
 
     // Gives the number of rows whose thread or call is not known.

@@ -24,6 +24,7 @@ use super::{
 };
 use crate::{
     error::Error,
+    folder::{self, Folder, Part},
     model::{Spool, Trace},
     progress::Progress,
 };
@@ -237,20 +238,30 @@ fn digest(bytes: &[u8], done: impl Fn(Place)) -> String {
     hex(&digest.finalize())
 }
 
-/// What a missing segment held lies between the begins of its neighbours.
+/// Segments that the manifest of a bundle lists and that are not in it.
 fn missing_segments(bundle: &Bundle<'_>, promised: &[SegmentEntry], collector: &mut Collector) {
-    let begin =
-        |m: &bundle::Member<'_>| Some((m.number, segment::Header::read(m.payload).ok()?.created.boot_ns));
-    let there: BTreeMap<u64, u64> = bundle.of(MemberKind::Segment).filter_map(begin).collect();
-    for seq in promised.iter().map(|entry| entry.seq) {
-        if bundle.of(MemberKind::Segment).any(|m| m.number == seq) {
-            continue;
-        }
-        collector.damage(format!("segment {seq} is missing"));
-        // Behind the last one that is there, the cut is told.
-        if let Some((_, to)) = there.range(seq..).next() {
-            let from = there.range(..seq).next_back().map_or(0, |(_, from)| *from);
-            collector.lost_between(from, *to);
+    let segments = || bundle.of(MemberKind::Segment);
+    let there: BTreeMap<_, _> = segments().filter_map(|m| begin(m.number, m.payload, collector)).collect();
+    let seqs = promised.iter().map(|entry| entry.seq);
+    let mut missing: Vec<u64> = seqs.filter(|seq| !segments().any(|m| m.number == *seq)).collect();
+    missing.iter().for_each(|seq| collector.damage(format!("segment {seq} is missing")));
+    // Behind the last one that is there, the cut is told.
+    missing.retain(|seq| bundle.complete || there.range(seq..).next().is_some());
+    holes(&there, &missing, collector);
+}
+
+/// When a segment that was read begins, in the times of its rows.
+fn begin(seq: u64, bytes: &[u8], collector: &Collector) -> Option<(u64, u64)> {
+    Some((seq, collector.begun_ns(&segment::Header::read(bytes).ok()?)))
+}
+
+/// What a missing segment held lies between the begins of its neighbours, or behind the last one.
+fn holes(there: &BTreeMap<u64, u64>, missing: &[u64], collector: &mut Collector) {
+    for &seq in missing {
+        let from = there.range(..seq).next_back().map_or(0, |(_, from)| *from);
+        match there.range(seq..).next() {
+            Some((_, to)) => collector.lost_between(from, *to),
+            None => collector.lost_from(from),
         }
     }
 }
@@ -276,55 +287,57 @@ fn check_small_members(bundle: &Bundle<'_>, collector: &mut Collector) {
 }
 
 fn add_folder(path: &Path, collector: &mut Collector, progress: &Progress) -> Result<(), Error> {
-    let manifest_path = path.join("MANIFEST");
-    let mut promised = Vec::new();
-    if manifest_path.exists() {
-        let bytes = fs::read(&manifest_path).map_err(Error::reading(&manifest_path))?;
-        let manifest = bundle::read_manifest_file(&bytes).map_err(|e| refused(&manifest_path, &e))?;
-        promised.clone_from(&manifest.segments);
-        collector.manifest(manifest).map_err(|e| refused(&manifest_path, &e))?;
+    let folder = Folder::open(path)?;
+    if let folder::Kind::Frozen(manifest) = &folder.kind {
+        let refused = |e: &FormatError| refused(&path.join("MANIFEST"), e);
+        collector.manifest(manifest.as_ref().clone().map_err(|e| refused(&e))?).map_err(|e| refused(&e))?;
     }
-    let segments = segments_in(path)?;
-    if segments.is_empty() && promised.is_empty() {
+    if folder.segments.is_empty() {
         return Err(Error::not_ours(path, "a folder without segments", NOT_OURS));
     }
-    progress.begin(segments.len() as u64, "reading");
-    let head = fs::read(path.join("head")).unwrap_or_default();
-    collector.survey_head(&head);
-    for file in &segments {
-        collector.survey(&fs::read(file).map_err(Error::reading(file))?);
+    progress.begin(folder.segments.len() as u64, "reading");
+    match &folder.head {
+        Part::Whole(bytes) => collector.survey_head(bytes),
+        Part::Gone => {}
+        Part::Damaged(why) => collector.damage(format!("head: {why}")),
     }
-    for (i, file) in segments.iter().enumerate() {
+    for &seq in &folder.segments {
+        if let Part::Whole(bytes) = folder.segment(seq)? {
+            collector.survey(&bytes);
+        }
+    }
+    let (mut there, mut missing) = (BTreeMap::new(), Vec::new());
+    for (i, &seq) in folder.segments.iter().enumerate() {
+        let file = folder.path_of(seq);
         // The active segment may grow while it is read, so it is copied rather than mapped.
-        let bytes = fs::read(file).map_err(Error::reading(file))?;
-        let seq = file.file_stem().and_then(|s| s.to_str()).and_then(|s| s.parse::<u64>().ok());
-        let entry = promised.iter().find(|s| Some(s.seq) == seq);
-        let len = entry.map_or(bytes.len(), |e| bytes.len().min(e.bytes as usize));
-        let place =
-            Place { file: collector.frames.file(Input::Read(file.clone())), from: 0, len: len as u64 };
-        if let Err(e) = collector.segment(bytes.get(..len).unwrap_or_default(), place) {
-            collector.damage(format!("{}: {e}", file.display()));
+        match folder.segment(seq)? {
+            Part::Whole(bytes) => {
+                let len = folder.end_of(seq).map_or(bytes.len(), |end| bytes.len().min(end));
+                let place = Place {
+                    file: collector.frames.file(Input::Read(file.clone())),
+                    from: 0,
+                    len: len as u64,
+                };
+                if let Err(e) = collector.segment(bytes.get(..len).unwrap_or_default(), place) {
+                    collector.damage(format!("{}: {e}", file.display()));
+                }
+                there.extend(begin(seq, &bytes, collector));
+            }
+            // The window begins later; or, if older ones were read before they went too, has a hole.
+            Part::Gone if there.is_empty() => {}
+            Part::Gone => missing.push(seq),
+            Part::Damaged(why) => {
+                collector.damage(format!("{}: {why}", file.display()));
+                missing.push(seq);
+            }
         }
         progress.at(i as u64 + 1);
     }
-    if !head.is_empty() {
-        collector.head(&head);
+    if let Part::Whole(bytes) = &folder.head {
+        collector.head(bytes);
     }
+    holes(&there, &missing, collector);
     Ok(())
-}
-
-/// Segment files of a folder, oldest first: their names are their numbers, zero-padded.
-fn segments_in(path: &Path) -> Result<Vec<PathBuf>, Error> {
-    let mut found = Vec::new();
-    for entry in fs::read_dir(path).map_err(Error::reading(path))? {
-        let file = entry.map_err(Error::reading(path))?.path();
-        let numbered = file.file_stem().and_then(|s| s.to_str()).is_some_and(|s| s.parse::<u64>().is_ok());
-        if numbered && file.extension().is_some_and(|e| e == "seg") {
-            found.push(file);
-        }
-    }
-    found.sort();
-    Ok(found)
 }
 
 /// Lower-case hexadecimal.

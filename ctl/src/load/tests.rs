@@ -30,6 +30,7 @@ use crate::{
 
 mod again;
 mod damage;
+mod folder;
 mod nodes;
 
 /// Boottime at which synthetic windows begin.

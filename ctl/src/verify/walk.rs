@@ -1,9 +1,6 @@
 //! Visiting every byte of a ring, frozen set, segment or bundle.
 
-use std::{
-    fs,
-    path::{Path, PathBuf},
-};
+use std::{fs, path::Path};
 
 use ingero_format::{
     FormatError, Reason, Row,
@@ -12,14 +9,18 @@ use ingero_format::{
     copies::Copies,
     frame::{self, Kind},
     head::{self, Slot},
-    manifest::{Manifest, SegmentEntry},
+    identity::Identity,
+    manifest::Manifest,
     row::ROW_BYTES,
-    segment::{self, Dictionaries, Footer, Header, Scan, Step},
+    segment::{self, Dictionaries, Footer, Header, Scan, Step, file_name},
     state::State,
 };
 
 use super::{Damage, Report, accounts::Accounts, links::Chain};
-use crate::error::Error;
+use crate::{
+    error::Error,
+    folder::{self, Folder, Part},
+};
 
 const NOT_OURS: &str = "give a ring or frozen folder, a .seg segment or a .ingero bundle";
 
@@ -58,46 +59,72 @@ impl Walk {
         Ok(())
     }
 
-    // The head is read before the segments: of a live ring, rows may then be seen twice, never missed.
     fn folder(&mut self, path: &Path) -> Result<(), Error> {
-        let ring = [path.join("ring"), path.to_owned()].into_iter().find(|p| p.join("RING").exists());
-        let frozen = path.join("MANIFEST").exists();
-        self.report.kind = if frozen { "frozen" } else { "ring" };
-        let Some(folder) = ring.or_else(|| frozen.then(|| path.to_owned())) else {
+        let folder = Folder::open(path)?;
+        if matches!(folder.kind, folder::Kind::Loose) {
             return Err(Error::not_ours(path, "a folder without RING or MANIFEST", NOT_OURS));
-        };
-        let mut entries: Vec<SegmentEntry> = Vec::new();
-        if frozen {
-            let file = folder.join("MANIFEST");
-            let bytes = fs::read(&file).map_err(Error::reading(&file))?;
-            match bundle::read_manifest_file(&bytes) {
-                Ok(manifest) => entries = manifest.segments,
-                Err(e) => self.damage("MANIFEST", &e),
+        }
+        let (mut left, mut notes) = (folder.segments.as_slice(), Vec::new());
+        // What is older than an evicted segment went before it: the account begins behind them all.
+        while let Some((seq, newer)) = self.visit(&folder, left)? {
+            notes.push(format!("segment {seq} was evicted while the ring was read"));
+            left = newer;
+            *self = Self::default();
+        }
+        self.report.notes.extend(notes);
+        Ok(())
+    }
+
+    /// Visits a folder from its first segment that counts. Gives one that was evicted meanwhile, and what is newer.
+    fn visit<'a>(&mut self, folder: &Folder, segments: &'a [u64]) -> Result<Option<(u64, &'a [u64])>, Error> {
+        self.about(folder)?;
+        let mut left = segments;
+        while let Some((&seq, newer)) = left.split_first() {
+            left = newer;
+            match folder.segment(seq)? {
+                Part::Whole(bytes) => self.survey(&bytes),
+                Part::Gone => return Ok(Some((seq, newer))),
+                Part::Damaged(_) => {}
             }
+        }
+        left = segments;
+        while let Some((&seq, newer)) = left.split_first() {
+            left = newer;
+            let place = file_name(seq);
+            match folder.segment(seq)? {
+                Part::Whole(bytes) => {
+                    self.report.bytes += bytes.len() as u64;
+                    self.segment(&place, &bytes, folder.end_of(seq));
+                }
+                Part::Gone => return Ok(Some((seq, newer))),
+                Part::Damaged(why) => self.unread(&place, why),
+            }
+        }
+        Ok(None)
+    }
+
+    /// Visits what a folder has beside its segments.
+    fn about(&mut self, folder: &Folder) -> Result<(), Error> {
+        self.report.kind = "ring";
+        if let folder::Kind::Frozen(manifest) = &folder.kind {
+            self.report.kind = "frozen";
+            manifest.as_ref().as_ref().err().into_iter().for_each(|e| self.damage("MANIFEST", e));
         } else {
-            let file = folder.join("RING");
-            let bytes = fs::read(&file).map_err(Error::reading(&file))?;
-            if let Err(e) = ingero_format::identity::Identity::read(&bytes) {
-                self.damage("RING", &e);
+            match folder.part("RING")? {
+                Part::Whole(bytes) => {
+                    Identity::read(&bytes).err().into_iter().for_each(|e| self.damage("RING", &e));
+                }
+                Part::Gone => self.unread("RING", "it is missing".to_owned()),
+                Part::Damaged(why) => self.unread("RING", why),
             }
         }
-        if let Ok(bytes) = fs::read(folder.join("head")) {
-            self.report.bytes += bytes.len() as u64;
-            self.head(&bytes);
-        }
-        let segments = segments_in(&folder)?;
-        for file in &segments {
-            if let Ok(bytes) = fs::read(file) {
-                self.survey(&bytes);
+        match &folder.head {
+            Part::Whole(bytes) => {
+                self.report.bytes += bytes.len() as u64;
+                self.head(bytes);
             }
-        }
-        for file in segments {
-            let seq = file.file_stem().and_then(|s| s.to_str()).and_then(|s| s.parse().ok());
-            // Evicted since it was listed: the oldest go while a ring is read.
-            let Ok(bytes) = fs::read(&file) else { continue };
-            self.report.bytes += bytes.len() as u64;
-            let end = entries.iter().find(|e| Some(e.seq) == seq).map(|e| e.bytes);
-            self.segment(&name(&file), &bytes, end);
+            Part::Gone => {}
+            Part::Damaged(why) => self.unread("head", why.clone()),
         }
         Ok(())
     }
@@ -166,8 +193,8 @@ impl Walk {
         }
     }
 
-    fn segment(&mut self, place: &str, bytes: &[u8], end: Option<u64>) {
-        let bytes = bytes.get(..end.map_or(bytes.len(), |e| e as usize)).unwrap_or(bytes);
+    fn segment(&mut self, place: &str, bytes: &[u8], end: Option<usize>) {
+        let bytes = bytes.get(..end.unwrap_or(bytes.len())).unwrap_or(bytes);
         let header = match Header::read(bytes) {
             Ok(header) => header,
             Err(e) => return self.damage(place, &e),
@@ -230,6 +257,10 @@ impl Walk {
         Ok(())
     }
 
+    fn unread(&mut self, place: &str, why: String) {
+        self.damage(place, &FormatError::new("file", 0, Reason::Content(why)));
+    }
+
     fn damage(&mut self, place: &str, e: &FormatError) {
         let reason = format!("{}: {}", e.what, e.reason);
         self.report.damaged.push(Damage { place: place.to_owned(), offset: e.offset, to: e.offset, reason });
@@ -270,14 +301,4 @@ fn footer(header: &frame::Header, payload: &[u8], frames: Option<usize>) -> Resu
 
 fn name(path: &Path) -> String {
     path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned()
-}
-
-fn segments_in(folder: &Path) -> Result<Vec<PathBuf>, Error> {
-    let entries = fs::read_dir(folder).map_err(Error::reading(folder))?.flatten();
-    let mut found: Vec<PathBuf> = entries
-        .map(|e| e.path())
-        .filter(|p| p.extension().is_some_and(|e| e == "seg") && p.file_stem().is_some_and(|s| s != "next"))
-        .collect();
-    found.sort_unstable();
-    Ok(found)
 }
