@@ -10,7 +10,7 @@ use ingero_format::{
     identity::Identity,
     manifest::Manifest,
     ops::{self, Source},
-    segment::{Anchor, Builder, Header},
+    segment::{Anchor, Builder, Header, file_name},
     state::State,
 };
 use rusqlite::{Connection, OpenFlags};
@@ -98,7 +98,7 @@ impl Recording {
             fs::create_dir(&input).unwrap();
             fs::write(input.join("RING"), Identity::default().to_bytes()).unwrap();
             for (header, frames) in &self.segments {
-                fs::write(input.join(format!("{:020}.seg", header.seq)), segment(header, frames)).unwrap();
+                fs::write(input.join(file_name(header.seq)), segment(header, frames)).unwrap();
             }
             if !self.head.is_empty() {
                 fs::write(input.join("head"), self.head()).unwrap();

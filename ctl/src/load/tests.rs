@@ -400,7 +400,7 @@ fn a_ring_over_two_boots_is_placed_by_the_clocks_of_each() {
         draft.slots.push((seq + 100, Source::Cuda, vec![launch(seq, seq * 10 + 1_000, 5, 0xf1)]));
         let created = Anchor { boot_ns, real_ns, uncertainty_ns: 0 };
         let header = segment::Header { seq, boot_id: [boot; 16], created, ..segment::Header::default() };
-        fs::write(folder.path().join(format!("{seq:020}.seg")), draft.segment_of(header)).unwrap();
+        fs::write(folder.path().join(segment::file_name(seq)), draft.segment_of(header)).unwrap();
         draft
     };
     boot(1, 1, BEGIN, real_ns);

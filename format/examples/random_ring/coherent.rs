@@ -12,7 +12,7 @@ use ingero_format::{
     identity::Identity,
     ops::Source,
     row::{META_CPU, origin},
-    segment::{Anchor, Builder, Dictionaries, Header, Scan, Step},
+    segment::{Anchor, Builder, Dictionaries, Header, Scan, Step, file_name},
     state::{Account, State},
 };
 use serde_json::{Value, json};
@@ -73,7 +73,7 @@ pub fn ring(random: &mut Random) -> Ring {
     if random.once_in(4) {
         files.push(("window.ingero".to_owned(), files::bundle(&segments, &files[1].1, random)));
     }
-    files.extend(segments.into_iter().map(|(seq, bytes)| (format!("{seq:020}.seg"), bytes)));
+    files.extend(segments.into_iter().map(|(seq, bytes)| (file_name(seq), bytes)));
     Ring { files, counted }
 }
 

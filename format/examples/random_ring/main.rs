@@ -28,6 +28,7 @@ use std::{
     process::ExitCode,
 };
 
+use ingero_format::segment::file_name;
 use random::Random;
 
 struct Arguments {
@@ -93,7 +94,7 @@ fn any_ring(folder: &Path, random: &mut Random) -> io::Result<()> {
     for seq in first..=first + random.below(3) {
         let (bytes, chain) = segments::segment(seq, chain_before, random);
         chain_before = chain;
-        put(&format!("{seq:020}.seg"), &bytes)?;
+        put(&file_name(seq), &bytes)?;
         segments.push((seq, bytes));
     }
     if random.once_in(4) {

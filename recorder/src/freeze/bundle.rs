@@ -7,10 +7,11 @@ use ingero_format::{
     bundle::{Index, IndexEntry, MemberKind, Symbols, UserSymbols, file_header, member_header, padding},
     bytes::crc32c,
     codec,
+    segment::file_name,
 };
 use sha2::{Digest, Sha256};
 
-use super::links::{FrozenSet, link_name};
+use super::links::FrozenSet;
 use crate::{
     limits::COPY_BYTES,
     storage::{FileHandle, Storage},
@@ -65,7 +66,7 @@ fn write_to(storage: &dyn Storage, file: FileHandle, set: &FrozenSet, parts: &Pa
     out.put(&file_header())?;
     out.bytes(MemberKind::Manifest, 0, parts.manifest)?;
     for segment in &set.segments {
-        let file = storage.open(&set.directory.join(link_name(segment.seq)))?;
+        let file = storage.open(&set.directory.join(file_name(segment.seq)))?;
         out.file(segment.seq, segment.bytes, &file)?;
     }
     out.bytes(MemberKind::Head, 0, &set.head)?;

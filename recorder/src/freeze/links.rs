@@ -6,7 +6,7 @@ use std::{
     sync::Arc,
 };
 
-use ingero_format::manifest::SegmentEntry;
+use ingero_format::{manifest::SegmentEntry, segment::file_name};
 
 use super::head_copy;
 use crate::{
@@ -34,11 +34,6 @@ pub struct FrozenSet {
     pub segments: Vec<SegmentEntry>,
     /// Slots of the head whose rows are in no frame.
     pub head: Vec<u8>,
-}
-
-/// Name of a segment's link.
-pub fn link_name(seq: u64) -> String {
-    format!("{seq:020}.seg")
 }
 
 impl FrozenSet {
@@ -101,7 +96,7 @@ impl FrozenSet {
             match self.segments.iter_mut().find(|known| known.seq == info.seq) {
                 Some(known) => *known = entry,
                 None => {
-                    self.storage.link(&info.path, &self.directory.join(link_name(info.seq)))?;
+                    self.storage.link(&info.path, &self.directory.join(file_name(info.seq)))?;
                     self.segments.push(entry);
                 }
             }
@@ -123,7 +118,7 @@ impl FrozenSet {
         write_durable(storage, &self.directory.join("head"), &self.head)?;
         let poisoned = table.lock().poisoned.clone();
         for segment in self.segments.iter().filter(|s| !poisoned.contains(&s.seq)) {
-            let file = storage.open(&self.directory.join(link_name(segment.seq)))?;
+            let file = storage.open(&self.directory.join(file_name(segment.seq)))?;
             file.sync_data().inspect_err(|_| table.poison(segment.seq))?;
         }
         let temporary = self.directory.join("MANIFEST.new");

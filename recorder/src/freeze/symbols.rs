@@ -22,18 +22,18 @@ use ingero_format::{
     frame::{self, Kind},
     head,
     ops::{self, Source},
-    segment::{Dictionaries, Header, Scan, Step},
+    segment::{Dictionaries, Header, Scan, Step, file_name},
     state::State,
 };
 
-use super::links::{FrozenSet, link_name};
+use super::links::FrozenSet;
 use crate::{discover::Modules, storage::Storage};
 
 /// Finds every stack address of this boot in a frozen set and names it.
 pub(super) fn symbols(set: &FrozenSet, boot_id: [u8; 16], modules: &Modules) -> (Symbols, UserSymbols) {
     let mut addresses = Addresses::default();
     for segment in &set.segments {
-        let path = set.directory.join(link_name(segment.seq));
+        let path = set.directory.join(file_name(segment.seq));
         from_segment(&*set.storage, &path, boot_id, &mut addresses);
     }
     for slot in head::read(&set.head).map(|(slots, _)| slots).unwrap_or_default() {

@@ -10,7 +10,7 @@ use std::{
 use ingero_format::{
     Reason,
     identity::{Identity, PAGE_BYTES},
-    segment::{HEADER_BYTES, Header},
+    segment::{HEADER_BYTES, Header, number_of},
 };
 
 use super::{
@@ -196,7 +196,7 @@ fn is_newer(e: &Error) -> bool {
 // All that the identity says stands in the segments too: a power loss that tore both its pages costs nothing.
 fn adopt(storage: &dyn Storage, layout: &Layout) -> Option<Identity> {
     let mut names = storage.list(&layout.ring).ok()?;
-    names.retain(|name| name.ends_with(".seg"));
+    names.retain(|name| number_of(name).is_some());
     names.sort_unstable();
     let header = |name: &String| {
         let mut bytes = [0; HEADER_BYTES];

@@ -16,7 +16,7 @@ use ingero_format::{
     head::{self, Geometry, Slot},
     ops::Source,
     row::ROW_BYTES,
-    segment::{Dictionaries, HEADER_BYTES, Header, Scan, Step},
+    segment::{Dictionaries, HEADER_BYTES, Header, Scan, Step, file_name, number_of},
     state::State,
 };
 
@@ -25,7 +25,7 @@ use super::{
     continued::Tail,
     quota::make_room,
     sealer::{Sealer, Start},
-    segment::{Identity, chain_of, file_name},
+    segment::{Identity, chain_of},
 };
 use crate::{
     Result,
@@ -76,7 +76,7 @@ const REMEDY: &str = "check the disk, or choose another --state-dir";
 pub(super) fn recover(earlier: &Earlier) -> Result<Recovered> {
     let ring = &earlier.layout.ring;
     let names = earlier.storage.list(ring).at("cannot list", ring, REMEDY)?;
-    let mut seqs: Vec<u64> = names.iter().filter_map(|n| n.strip_suffix(".seg")?.parse().ok()).collect();
+    let mut seqs: Vec<u64> = names.iter().filter_map(|name| number_of(name)).collect();
     seqs.sort_unstable();
     let mut recovered = Recovered { next_seq: seqs.last().map_or(0, |s| s + 1), ..Recovered::default() };
     let mut scanned = Scanned::default();

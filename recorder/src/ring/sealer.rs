@@ -15,12 +15,13 @@ use ingero_format::{
     head::{Geometry, SLOT_HEADER_BYTES},
     ops::{self, LossCause, Source},
     row::{META_CPU, ROW_BYTES},
+    segment::file_name,
 };
 
 use super::{
     Prologue, SegmentInfo, SegmentTable, SlotPool,
     quota::{self, Bounds},
-    segment::{self, Identity, SegmentWriter, chain_of},
+    segment::{Identity, SegmentWriter, chain_of},
 };
 use crate::{
     Result, journal,
@@ -304,7 +305,7 @@ impl Sealer {
         segments.names += 1;
         segments.list.push_back(SegmentInfo {
             seq,
-            path: self.directory.join(segment::file_name(seq)),
+            path: self.directory.join(file_name(seq)),
             bytes: writer.bytes(),
             first_ns: u64::MAX,
             epoch: self.identity.epoch,

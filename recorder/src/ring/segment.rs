@@ -6,7 +6,7 @@ use ingero_format::{
     Row,
     columns::Compressor,
     ops::Source,
-    segment::{Builder, Header, follow},
+    segment::{Builder, Header, file_name, follow},
     state::State,
 };
 
@@ -40,12 +40,6 @@ pub fn chain_of(file: &FileHandle) -> Option<u128> {
     let view = file.view().ok()?;
     let header = Header::read((*view).as_ref()).ok()?;
     Some(follow((*view).as_ref(), &header).after)
-}
-
-/// Name of a segment file.
-#[must_use]
-pub fn file_name(seq: u64) -> String {
-    format!("{seq:020}.seg")
 }
 
 impl SegmentWriter {

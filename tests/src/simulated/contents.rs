@@ -11,7 +11,7 @@ use ingero_format::{
     frame::{self, Kind},
     head, ops,
     row::META_CPU,
-    segment::{Dictionaries, Header, Scan, Step},
+    segment::{Dictionaries, Header, Scan, Step, number_of},
     state::State,
 };
 
@@ -63,9 +63,9 @@ impl Contents {
                 copies.survey(bytes, &header, &Dictionaries::collect(bytes, &header));
             }
         }
-        let number = |path: &Path| path.file_stem()?.to_str()?.parse::<u64>().ok();
+        let number = |path: &Path| number_of(path.file_name()?.to_str()?);
         let (mut last, mut epoch) = (None, None);
-        for (path, bytes) in files.iter().filter(|(path, _)| path.extension() == Some("seg".as_ref())) {
+        for (path, bytes) in files {
             let Some(seq) = number(path) else { continue };
             // A segment that came back with a power loss, after which others had been evicted for good.
             let evicted = last.is_some_and(|last| {

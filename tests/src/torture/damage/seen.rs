@@ -9,6 +9,7 @@ use ingero_format::{
     Row,
     bundle::{Bundle, MemberKind},
     head, ops,
+    segment::file_name,
 };
 
 use super::{
@@ -84,7 +85,7 @@ impl Seen {
         bundle.check_digests();
         let mut files = BTreeMap::new();
         for member in bundle.of(MemberKind::Segment) {
-            files.insert(PathBuf::from(format!("{:020}.seg", member.number)), member.payload.to_vec());
+            files.insert(PathBuf::from(file_name(member.number)), member.payload.to_vec());
         }
         for member in bundle.of(MemberKind::Head) {
             files.insert(Path::new("head").to_owned(), member.payload.to_vec());

@@ -13,7 +13,7 @@ use ingero_format::{
     manifest::{Host, Manifest, SegmentEntry, Trigger},
     ops::Source,
     row::{META_CPU, ROW_BYTES},
-    segment::{Dictionaries, HEADER_BYTES, Header},
+    segment::{Dictionaries, HEADER_BYTES, Header, number_of},
 };
 
 use super::seen::{Loss, Seen};
@@ -156,8 +156,7 @@ pub fn inside<'a>(places: impl Iterator<Item = &'a Place>) -> (BTreeSet<Key>, BT
 /// True for the name of a segment of a ring.
 #[must_use]
 pub fn is_segment(path: &Path) -> bool {
-    path.extension() == Some("seg".as_ref())
-        && path.file_stem().and_then(|s| s.to_str()).is_some_and(|s| s.parse::<u64>().is_ok())
+    path.file_name().and_then(|name| name.to_str()).and_then(number_of).is_some()
 }
 
 fn u64_at(bytes: &[u8], at: usize) -> u64 {

@@ -7,6 +7,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use ingero_format::segment::file_name;
 use tempfile::TempDir;
 
 use super::{
@@ -71,13 +72,13 @@ fn place(lie: &Lie, folder: &TempDir) -> Option<Vec<PathBuf>> {
     let write = |name: &str, bytes: &[u8]| fs::write(input.join(name), bytes).unwrap();
     let honest = segment_around(&[]);
     let alone = |name: &str| vec![input.clone(), input.join(name)];
-    let first = "00000000000000000001.seg";
+    let first = &file_name(1);
     Some(match lie.kind {
         Kind::Segment => {
             write("RING", &ring());
             write(first, &honest);
-            write("00000000000000000002.seg", &lie.bytes);
-            alone("00000000000000000002.seg")
+            write(&file_name(2), &lie.bytes);
+            alone(&file_name(2))
         }
         Kind::Head => {
             write("RING", &ring());
@@ -111,7 +112,7 @@ pub fn self_check() {
     let folder = tempfile::Builder::new().prefix("ingero-lie-").tempdir().unwrap();
     let path: &Path = folder.path();
     fs::write(path.join("RING"), ring()).unwrap();
-    fs::write(path.join("00000000000000000001.seg"), segment_around(&[])).unwrap();
+    fs::write(path.join(file_name(1)), segment_around(&[])).unwrap();
     let output = Command::new(programs().join("ingeroctl")).arg("verify").arg(path).output().unwrap();
     assert!(output.status.success(), "{output:?}");
     assert!(manifest().to_bytes().is_ok());
