@@ -35,10 +35,6 @@ pub(super) struct Params {
     /// So many at most (default 10); 0 for as many as fit.
     #[serde(default)]
     top_n: Option<usize>,
-    /// Short keys.
-    #[serde(default)]
-    #[expect(dead_code, reason = "read before the parameters are")]
-    tsc: Option<bool>,
 }
 
 /// A finding, with the columns of the table `findings`.

@@ -33,10 +33,6 @@ pub(super) struct Params {
     /// Only this process. Losses are of a CPU, so all of them stay.
     #[serde(default)]
     pid: Option<u32>,
-    /// Short keys.
-    #[serde(default)]
-    #[expect(dead_code, reason = "read before the parameters are")]
-    tsc: Option<bool>,
 }
 
 /// A stretch in which events are missing.

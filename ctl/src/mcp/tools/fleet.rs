@@ -46,10 +46,6 @@ pub(super) struct Params {
     /// Rows (default 1000 of sql, 10 findings for each node, 20 operations for each node).
     #[serde(default)]
     limit: Option<usize>,
-    /// Short keys.
-    #[serde(default)]
-    #[expect(dead_code, reason = "read before the parameters are")]
-    tsc: Option<bool>,
 }
 
 /// A node.

@@ -37,10 +37,6 @@ pub(super) struct Params {
     /// Only the last so long before the window's END, e.g. 30s.
     #[serde(default)]
     since: Option<String>,
-    /// Short keys.
-    #[serde(default)]
-    #[expect(dead_code, reason = "read before the parameters are")]
-    tsc: Option<bool>,
 }
 
 /// Parameters of `graph_frequency`.
@@ -55,10 +51,6 @@ pub(super) struct FrequencyParams {
     /// Length of a window, seconds (default 60).
     #[serde(default)]
     window_seconds: Option<u32>,
-    /// Short keys.
-    #[serde(default)]
-    #[expect(dead_code, reason = "read before the parameters are")]
-    tsc: Option<bool>,
 }
 
 /// A call that makes, changes or removes a graph.

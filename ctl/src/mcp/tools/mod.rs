@@ -24,7 +24,7 @@ use rmcp::{
     model::{JsonObject, Tool, ToolAnnotations},
 };
 use schemars::JsonSchema;
-use serde::{Serialize, de::DeserializeOwned};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::Value;
 
 use super::{
@@ -77,9 +77,14 @@ pub fn all() -> Vec<Entry> {
     ]
 }
 
-/// True if the parameters ask for short keys.
-fn wants_short(given: Option<&JsonObject>) -> bool {
-    given.and_then(|g| g.get("tsc")).and_then(Value::as_bool).unwrap_or(false)
+/// Parameters.
+#[derive(Debug, Deserialize, JsonSchema)]
+struct Asked<P> {
+    #[serde(flatten)]
+    own: P,
+    /// Short keys.
+    #[serde(default)]
+    tsc: Option<bool>,
 }
 
 /// A tool that asks the current investigation.
@@ -101,11 +106,11 @@ where
     P: DeserializeOwned + JsonSchema + 'static,
     T: Serialize + JsonSchema + 'static,
 {
-    entry::<P, T>(name, about, move |session, stop, params| {
+    entry::<Asked<P>, T>(name, about, move |session, stop, asked| {
         let desk = Desk::open(session.current()?, stop)?;
-        let told = run(&desk, params, stop)?;
+        let told = run(&desk, asked.own, stop)?;
         let about = desk.about(told.span)?;
-        Ok((told, about))
+        answer::seal(told, about, asked.tsc.unwrap_or(false))
     })
 }
 
@@ -115,13 +120,16 @@ where
     P: DeserializeOwned + JsonSchema + 'static,
     T: Serialize + JsonSchema + 'static,
 {
-    entry::<P, T>(name, about, move |session, _, params| run(session, params))
+    entry::<P, T>(name, about, move |session, _, params| {
+        let (told, about) = run(session, params)?;
+        answer::seal(told, about, false)
+    })
 }
 
 fn entry<P, T>(
     name: &'static str,
     about: &'static str,
-    run: impl Fn(&Session, &Arc<Stop>, P) -> Said<T> + Send + Sync + 'static,
+    run: impl Fn(&Session, &Arc<Stop>, P) -> Result<Value, Refusal> + Send + Sync + 'static,
 ) -> Entry
 where
     P: DeserializeOwned + JsonSchema + 'static,
@@ -137,9 +145,7 @@ where
         .with_raw_output_schema(Arc::new(output))
         .with_annotations(ToolAnnotations::new().read_only(true).open_world(false));
     let run = move |session: &Session, stop: &Arc<Stop>, given: Option<JsonObject>| {
-        let short_keys = wants_short(given.as_ref());
-        let (told, about) = run(session, stop, params::read(name, given)?)?;
-        answer::seal(told, about, short_keys)
+        run(session, stop, params::read(name, given)?)
     };
     Entry { tool, run: Box::new(run) }
 }

@@ -41,10 +41,6 @@ pub(super) struct Params {
     /// stack (default), waker, preemptor or state.
     #[serde(default)]
     group: Option<String>,
-    /// Short keys.
-    #[serde(default)]
-    #[expect(dead_code, reason = "read before the parameters are")]
-    tsc: Option<bool>,
 }
 
 /// A group of intervals.

@@ -32,10 +32,6 @@ pub(super) struct Params {
     /// Rows (default 1000, at most 10000; fewer if they do not fit an answer).
     #[serde(default)]
     limit: Option<usize>,
-    /// Short keys; columns keep their names.
-    #[serde(default)]
-    #[expect(dead_code, reason = "read before the parameters are")]
-    tsc: Option<bool>,
 }
 
 /// The answer.
@@ -60,7 +56,12 @@ impl Body {
 
 /// The tool.
 pub(super) fn entry() -> Entry {
-    super::desk_and_stop("run_sql", ABOUT, run)
+    let mut entry = super::desk_and_stop("run_sql", ABOUT, run);
+    let input = Arc::make_mut(&mut entry.tool.input_schema);
+    if let Some(tsc) = input.get_mut("properties").and_then(|all| all.get_mut("tsc")?.as_object_mut()) {
+        tsc.insert("description".to_owned(), "Short keys; columns keep their names.".into());
+    }
+    entry
 }
 
 fn run(desk: &Desk, params: Params, stop: &Arc<Stop>) -> Result<Told<Body>, Refusal> {

@@ -40,10 +40,6 @@ pub(super) struct Params {
     /// Rows (default 10, at most 100).
     #[serde(default)]
     limit: Option<usize>,
-    /// Short keys.
-    #[serde(default)]
-    #[expect(dead_code, reason = "read before the parameters are")]
-    tsc: Option<bool>,
 }
 
 /// Calls of one kernel from one place.

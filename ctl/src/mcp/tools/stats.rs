@@ -29,10 +29,6 @@ pub(super) struct Params {
     /// Only this process.
     #[serde(default)]
     pid: Option<u32>,
-    /// Short keys.
-    #[serde(default)]
-    #[expect(dead_code, reason = "read before the parameters are")]
-    tsc: Option<bool>,
 }
 
 /// An operation, with how far its slow calls are from its usual ones.

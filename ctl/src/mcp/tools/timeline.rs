@@ -49,10 +49,6 @@ pub(super) struct Params {
     /// Events (default 500, at most 5000; fewer if they do not fit an answer).
     #[serde(default)]
     limit: Option<usize>,
-    /// Short keys.
-    #[serde(default)]
-    #[expect(dead_code, reason = "read before the parameters are")]
-    tsc: Option<bool>,
 }
 
 /// An event.
