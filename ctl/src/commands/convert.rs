@@ -161,3 +161,21 @@ fn convert_redacted(
     let bytes = std::fs::metadata(output).map_err(Error::reading(output))?.len();
     Ok(Converted { coverage: Coverage::of(&traces), findings: findings.len(), bytes })
 }
+
+/// Does something with the database, or with one made of the bundle.
+///
+/// # Errors
+/// As [`convert`], and as `work` does.
+pub fn from_database<T>(
+    path: &Path,
+    progress: &Progress,
+    work: impl FnOnce(&Path) -> Result<T, Error>,
+) -> Result<T, Error> {
+    if load::kind_of(path)? == load::Kind::Database {
+        return work(path);
+    }
+    let folder = tempfile::tempdir().map_err(Error::writing(&std::env::temp_dir()))?;
+    let database = folder.path().join("investigation.db");
+    convert(std::slice::from_ref(&path.to_owned()), &database, false, progress)?;
+    work(&database)
+}

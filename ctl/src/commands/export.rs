@@ -1,16 +1,13 @@
 //! `ingeroctl export`.
 
-use std::{
-    io::Write,
-    path::{Path, PathBuf},
-};
+use std::{io::Write, path::PathBuf};
 
 use ingero_format::units::{show_bytes, show_count};
 
+use super::convert::from_database;
 use crate::{
     error::{Error, Outcome},
     export::{parquet, perfetto},
-    load::{self, Kind},
     output::Output,
     output_folder::OutputFolder,
     progress::Progress,
@@ -86,19 +83,4 @@ fn parquet(args: &Args, out: &mut dyn Write) -> Result<(), Error> {
         "{path}: {rows} rows in {files} files, {bytes}; a folder for each view, by machine and hour"
     )?;
     Ok(())
-}
-
-/// Does something with the database, or with one made of the bundle.
-fn from_database<T>(
-    path: &Path,
-    progress: &Progress,
-    write: impl FnOnce(&Path) -> Result<T, Error>,
-) -> Result<T, Error> {
-    if load::kind_of(path)? == Kind::Database {
-        return write(path);
-    }
-    let folder = tempfile::tempdir().map_err(Error::writing(&std::env::temp_dir()))?;
-    let database = folder.path().join("investigation.db");
-    super::convert::convert(std::slice::from_ref(&path.to_owned()), &database, false, progress)?;
-    write(&database)
 }

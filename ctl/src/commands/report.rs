@@ -4,9 +4,9 @@ use std::{io::Write, path::PathBuf};
 
 use ingero_format::units::show_bytes;
 
+use super::convert::from_database;
 use crate::{
     error::{Error, Outcome},
-    load::{self, Kind},
     output::Output,
     printable::printable,
     progress::Progress,
@@ -36,14 +36,7 @@ pub fn run(args: &Args, out: &mut dyn Write) -> Result<Outcome, Error> {
     super::convert::distinct(std::slice::from_ref(&args.path), &args.output)?;
     let mut page = Output::create(&args.output, args.force)?;
     let progress = Progress::on_terminal();
-    let made = if load::kind_of(&args.path)? == Kind::Database {
-        report::report(&args.path, &progress)?
-    } else {
-        let folder = tempfile::tempdir().map_err(Error::writing(&std::env::temp_dir()))?;
-        let db = folder.path().join("investigation.db");
-        super::convert::convert(std::slice::from_ref(&args.path), &db, false, &progress)?;
-        report::report(&db, &progress)?
-    };
+    let made = from_database(&args.path, &progress, |database| report::report(database, &progress))?;
     page.write_all(made.html.as_bytes()).map_err(Error::writing(&args.output))?;
     page.finish(&args.output, args.force)?;
     drop(progress);
