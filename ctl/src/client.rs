@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use ingero_format::control::{Reply, Request, body_len, from_wire, to_wire};
+use ingero_format::control::{Reply, Request, Snapshot, Status, body_len, from_wire, to_wire};
 
 use crate::{error::Error, output::Output};
 
@@ -45,6 +45,35 @@ pub fn ask_within(
     match from_wire(&body).map_err(strange)? {
         Reply::Failed { message } => Err(Error::Refused(message)),
         reply => Ok((reply, stream)),
+    }
+}
+
+/// Asks the recorder about itself.
+///
+/// # Errors
+/// As [`ask`].
+pub fn status(socket: &Path) -> Result<Status, Error> {
+    match ask(socket, &Request::Status)?.0 {
+        Reply::Status(status) => Ok(*status),
+        reply => Err(odd(&reply)),
+    }
+}
+
+/// Takes a snapshot of `last_ns` before and `after_ns` beyond now.
+///
+/// # Errors
+/// As [`ask`].
+pub fn snapshot(
+    socket: &Path,
+    last_ns: u64,
+    after_ns: u64,
+    reason: &str,
+    unit: bool,
+) -> Result<Snapshot, Error> {
+    let request = Request::Snapshot { last_ns, after_ns, reason: reason.to_owned(), unit };
+    match ask(socket, &request)?.0 {
+        Reply::Snapshot(snapshot) => Ok(snapshot),
+        reply => Err(odd(&reply)),
     }
 }
 

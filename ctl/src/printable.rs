@@ -27,3 +27,8 @@ pub fn unseen(c: char) -> bool {
             | '\u{e0000}'..='\u{e007f}'
     )
 }
+
+/// A text that ends a line; nothing, and no blanks before it, if there is none.
+pub fn last_column(text: &str) -> String {
+    if text.is_empty() { String::new() } else { format!("  {}", printable(text)) }
+}

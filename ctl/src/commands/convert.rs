@@ -8,16 +8,13 @@ use std::{
 use ingero_format::units::{show_bytes, show_count};
 
 use crate::{
-    coverage::Coverage,
+    conversion::{convert_changed, distinct},
     error::{Error, Outcome},
-    investigate::investigate,
-    load,
-    model::{Spool, Trace},
+    model::Trace,
     printable::printable,
     progress::Progress,
     redact::{map::MapFile, redact},
     screen::Screen,
-    sqlite,
 };
 
 /// Arguments.
@@ -75,10 +72,15 @@ impl Redaction {
 /// Converts and says what came out.
 ///
 /// # Errors
-/// As [`convert`].
+/// If a bundle cannot be read or the database not be written; there is then neither database nor map.
 pub fn run(args: &Args, out: &mut dyn Write) -> Result<Outcome, Error> {
     let progress = Progress::on_terminal();
-    let done = convert_redacted(&args.bundles, &args.output, args.force, &args.redaction, &progress)?;
+    distinct(&args.bundles, &args.output)?;
+    let mut map = args.redaction.map(&args.output)?;
+    let done = convert_changed(&args.bundles, &args.output, args.force, &progress, |traces| {
+        args.redaction.apply(traces, map.as_mut())
+    })?;
+    map.into_iter().for_each(MapFile::keep);
     drop(progress);
     let out = &mut Screen::new(out);
     writeln!(
@@ -98,84 +100,4 @@ pub fn run(args: &Args, out: &mut dyn Write) -> Result<Outcome, Error> {
         }
     }
     Ok(Outcome { partial: !done.coverage.complete })
-}
-
-/// Makes sure that no input is the output, under whatever name: `a.ingero` and `./a.ingero` are one file.
-///
-/// # Errors
-/// [`Error::Usage`] naming the file.
-pub fn distinct(inputs: &[PathBuf], output: &Path) -> Result<(), Error> {
-    let identity = |path: &Path| path.canonicalize().ok();
-    let both = identity(output).and_then(|out| inputs.iter().find(|b| identity(b).as_ref() == Some(&out)));
-    match both {
-        Some(path) => {
-            Err(Error::Usage(format!("{}: is both input and output; give another -o", path.display())))
-        }
-        None => Ok(()),
-    }
-}
-
-/// What a conversion made.
-#[derive(Clone, Debug)]
-pub struct Converted {
-    /// What may be missing.
-    pub coverage: Coverage,
-    /// Number of findings.
-    pub findings: usize,
-    /// Size of the database.
-    pub bytes: u64,
-}
-
-/// Converts bundles into a database.
-///
-/// # Errors
-/// As [`convert_redacted`].
-pub fn convert(
-    bundles: &[PathBuf],
-    output: &Path,
-    force: bool,
-    progress: &Progress,
-) -> Result<Converted, Error> {
-    convert_redacted(bundles, output, force, &Redaction::default(), progress)
-}
-
-/// Converts bundles into a database, with what is asked replaced before anything is made of it.
-///
-/// # Errors
-/// If a bundle cannot be read or the database not be written; there is then neither database nor map.
-fn convert_redacted(
-    bundles: &[PathBuf],
-    output: &Path,
-    force: bool,
-    redaction: &Redaction,
-    progress: &Progress,
-) -> Result<Converted, Error> {
-    distinct(bundles, output)?;
-    let mut map = redaction.map(output)?;
-    let folder = output.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let mut traces = load::open_all(bundles, &Spool::in_folder(folder.to_owned()), progress)?;
-    redaction.apply(&mut traces, map.as_mut())?;
-    let findings = investigate(&traces, None);
-    sqlite::write(output, force, &traces, &findings, progress)?;
-    map.into_iter().for_each(MapFile::keep);
-    let bytes = std::fs::metadata(output).map_err(Error::reading(output))?.len();
-    Ok(Converted { coverage: Coverage::of(&traces), findings: findings.len(), bytes })
-}
-
-/// Does something with the database, or with one made of the bundle.
-///
-/// # Errors
-/// As [`convert`], and as `work` does.
-pub fn from_database<T>(
-    path: &Path,
-    progress: &Progress,
-    work: impl FnOnce(&Path) -> Result<T, Error>,
-) -> Result<T, Error> {
-    if load::kind_of(path)? == load::Kind::Database {
-        return work(path);
-    }
-    let folder = tempfile::tempdir().map_err(Error::writing(&std::env::temp_dir()))?;
-    let database = folder.path().join("investigation.db");
-    convert(std::slice::from_ref(&path.to_owned()), &database, false, progress)?;
-    work(&database)
 }

@@ -4,8 +4,8 @@ use std::{io::Write, path::PathBuf};
 
 use ingero_format::units::{show_bytes, show_count};
 
-use super::convert::from_database;
 use crate::{
+    conversion::{distinct, from_database},
     error::{Error, Outcome},
     export::{parquet, perfetto},
     output::Output,
@@ -45,7 +45,7 @@ pub struct Args {
 /// # Errors
 /// If the recording cannot be read or the output not be written; there is then none.
 pub fn run(args: &Args, out: &mut dyn Write) -> Result<Outcome, Error> {
-    super::convert::distinct(std::slice::from_ref(&args.path), &args.output)?;
+    distinct(std::slice::from_ref(&args.path), &args.output)?;
     let out = &mut Screen::new(out);
     match args.format {
         Format::Perfetto => perfetto(args, out)?,

@@ -6,6 +6,7 @@ use ingero_format::units::show_count;
 
 use super::convert::Redaction;
 use crate::{
+    conversion::distinct,
     coverage::Coverage,
     error::{Error, Outcome},
     ingero,
@@ -38,7 +39,7 @@ pub struct Args {
 /// # Errors
 /// If a database cannot be read or the investigation not be written; there is then none.
 pub fn run(args: &Args, out: &mut dyn Write) -> Result<Outcome, Error> {
-    super::convert::distinct(&args.databases, &args.output)?;
+    distinct(&args.databases, &args.output)?;
     let mut map = args.redaction.map(&args.output)?;
     let mut traces = ingero::read(&args.databases)?;
     args.redaction.apply(&mut traces, map.as_mut())?;

@@ -19,12 +19,7 @@ pub mod verify;
 
 use std::io::Write;
 
-use crate::{error::Error, printable::printable};
-
-/// A text that ends a line; nothing, and no blanks before it, if there is none.
-fn last_column(text: &str) -> String {
-    if text.is_empty() { String::new() } else { format!("  {}", printable(text)) }
-}
+use crate::error::Error;
 
 /// Writes one JSON object and a line end.
 fn json(value: &impl serde::Serialize, out: &mut dyn Write) -> Result<(), Error> {

@@ -4,8 +4,8 @@ use std::{io::Write, path::PathBuf};
 
 use ingero_format::units::show_bytes;
 
-use super::convert::from_database;
 use crate::{
+    conversion::{distinct, from_database},
     error::{Error, Outcome},
     output::Output,
     printable::printable,
@@ -33,7 +33,7 @@ pub struct Args {
 /// # Errors
 /// If the recording cannot be read or the page not be written; there is then no page.
 pub fn run(args: &Args, out: &mut dyn Write) -> Result<Outcome, Error> {
-    super::convert::distinct(std::slice::from_ref(&args.path), &args.output)?;
+    distinct(std::slice::from_ref(&args.path), &args.output)?;
     let mut page = Output::create(&args.output, args.force)?;
     let progress = Progress::on_terminal();
     let made = from_database(&args.path, &progress, |database| report::report(database, &progress))?;

@@ -6,7 +6,7 @@ use std::{
 };
 
 use ingero_format::{
-    control::{Reply, Request, Snapshot},
+    control::Snapshot,
     units::{parse_time_ns, show_bytes, show_ns},
 };
 
@@ -49,7 +49,7 @@ pub fn run(args: &Args, socket: &Path, out: &mut dyn Write) -> Result<Outcome, E
     if let Some(path) = args.output.as_ref().filter(|p| p.exists()) {
         return Err(Error::Exists { path: path.display().to_string() });
     }
-    let mut snapshot = take(socket, args.last, args.after, &args.reason, args.unit)?;
+    let mut snapshot = client::snapshot(socket, args.last, args.after, &args.reason, args.unit)?;
     if let Some(path) = &args.output {
         client::fetch(socket, &snapshot.id, path)?;
         snapshot.path = path.display().to_string();
@@ -60,18 +60,6 @@ pub fn run(args: &Args, socket: &Path, out: &mut dyn Write) -> Result<Outcome, E
         text(&snapshot, out)?;
     }
     Ok(Outcome { partial: !snapshot.notes.is_empty() })
-}
-
-/// Takes a snapshot of `last_ns` before and `after_ns` beyond now.
-///
-/// # Errors
-/// If the recorder does not answer or refuses.
-pub fn take(socket: &Path, last_ns: u64, after_ns: u64, reason: &str, unit: bool) -> Result<Snapshot, Error> {
-    let request = Request::Snapshot { last_ns, after_ns, reason: reason.to_owned(), unit };
-    match client::ask(socket, &request)?.0 {
-        Reply::Snapshot(snapshot) => Ok(snapshot),
-        reply => Err(client::odd(&reply)),
-    }
 }
 
 fn text(s: &Snapshot, out: &mut dyn Write) -> Result<(), Error> {

@@ -14,6 +14,7 @@ use crate::{
     aside::to_copy,
     client,
     error::{Error, Outcome},
+    printable::last_column,
     screen::Screen,
     time,
 };
@@ -93,7 +94,7 @@ pub fn rows(list: &[Snapshot], out: &mut dyn Write) -> Result<Outcome, Error> {
             show_bytes(s.bytes),
             time::date_and_clock(s.to_ts_ns.cast_signed()),
             if s.pinned { "  pinned" } else { "" },
-            super::last_column(&s.reason),
+            last_column(&s.reason),
         )?;
     }
     Ok(Outcome::default())

@@ -13,8 +13,8 @@ use std::{fs, io::Write, path::Path, time::Duration};
 use ingero_format::units::{show_bytes, show_ns};
 
 use crate::{
-    aside,
-    commands::{convert::convert, snapshot},
+    aside, client,
+    conversion::convert,
     error::{Error, Outcome},
     explain::{Question, text},
     progress::Progress,
@@ -120,8 +120,8 @@ pub fn run(scenario: Scenario, output: &Path, out: &mut dyn Write) -> Result<Out
     let pid = engine.pid();
     say(out, &format!("engine {pid} runs on CPU {}", stage.cpu()))?;
     let injected = inject(scenario, &stage, &mut engine, out)?;
-    let taken = snapshot::take(&stage.socket(), 12_000_000_000, 1_000_000_000, "demo", false)?;
-    crate::client::fetch(&stage.socket(), &taken.id, &bundle)?;
+    let taken = client::snapshot(&stage.socket(), 12_000_000_000, 1_000_000_000, "demo", false)?;
+    client::fetch(&stage.socket(), &taken.id, &bundle)?;
     say(
         out,
         &format!(

@@ -12,7 +12,7 @@ use ingero_format::control::{Reply, Request, Status};
 use ingero_standin::Unpacked;
 
 use super::{HOG, PHASE, STORM, STORM_AT, Scenario, child::Running};
-use crate::{client, commands::check::recorder_program, error::Error};
+use crate::{client, error::Error, readiness::recorder_program};
 
 /// How long the recorder or the engine may take to be ready.
 const PATIENCE: Duration = Duration::from_secs(120);

@@ -16,12 +16,7 @@ use ingero_format::control::Snapshot;
 use tempfile::TempDir;
 
 use super::{investigation::Investigation, refusal::Refusal};
-use crate::{
-    client,
-    commands::{convert::convert, snapshot},
-    error::Error,
-    progress::Progress,
-};
+use crate::{client, conversion::convert, error::Error, progress::Progress};
 
 /// Snapshots that clients may have taken in an hour: each costs the recorder room on its disk.
 pub const SNAPSHOTS_PER_HOUR: usize = 12;
@@ -156,7 +151,7 @@ impl Session {
                  possible in {wait} s, or at once with `ingeroctl snapshot`"
             )));
         }
-        let snapshot = snapshot::take(&self.socket, last_ns, after_ns, reason, false)?;
+        let snapshot = client::snapshot(&self.socket, last_ns, after_ns, reason, false)?;
         taken.push_back(Instant::now());
         let investigation = Arc::new(self.convert(&snapshot)?);
         if self.follows_the_recorder() {

@@ -9,8 +9,8 @@ use std::{
 use ingero_format::units::parse_time_ns;
 
 use crate::{
-    commands::status,
     error::{Error, Outcome},
+    status,
 };
 
 /// Arguments.
@@ -27,7 +27,7 @@ pub struct Args {
 /// If the recorder does not answer, or the terminal fails.
 pub fn run(args: &Args, socket: &Path, out: &mut dyn Write) -> Result<Outcome, Error> {
     if !std::io::stdout().is_terminal() {
-        return status::once(socket, out);
+        return status::show(socket, out);
     }
     super::run(socket, Duration::from_nanos(args.interval.max(100_000_000)))?;
     Ok(Outcome::default())

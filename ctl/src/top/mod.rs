@@ -15,7 +15,7 @@ use std::{
 
 use ratatui::crossterm::event::{self, Event, KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
 
-use crate::{commands::status, error::Error};
+use crate::{client, error::Error};
 use rates::View;
 
 /// Shows the status until somebody presses `q`; asks anew every `interval`.
@@ -24,7 +24,7 @@ use rates::View;
 /// If the recorder does not answer the first time, or the terminal fails.
 pub fn run(socket: &Path, interval: Duration) -> Result<(), Error> {
     // Asked before the screen is taken: an error is then one plain line.
-    let mut view = View::first(status::ask(socket)?);
+    let mut view = View::first(client::status(socket)?);
     let mut terminal = ratatui::init();
     let shown = watch(&mut terminal, socket, interval, &mut view);
     ratatui::restore();
@@ -48,7 +48,7 @@ fn watch(
         }
         if Instant::now() >= due {
             due = Instant::now() + interval;
-            match status::ask(socket) {
+            match client::status(socket) {
                 Ok(status) => view.next(status),
                 // It may be restarting: the last picture stays, and says so.
                 Err(e) => view.silent(e.to_string()),

@@ -13,7 +13,7 @@ use ratatui::{
 };
 
 use super::rates::View;
-use crate::{commands::status::limit, printable::printable};
+use crate::{printable::printable, status::limit};
 
 const BOLD: Style = Style::new().add_modifier(Modifier::BOLD);
 

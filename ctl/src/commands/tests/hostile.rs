@@ -11,10 +11,11 @@ use tempfile::TempDir;
 
 use super::{incident, said, text};
 use crate::{
-    commands::{check, snapshots, status, verify},
+    commands::{check, snapshots, verify},
     load::tests::{Draft, said as annotation},
     printable::{harmful, printable},
     screen::tests::on_80_columns,
+    status,
 };
 
 /// A formula, an element, a statement, escape sequences, line ends, a NUL, text turned around, JSON's own signs.

@@ -7,9 +7,10 @@ use tempfile::TempDir;
 
 use super::{incident, said, text};
 use crate::{
-    commands::{check, snapshots, status},
+    commands::{check, snapshots},
     load::tests::said as annotation,
     screen::tests::on_80_columns,
+    status,
 };
 
 fn fits(output: &str, of: &str) {

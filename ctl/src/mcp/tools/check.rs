@@ -9,13 +9,13 @@ use serde_json::Value;
 
 use crate::{
     client,
-    commands::check,
     mcp::{
         answer::{About, Told},
         params,
         refusal::Refusal,
         session::Session,
     },
+    readiness,
 };
 
 pub(super) const ABOUT: &str = "Readiness: the recorder's own checks of this host, the running recorder, and the investigation \
@@ -68,7 +68,7 @@ fn one(of: &str, name: &str, found: Result<String, String>, remedy: &str) -> Che
 }
 
 fn host() -> Vec<Check> {
-    let report = match check::host_report(HOST_TIME) {
+    let report = match readiness::host_report(HOST_TIME) {
         Ok(report) => report,
         Err(e) => {
             let remedy = "only needed to record on this host; a database is read anywhere";

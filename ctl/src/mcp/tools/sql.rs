@@ -9,10 +9,9 @@ use serde_json::Value;
 
 use super::Entry;
 use crate::{
-    commands::query::cells,
     error::Error,
     mcp::{answer::Told, clean, desk::Desk, fit, refusal::Refusal},
-    sqlite::{Rows, Stop, ask},
+    sqlite::{Rows, Stop, ask, cells},
 };
 
 const ABOUT: &str = "One reading SQL statement (SELECT, WITH, EXPLAIN) on the investigation. Views: cuda_calls, off_cpu, \
