@@ -100,6 +100,15 @@ pub fn show_count(count: u64) -> String {
     out
 }
 
+/// Bytes in lower-case hexadecimal, two digits each.
+#[must_use]
+pub fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut out, byte| {
+        out.extend([byte >> 4, byte & 15].map(|half| char::from_digit(u32::from(half), 16).unwrap_or('0')));
+        out
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -143,5 +152,11 @@ mod tests {
         assert_eq!(show_bytes(16 << 20), "16.0 MiB");
         assert_eq!(show_count(1_234_567), "1,234,567");
         assert_eq!(show_count(123), "123");
+    }
+
+    #[test]
+    fn every_byte_is_two_lower_case_digits() {
+        assert_eq!(hex(&[0x00, 0x0a, 0x7f, 0xff]), "000a7fff");
+        assert_eq!(hex(&[]), "");
     }
 }

@@ -12,7 +12,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use ingero_format::units::{parse_size_bytes, parse_time_ns};
+use ingero_format::units::{hex, parse_size_bytes, parse_time_ns};
 use serde::{Deserialize, Deserializer, Serialize, de};
 use sha2::{Digest, Sha256};
 
@@ -316,7 +316,7 @@ impl Config {
         let mut config: Self = toml::from_str(text)
             .map_err(|e| format!("line {}: {}", line_of(text, &e), e.message().replace('\n', " ")))?;
         config.check()?;
-        config.digest = Sha256::digest(text).iter().map(|b| format!("{b:02x}")).collect();
+        config.digest = hex(&Sha256::digest(text));
         Ok(config)
     }
 

@@ -14,6 +14,7 @@ mod stacks;
 
 use std::path::{Path, PathBuf};
 
+use ingero_format::units::hex;
 use rusqlite::Connection;
 
 use crate::{derive, error::Error, model::Trace};
@@ -68,7 +69,7 @@ fn stem(path: &Path) -> String {
 fn digest(path: &Path) -> Result<String, Error> {
     use sha2::{Digest, Sha256};
     let bytes = std::fs::read(path).map_err(Error::reading(path))?;
-    Ok(Sha256::digest(bytes).iter().map(|b| format!("{b:02x}")).collect())
+    Ok(hex(&Sha256::digest(bytes)))
 }
 
 /// Opens for reading. A database at rest is opened so that no lock and no file beside it is needed; one whose

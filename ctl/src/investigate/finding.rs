@@ -1,5 +1,6 @@
 //! A finding: the columns of the contract.
 
+use ingero_format::units::hex;
 use serde::{Serialize, Serializer};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
@@ -120,7 +121,7 @@ pub fn known_cause(cause: &str, severity: &str) -> Option<(&'static str, Severit
 pub(super) fn id(node: &str, thread: &Thread, cause: &str, from_ns: i64) -> String {
     let key = format!("{node}\0{}\0{}\0{cause}\0{from_ns}", thread.pid, thread.tid);
     let digest = Sha256::digest(key.as_bytes());
-    digest.iter().take(6).map(|b| format!("{b:02x}")).collect()
+    hex(digest.get(..6).unwrap_or_default())
 }
 
 #[cfg(test)]

@@ -6,11 +6,11 @@ use ingero_format::{
     manifest::{Manifest, Trigger},
     ops::LossCause,
     segment::Anchor,
+    units::hex,
 };
 
 use super::{
     collect::{Collector, Event},
-    input::hex,
     names::TaskNames,
     place, said, samples,
     stacks::StackTable,

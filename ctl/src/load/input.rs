@@ -15,6 +15,7 @@ use ingero_format::{
     manifest::{Manifest, SegmentEntry},
     row::ROW_BYTES,
     segment,
+    units::hex,
 };
 use sha2::{Digest, Sha256};
 
@@ -338,13 +339,4 @@ fn add_folder(path: &Path, collector: &mut Collector, progress: &Progress) -> Re
     }
     holes(&there, &missing, collector);
     Ok(())
-}
-
-/// Lower-case hexadecimal.
-pub(super) fn hex(bytes: &[u8]) -> String {
-    use std::fmt::Write as _;
-    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut out, b| {
-        let _ = write!(out, "{b:02x}");
-        out
-    })
 }

@@ -3,7 +3,7 @@
 //! A loopback address may be served without a token: `Host` and `Origin` keep pages in a browser out, but every user
 //! of this host can connect, and is told of. Any other address needs a token.
 
-use std::{fs, net::SocketAddr, os::unix::fs::PermissionsExt, path::Path};
+use std::{fs::File, io::Read, net::SocketAddr, os::unix::fs::PermissionsExt, path::Path};
 
 use hyper::{HeaderMap, header};
 use subtle::ConstantTimeEq;
@@ -50,24 +50,28 @@ pub fn door(address: SocketAddr, token_file: Option<&Path>, hosts: &[String]) ->
     let ip = address.ip().to_string();
     let own = ["localhost", "127.0.0.1", "::1"].map(str::to_owned);
     let hosts = own.into_iter().chain([ip]).chain(hosts.iter().cloned()).collect();
-    let mode = token_file.map(fs::metadata).transpose().ok().flatten().map_or(0, |m| m.permissions().mode());
-    Ok(Door { address, hosts, token, token_is_open: mode & 0o077 != 0 })
+    let (token, mode) = token.unzip();
+    Ok(Door { address, hosts, token, token_is_open: mode.unwrap_or(0) & 0o077 != 0 })
 }
 
-fn token(path: &Path) -> Result<Vec<u8>, Error> {
-    let bytes = fs::metadata(path).map_err(Error::reading(path))?.len();
+/// The token, and who may read its file. As the recorder does, no more is read than a token may have: what the file says
+/// of its length need not be true.
+fn token(path: &Path) -> Result<(Vec<u8>, u32), Error> {
+    let file = File::open(path).map_err(Error::reading(path))?;
+    let mode = file.metadata().map_err(Error::reading(path))?.permissions().mode();
+    let mut text = Vec::new();
+    file.take(LONGEST_BYTES + 1).read_to_end(&mut text).map_err(Error::reading(path))?;
     let wrong = |what: &str| Error::Usage(format!("--token-file {}: {what}", path.display()));
-    if bytes > LONGEST_BYTES {
+    if text.len() as u64 > LONGEST_BYTES {
         return Err(wrong("is longer than 4096 bytes; give a file with one line, the token"));
     }
-    let text = fs::read_to_string(path).map_err(Error::reading(path))?;
-    let token = text.lines().next().unwrap_or_default().trim();
-    if token.len() < SHORTEST_BYTES || !token.bytes().all(|b| b.is_ascii_graphic()) {
+    let token = text.split(|b| *b == b'\n').next().unwrap_or_default().trim_ascii();
+    if token.len() < SHORTEST_BYTES || !token.iter().all(u8::is_ascii_graphic) {
         return Err(wrong(
             "the first line must be a token of at least 16 printable characters, e.g. of `openssl rand -hex 32`",
         ));
     }
-    Ok(token.as_bytes().to_vec())
+    Ok((token.to_vec(), mode))
 }
 
 impl Door {
@@ -110,6 +114,8 @@ impl Door {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     fn headers(value: &str) -> HeaderMap {
@@ -140,6 +146,9 @@ mod tests {
             fs::write(&file, bad).unwrap();
             assert_eq!(open().unwrap_err().exit_code(), 2, "{bad}");
         }
+        // Says that it is empty, and never ends.
+        let endless = door("0.0.0.0:1".parse().unwrap(), Some(Path::new("/dev/zero")), &[]).unwrap_err();
+        assert!(endless.to_string().contains("longer than 4096 bytes"), "{endless}");
         fs::write(&file, "0123456789abcdef\nmore\n").unwrap();
         let door = open().unwrap();
         assert!(!format!("{door:?}").contains("0123456789abcdef"), "a token is never shown");

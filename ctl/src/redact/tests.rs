@@ -183,7 +183,7 @@ fn nothing_that_tells_is_in_the_database_or_in_anything_made_of_it() {
     let made = Made::new();
     assert!(tells(&fs::read(&made.plain).unwrap()) > 40, "the recording tells");
     assert_eq!(tells(&fs::read(&made.redacted).unwrap()), 0);
-    let boot: String = b"Zork-boot".iter().map(|b| format!("{b:02x}")).collect();
+    let boot = ingero_format::units::hex(b"Zork-boot");
     let holds = |path: &Path| String::from_utf8_lossy(&fs::read(path).unwrap()).contains(&boot);
     assert_eq!((holds(&made.plain), holds(&made.redacted)), (true, false));
     let [html, trace] = ["page.html", "trace.pftrace"].map(|name| made.at(name));

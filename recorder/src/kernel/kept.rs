@@ -16,6 +16,7 @@ use std::{
 
 use aya::maps::{Array, Map, MapData, MapInfo};
 use ingero_ebpf_abi::{LAYOUT, Term};
+use ingero_format::units::hex;
 use nix::{
     mount::{MsFlags, mount},
     sys::statfs::{BPF_FS_MAGIC, statfs},
@@ -78,8 +79,7 @@ impl Kept {
         if !is_mounted(root) {
             mount(Some("bpf"), root, Some("bpf"), MsFlags::empty(), None::<&str>)?;
         }
-        let id: String = ring_id.iter().map(|b| format!("{b:02x}")).collect();
-        let ring = root.join("ingero-recorder").join(id);
+        let ring = root.join("ingero-recorder").join(hex(&ring_id));
         let folder = ring.join(format!("{LAYOUT:x}"));
         // Above every one that is there, whether it was ever in force or not.
         let generation = generations(&folder).max().unwrap_or(0) + 1;

@@ -2,6 +2,7 @@
 
 use std::fmt::Write;
 
+use ingero_format::units::hex;
 use sha2::{Digest, Sha256};
 
 use crate::time;
@@ -44,7 +45,7 @@ fn value(name: &str) -> String {
     }
     // Cut, and told apart from others with the same begin.
     let digest = Sha256::digest(name.as_bytes());
-    let digest: String = digest.iter().take(8).map(|b| format!("{b:02x}")).collect();
+    let digest = hex(digest.get(..8).unwrap_or_default());
     let begin: String = name.chars().filter(char::is_ascii_alphanumeric).take(LONGEST / 2).collect();
     format!("{begin}-{digest}")
 }

@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeMap, fmt};
 
+use ingero_format::units::hex;
 use serde::{
     Deserialize, Deserializer,
     de::{self, SeqAccess, Visitor},
@@ -115,7 +116,7 @@ impl Alert {
                 add(value);
             });
         }
-        digest.finalize().iter().map(|b| format!("{b:02x}")).collect()
+        hex(&digest.finalize())
     }
 
     fn reason(&self) -> String {
