@@ -205,3 +205,28 @@ fn advice(cause: &str) -> &'static [&'static str] {
         ]
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::investigate::{investigate, tests::story::BEGIN};
+
+    #[test]
+    fn a_symptom_explains_the_slow_units_that_lie_in_its_time_by_a_nanosecond_and_only_the_class_that_is_its()
+    {
+        let trace = crate::investigate::tests::dropped();
+        let finding = investigate(&[trace], None).remove(0);
+        let mut symptom = Symptom { finding, from_ns: BEGIN + 100, to_ns: BEGIN + 200 };
+        let of = |symptom: &Symptom, from: i64, to: i64, key: u16| {
+            let (from_ns, to_ns) = (BEGIN + from, BEGIN + to);
+            symptom.explains(&Slow { from_ns, to_ns, key, place: None, pieces: Vec::new() })
+        };
+        let own_work = Some(Class::OnCpu);
+        let told = [(0, 100), (0, 101), (199, 300), (200, 300)].map(|(from, to)| of(&symptom, from, to, GAP));
+        assert_eq!(told, [None, own_work, own_work, None]);
+        assert_eq!(of(&symptom, 0, 300, 7), None);
+        symptom.finding.cause = STORM;
+        assert_eq!(of(&symptom, 0, 300, 7), Some(Class::GpuWait));
+        assert_eq!(of(&symptom, 0, 100, 7), None);
+    }
+}

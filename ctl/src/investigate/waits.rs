@@ -225,6 +225,19 @@ mod tests {
     }
 
     #[test]
+    fn without_a_stack_the_waker_tells_a_lock_from_a_product_if_it_is_recorded() {
+        let task = |pid| crate::model::Task { pid, tid: pid, comm: String::new() };
+        let trace = Trace { tasks: vec![task(100), task(700), task(800), task(0)], ..Trace::default() };
+        let thread = Thread { pid: 100, tid: 101, ..Thread::default() };
+        let by = |waker: u32| {
+            let off = OffCpu { waker, ..OffCpu::default() };
+            by_waker(&trace, &thread, &off, &[100, 700, 0].into_iter().collect())
+        };
+        let told = [by(0), by(1), by(2), by(3), by(crate::model::NONE)];
+        assert_eq!(told, [Wait::Lock, Wait::Product, Wait::Unknown, Wait::Unknown, Wait::Unknown]);
+    }
+
+    #[test]
     fn the_innermost_telling_frame_decides() {
         let cases: [(&[&str], Wait); 9] = [
             (&["schedule", "io_schedule", "folio_wait_bit_common", "do_swap_page"], Wait::Memory),

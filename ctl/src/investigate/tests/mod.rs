@@ -12,3 +12,8 @@ mod lost;
 mod rhythm;
 pub(crate) mod story;
 mod traps;
+
+/// A thread that for four seconds launches a quarter of what it does otherwise.
+pub(crate) fn dropped() -> crate::model::Trace {
+    rhythm::dropped().finish()
+}

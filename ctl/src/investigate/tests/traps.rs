@@ -215,6 +215,32 @@ fn trap_10_what_the_recorder_writes_is_its_own_cost_and_never_the_workloads_stor
     assert!((290 * MS..310 * MS).contains(&found[0].attributed_ns), "{}", found[0].attributed_ns);
 }
 
+// A thread without calls: no launch shows that it waited.
+#[test]
+fn a_thread_without_calls_that_waits_for_its_own_disk_waits_for_storage_and_for_the_recorders_for_the_recorder()
+ {
+    for (own, cause) in [(true, "blocked_io"), (false, "recorder_self")] {
+        let mut s = Story::of(20);
+        s.trace.tasks.push(crate::model::Task { pid: 800, tid: 803, comm: "ingero-recorder".into() });
+        let recorder = s.trace.tasks.len() as u32 - 1;
+        s.task = LOADER;
+        // Usually it waits for input.
+        for _ in 0..150 {
+            s.blocked(1_000, 90 * MS, EPOLL, STRESS);
+            s.now += 100 * MS;
+        }
+        for _ in 0..30 {
+            s.blocked(1_000, 10 * MS, DISK, recorder);
+            if own {
+                s.host_for(ops::BLOCK_IO, 0, 10 * MS, 0);
+            }
+            s.now += 12 * MS;
+        }
+        let found = s.findings();
+        assert_eq!(found.iter().map(|f| (f.cause, f.severity)).collect::<Vec<_>>(), [(cause, Severity::Low)]);
+    }
+}
+
 // A tenth of a workload's waits for its disk was once the recorder's, on whose CPU the disk's interrupts came.
 #[test]
 fn a_wait_for_an_own_request_is_the_workloads_whoever_the_interrupt_found_on_the_cpu() {
