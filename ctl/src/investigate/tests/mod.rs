@@ -3,6 +3,7 @@
 mod baseline;
 mod causes;
 mod chains;
+mod first_use;
 mod goldens;
 mod host_causes;
 mod incidents;
