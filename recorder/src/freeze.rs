@@ -6,8 +6,11 @@
 //! thread of its own; recording goes on.
 
 pub mod bundle;
+mod deliver;
+mod freezer;
 mod head_copy;
 mod host;
+mod id;
 pub mod links;
 mod open_rows;
 mod snapshots;
@@ -15,5 +18,6 @@ mod symbols;
 mod windows;
 mod worker;
 
-pub use snapshots::{Snapshots, valid_id};
-pub use worker::Freezer;
+pub use freezer::Freezer;
+pub use id::valid_id;
+pub use snapshots::Snapshots;

@@ -7,6 +7,7 @@ mod load;
 mod mapping;
 mod multi;
 mod namespace;
+mod object;
 mod offsets;
 mod placer;
 mod preflight;

@@ -23,6 +23,7 @@ pub mod program;
 pub mod recorded;
 pub mod scene;
 pub mod simulated;
+pub mod source;
 pub mod switcher;
 pub mod torture;
 pub mod webhook;

@@ -2,15 +2,9 @@
 //! only rooms above it in its list, and crates only those that the manifest test in `house.rs` allows.
 #![expect(clippy::unwrap_used, reason = "a failed step is a failed test")]
 
-use std::{
-    collections::BTreeSet,
-    fs,
-    path::{Path, PathBuf},
-};
+use std::{collections::BTreeSet, fs, path::PathBuf};
 
-fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_owned()
-}
+use ingero_tests::source::{files, program, root};
 
 /// The rooms of a crate, lowest first: what stands in backticks in the first column below its heading.
 fn listed(of: &str) -> Vec<String> {
@@ -21,38 +15,14 @@ fn listed(of: &str) -> Vec<String> {
     cells.flat_map(|cell| cell.split('`').skip(1).step_by(2)).map(str::to_owned).collect()
 }
 
-/// Files of a crate that are part of the program, with the room each is in.
-fn files(of: &str) -> Vec<(String, PathBuf)> {
-    let source = root().join(of).join("src");
-    let (mut folders, mut found) = (vec![source.clone()], Vec::new());
-    while let Some(folder) = folders.pop() {
-        for path in fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()) {
-            let name = path.file_stem().unwrap().to_str().unwrap();
-            if name == "tests" {
-                continue;
-            }
-            if path.is_dir() {
-                folders.push(path);
-            } else {
-                let inside = path.strip_prefix(&source).unwrap();
-                let room = inside.iter().next().unwrap().to_str().unwrap();
-                found.push((room.trim_end_matches(".rs").to_owned(), path.clone()));
-            }
-        }
-    }
-    found
-}
-
-/// The program of a source file: without comments, and without its tests, which may look anywhere.
-fn program(path: &Path) -> String {
-    let text = fs::read_to_string(path).unwrap();
-    let lines = text.lines().map(|line| line.split("//").next().unwrap_or_default());
-    let whole: String = lines.map(|line| format!("{line}\n")).collect();
-    // A module of tests stands last in its file.
-    let tests =
-        ["#[cfg(test)]\nmod tests", "#[cfg(test)]\npub mod tests", "#[cfg(test)]\npub(crate) mod tests"];
-    let end = tests.iter().filter_map(|head| whole.find(head)).min().unwrap_or(whole.len());
-    whole.split_at(end).0.to_owned()
+/// Files of a crate, each with the room it is in.
+fn in_rooms(of: &str) -> Vec<(String, PathBuf)> {
+    let (source, files) = (root().join(of).join("src"), files(of));
+    let room = |path: &PathBuf| {
+        let first = path.strip_prefix(&source).unwrap().iter().next().unwrap().to_str().unwrap();
+        first.trim_end_matches(".rs").to_owned()
+    };
+    files.into_iter().map(|path| (room(&path), path)).collect()
 }
 
 /// The first names of every path that begins at the crate: `crate::a::b`, and `crate::{a, b::{c}}`.
@@ -83,7 +53,7 @@ fn known(text: &str) -> BTreeSet<String> {
     found
 }
 
-/// What `of` does against its list, one sentence each.
+/// What `of` does against its list, one sentence each. Each file stands beside the room that it is in.
 fn against(of: &str, rooms: &[String], files: &[(String, PathBuf)]) -> Vec<String> {
     let place = |room: &str| rooms.iter().position(|r| r == room);
     let mut wrong = Vec::new();
@@ -111,7 +81,7 @@ fn against(of: &str, rooms: &[String], files: &[(String, PathBuf)]) -> Vec<Strin
 #[test]
 fn every_room_knows_only_those_below_it() {
     for of in ["format", "recorder", "ctl"] {
-        let (rooms, files) = (listed(of), files(of));
+        let (rooms, files) = (listed(of), in_rooms(of));
         assert!(rooms.len() > 10 && files.len() > 30, "{of}: {} rooms, {} files", rooms.len(), files.len());
         let wrong = against(of, &rooms, &files);
         assert!(wrong.is_empty(), "{}", wrong.join("\n"));

@@ -6,6 +6,8 @@ use std::collections::{BTreeMap, HashMap};
 
 use ingero_format::segment::{Anchor, Header};
 
+use super::clock::Clock;
+
 type BootId = [u8; 16];
 
 /// Boots by what their segments' headers say.
@@ -41,7 +43,7 @@ impl Boots {
 
 // Unix time at which boottime was 0; before 1970 on a host whose clock is not set.
 fn begun_ns(anchor: &Anchor) -> i64 {
-    anchor.real_ns.cast_signed().wrapping_sub(anchor.boot_ns.cast_signed())
+    Clock::at(anchor).offset_ns()
 }
 
 #[cfg(test)]

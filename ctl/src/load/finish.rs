@@ -5,12 +5,12 @@ use std::{cmp::Ordering, collections::BTreeSet, path::Path};
 use ingero_format::{
     manifest::{Manifest, Trigger},
     ops::LossCause,
-    segment::Anchor,
     units::hex,
 };
 
 use super::{
-    collect::{Collector, Event},
+    clock::Clock,
+    collect::{Collector, Event, Missing},
     names::TaskNames,
     place, said, samples,
     stacks::StackTable,
@@ -23,18 +23,6 @@ use crate::{
     progress::Progress,
 };
 
-/// Shifts boottime to Unix time.
-#[derive(Clone, Copy)]
-pub(super) struct Clock {
-    offset_ns: i64,
-}
-
-impl Clock {
-    pub fn unix(self, boot_ns: u64) -> i64 {
-        self.offset_ns.saturating_add(i64::try_from(boot_ns).unwrap_or(i64::MAX))
-    }
-}
-
 impl Collector {
     /// Builds the trace: reads calls and off-CPU intervals again, now that it is known what their numbers mean. Large
     /// tables go into `spool`.
@@ -43,8 +31,7 @@ impl Collector {
     /// If nothing that was read says what time the window covers, or there is no room for the tables.
     pub fn finish(mut self, path: &Path, spool: &Spool, progress: &Progress) -> Result<Trace, Error> {
         let anchor = self.manifests.first().map_or_else(|| self.boots.earliest(), |m| m.anchor);
-        let clock =
-            Clock { offset_ns: anchor.real_ns.cast_signed().wrapping_sub(anchor.boot_ns.cast_signed()) };
+        let clock = Clock::at(&anchor);
         let (from, to) = self.span().ok_or_else(|| {
             Error::not_ours(path, "no window and no events in it", "see what `ingeroctl verify` finds")
         })?;
@@ -127,7 +114,7 @@ impl Collector {
             config_digest: first.config_digest,
             asked_last_ns: first.asked_last_ns,
             asked_after_ns: first.asked_after_ns,
-            clock_offset_ns: clock.offset_ns,
+            clock_offset_ns: clock.offset_ns(),
             clock_uncertainty_ns: first.anchor.uncertainty_ns,
             clocks: self.manifests.iter().map(clocks).collect(),
             notes: all(|m| m.notes.clone()).into_iter().chain(std::mem::take(&mut self.left_out)).collect(),
@@ -145,7 +132,7 @@ impl Collector {
         let mut covered_to = windows.first().map_or(0, |w| w.1);
         for (from_ns, to_ns) in windows {
             if from_ns > covered_to {
-                let hole = super::collect::Missing {
+                let hole = Missing {
                     from_ns: covered_to,
                     to_ns: from_ns,
                     count: 0,
@@ -194,9 +181,12 @@ fn asked(trigger: &Trigger) -> String {
 }
 
 fn clocks(manifest: &Manifest) -> Clocks {
-    let Anchor { boot_ns, real_ns, uncertainty_ns } = manifest.anchor;
-    let offset_ns = real_ns.cast_signed().wrapping_sub(boot_ns.cast_signed());
-    Clocks { snapshot: manifest.id.clone(), offset_ns, uncertainty_ns }
+    let anchor = &manifest.anchor;
+    Clocks {
+        snapshot: manifest.id.clone(),
+        offset_ns: Clock::at(anchor).offset_ns(),
+        uncertainty_ns: anchor.uncertainty_ns,
+    }
 }
 
 fn process(clock: Clock, p: ingero_format::state::Process) -> Process {

@@ -8,6 +8,7 @@
 //! what could not. Files are told apart by their first bytes, never by their names.
 
 mod boots;
+mod clock;
 mod collect;
 mod dictionary;
 mod finish;

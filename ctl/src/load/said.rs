@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{collect::Event, dictionary::Dictionary, finish::Clock};
+use super::{clock::Clock, collect::Event, dictionary::Dictionary};
 use crate::model::{Annotation, Sender};
 
 /// Annotations whose text is known and is what a recorder writes, an object of JSON in which every value is a string; of

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value};
 
-use super::{collect::Event, dictionary::Dictionary, finish::Clock};
+use super::{clock::Clock, collect::Event, dictionary::Dictionary};
 use crate::model::{Sample, Series};
 
 /// Series by pid, name and labels, and their values by time. A row whose text is not known, or whose value is

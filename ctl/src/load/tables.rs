@@ -4,8 +4,8 @@ use foldhash::HashMap;
 use ingero_format::{Row, ops::Group};
 
 use super::{
+    clock::Clock,
     collect::{Collector, Event},
-    finish::Clock,
     names::TaskNames,
     stacks::{Code, StackTable},
 };

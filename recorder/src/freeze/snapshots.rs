@@ -12,6 +12,7 @@ use ingero_format::{
     manifest::Manifest,
 };
 
+use super::id::valid_id;
 use crate::storage::Storage;
 
 /// Ending of the empty file that says that a bundle is pinned.
@@ -22,12 +23,6 @@ const PINNED: &str = "pinned";
 pub struct Snapshots {
     storage: Arc<dyn Storage>,
     directory: PathBuf,
-}
-
-/// True for names this recorder gives: nothing else from a client reaches the file system.
-#[must_use]
-pub fn valid_id(id: &str) -> bool {
-    (1..=64).contains(&id.len()) && id.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
 }
 
 impl Snapshots {

@@ -14,9 +14,10 @@ use std::{
 use ingero_format::{Row, segment::Anchor, units::show_ns};
 
 use super::{
+    freezer::{Freezer, REMEDY},
+    id::snapshot_id,
     links::{FrozenSet, Wanted},
     open_rows::open_rows,
-    worker::{Freezer, REMEDY},
 };
 use crate::{
     Result, clock,
@@ -114,7 +115,7 @@ impl Freezer {
     // Holds on to the past before anything else.
     fn begin(&self, request: FreezeRequest, serial: u32, windows: &mut Vec<Window>) {
         let anchor = clock::anchor();
-        let id = super::worker::snapshot_id(&anchor, serial);
+        let id = snapshot_id(&anchor, serial);
         let (at_ns, shared) = (request.trigger.at_ns, !request.person);
         let from_ns = at_ns.saturating_sub(request.last_ns);
         let made = FrozenSet::create(std::sync::Arc::clone(&self.storage), &self.layout, &id).at(

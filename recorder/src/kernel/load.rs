@@ -3,22 +3,20 @@
 use std::sync::Arc;
 
 use aya::{
-    Ebpf, EbpfLoader, include_bytes_aligned,
+    Ebpf, EbpfLoader,
     maps::{Array, HashMap, Map, MapData, MapError, PerCpuArray, RingBuf, StackTraceMap},
 };
 use ingero_ebpf_abi::{CpuCounters, ThreadState};
 
 use super::{
     HostOffsets, Kept, MultiPrograms, Placer, Reserve, TaskOffsets, Tenure, host_offsets, kept::MAPS,
-    namespace::namespace, task_offsets,
+    namespace::namespace, object::OBJECT, task_offsets,
 };
 use crate::{
     Error, Result,
     config::{SourceName, UserStacks},
     limits,
 };
-
-pub(super) static OBJECT: &[u8] = include_bytes_aligned!("../../../ebpf/prebuilt/ingero-probes.bpf.o");
 
 /// What the caller decides.
 #[derive(Clone, Debug)]

@@ -20,7 +20,7 @@ use aya::{
 };
 use aya_obj::Object;
 
-use super::{CallProgram, load::OBJECT};
+use super::{CallProgram, object::OBJECT};
 
 // enum bpf_cmd, bpf_prog_type, bpf_attach_type and flags of include/uapi/linux/bpf.h.
 const BPF_PROG_LOAD: libc::c_long = 5;

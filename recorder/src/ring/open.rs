@@ -1,11 +1,6 @@
 //! Opening a ring: lock, identity, segments, rows left in the head.
 
-use std::{
-    any::Any,
-    io,
-    path::{Path, PathBuf},
-    sync::Arc,
-};
+use std::{any::Any, io, path::Path, sync::Arc};
 
 use ingero_format::{
     Reason,
@@ -14,7 +9,7 @@ use ingero_format::{
 };
 
 use super::{
-    Bounds, Prologue, SegmentTable,
+    Layout, Opening, Prologue, SegmentTable,
     recover::{Earlier, recover},
 };
 use crate::{
@@ -24,42 +19,6 @@ use crate::{
     journal,
     storage::{FileHandle, Storage, is_full},
 };
-
-/// Directories below the state directory.
-#[derive(Clone, Debug)]
-pub struct Layout {
-    /// The state directory.
-    pub state: PathBuf,
-    /// Segments and head.
-    pub ring: PathBuf,
-    /// Hard links of frozen windows while their bundle is written.
-    pub frozen: PathBuf,
-    /// Bundles.
-    pub bundles: PathBuf,
-}
-
-impl Layout {
-    /// What to do if something in the state directory cannot be made.
-    pub const REMEDY: &str = "make it a directory that this user may write, or choose another --state-dir";
-
-    /// Creates what is missing.
-    ///
-    /// # Errors
-    /// If a directory cannot be made or written.
-    pub fn create(storage: &dyn Storage, state: &Path) -> Result<Self> {
-        let below = |name| state.join(name);
-        let layout = Self {
-            state: state.into(),
-            ring: below("ring"),
-            frozen: below("frozen"),
-            bundles: below("bundles"),
-        };
-        for directory in [&layout.ring, &layout.frozen, &layout.bundles] {
-            storage.create_dir(directory).at("cannot create the directory", directory, Layout::REMEDY)?;
-        }
-        Ok(layout)
-    }
-}
 
 /// An opened ring, before anything new is written.
 pub struct OpenRing {
@@ -88,25 +47,6 @@ pub struct OpenRing {
 pub fn ring_id(storage: &dyn Storage, layout: &Layout) -> Option<[u8; 16]> {
     let file = storage.open(&layout.ring.join("RING")).ok()?;
     read_identity(&file).ok().flatten().map(|identity| identity.ring_id)
-}
-
-/// What a ring is opened with.
-#[derive(Clone, Copy, Debug)]
-pub struct Opening {
-    /// Size of new segments, bytes.
-    pub segment_bytes: u64,
-    /// Unit of the time columns of new segments, ns.
-    pub tick_ns: u32,
-    /// This boot.
-    pub boot_id: [u8; 16],
-    /// Bounds, which hold for what is recovered too.
-    pub bounds: Bounds,
-    /// Bytes of the head that will be made next.
-    pub head_bytes: u64,
-    /// Process id, told to a second recorder.
-    pub pid: u32,
-    /// The epoch whose counters still count, if any do.
-    pub counting: Option<u64>,
 }
 
 /// Opens the ring or makes a new one; moves a ring that cannot be read aside.
