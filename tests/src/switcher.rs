@@ -42,7 +42,7 @@ fn schedstat(line: &str) -> [u64; 3] {
 pub fn measure(lab: &Lab, seconds: u32) -> OffCpu {
     let cpu = std::thread::available_parallelism().unwrap().get() - 1;
     let (cpu, seconds_text) = (cpu.to_string(), seconds.to_string());
-    let args = ["--cpu", &cpu, "--seconds", &seconds_text, "--cuda", "--start-on-stdin"];
+    let args = ["--cpu", &cpu, "--seconds", &seconds_text, "--cuda", "--batch", "--start-on-stdin"];
     let mut program = Program::start(&standin().switcher, args);
     program.line_with("READY");
     let pid = program.pid();
