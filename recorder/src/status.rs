@@ -67,7 +67,7 @@ pub struct StatusParts {
     pub reload_error: Mutex<Option<String>>,
     /// Why `[metrics]` is not in force, if it is not.
     pub metrics_error: Mutex<Option<String>>,
-    /// (boottime, CPU time) at intervals.
+    /// (boottime, CPU time of this process), ns, at intervals.
     pub cpu: Mutex<VecDeque<(u64, u64)>>,
 }
 
