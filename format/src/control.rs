@@ -205,9 +205,9 @@ pub struct Cost {
     pub daemon_cpu_percent: f64,
     /// Resident memory without file pages, bytes (`RssAnon` of `/proc/self/status`).
     pub anonymous_bytes: u64,
-    /// Mean bytes on disk per event of the segments written since start.
+    /// Mean bytes of frames, those of META rows included, per event written since start.
     pub bytes_per_event: f64,
-    /// Recorder CPU time per event since start, ns.
+    /// CPU time of the recorder per event stored since start, ns.
     pub ns_per_event: f64,
     /// Estimated share of its time that the thread which pays most spent in probes, switches and stacks over the last
     /// second, percent; absent until measured.

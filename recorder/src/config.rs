@@ -75,7 +75,7 @@ pub enum SourceName {
 pub enum UserStacks {
     /// Not at all.
     Never,
-    /// For slow calls.
+    /// For slow calls, from [`SLOW_NS`](crate::limits::SLOW_NS) on, and not too many.
     #[default]
     Slow,
     /// For every call.

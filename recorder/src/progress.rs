@@ -30,9 +30,9 @@ pub struct Progress {
     pub stored: AtomicU64,
     /// Gaps in the numbers that may still be filled.
     pub pending_gaps: AtomicU64,
-    /// How many kernel stacks could not be stored, in the epoch.
+    /// How many stacks, of the kernel and of user code, could not be stored in the epoch.
     pub stacks_lost: AtomicU64,
-    /// How many names of kernels did not fit into the BPF ring buffer, in the epoch.
+    /// How many names of kernels did not fit into the BPF ring buffer in the epoch, or could not be read.
     pub names_lost: AtomicU64,
     /// Windows that are written out since, and those that were.
     writing_out: (AtomicU64, AtomicU64),

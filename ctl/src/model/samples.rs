@@ -20,7 +20,7 @@ pub struct Annotation {
     pub dur_ns: i64,
     /// Process that it concerns, if any.
     pub pid: Option<u32>,
-    /// What is said, a JSON object in which every value is a string.
+    /// What is said, a JSON object; as the recorder keeps it, every value in it is a string.
     pub labels: String,
     /// Who said it to the recorder; `None` if it came another way.
     pub sender: Option<Sender>,

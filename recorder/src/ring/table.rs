@@ -86,8 +86,8 @@ impl SegmentTable {
         lock(&self.2).clone()
     }
 
-    /// Boottime of the oldest event held, ns; `None` if there is none. Without waiting: the last known while the
-    /// table is in use. For the loop that feeds the watchdog, which no slow disk may hold up.
+    /// Earliest start of an event in a segment, boottime ns; `None` if there is none. Without waiting: the last known
+    /// while the table is in use. For the loop that feeds the watchdog, which no slow disk may hold up.
     #[must_use]
     pub fn oldest_ns(&self) -> Option<u64> {
         if let Ok(segments) = self.0.try_lock() {
