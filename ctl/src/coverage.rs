@@ -15,11 +15,11 @@ use crate::{
 /// The time an answer covers. Times are Unix ns.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Window {
-    /// Begin of the earliest node's window.
+    /// Begin of the earliest node's window, Unix ns.
     pub from_ns: i64,
-    /// End of the latest node's window.
+    /// End of the latest node's window, Unix ns.
     pub to_ns: i64,
-    /// Their distance.
+    /// Their distance, ns.
     pub dur_ns: i64,
     /// Each machine's own window.
     pub nodes: Vec<NodeWindow>,
@@ -28,11 +28,11 @@ pub struct Window {
 /// One machine's window.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct NodeWindow {
-    /// Machine.
+    /// Name of the machine.
     pub node: String,
-    /// Begin.
+    /// Begin, Unix ns.
     pub from_ns: i64,
-    /// End.
+    /// End, Unix ns.
     pub to_ns: i64,
     /// What each of its bundles says of its clocks.
     #[serde(default)]
@@ -46,11 +46,11 @@ pub struct Coverage {
     pub population: String,
     /// True if nothing is known to be missing.
     pub complete: bool,
-    /// Calls in the window.
+    /// How many calls are in the window.
     pub calls: u64,
-    /// Calls during which scheduler events may be missing.
+    /// How many of them were made while scheduler events may be missing.
     pub calls_undecidable: u64,
-    /// Off-CPU intervals in the window.
+    /// How many off-CPU intervals are in the window.
     pub off_cpu: u64,
     /// Events known to be missing.
     pub lost: Vec<Lost>,
@@ -71,15 +71,15 @@ pub struct Coverage {
 /// Losses of one source and cause.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Lost {
-    /// Source.
+    /// Name of the source: `cuda`, `sched`, `process`, `meta`, `host`, or `any`.
     pub source: String,
-    /// Cause.
+    /// Why they are missing, by name.
     pub cause: String,
-    /// Loss records.
+    /// How many loss records.
     pub records: u64,
-    /// Events; 0 if not known.
+    /// How many events; 0 if not known.
     pub events: i64,
-    /// Total length of the times in which they lie.
+    /// Total length of the times in which they lie, ns.
     pub uncertain_ns: i64,
 }
 

@@ -14,9 +14,9 @@ use crate::{
 /// What reading the recording taught about functions, beyond the window.
 #[derive(Clone, Copy, Debug)]
 pub struct Known<'a> {
-    /// Process and function: launched before the window.
+    /// Process id and function ([`Call::function`]): launched before the window.
     pub launched_before: &'a StdHashSet<(u32, u64)>,
-    /// Process and function: the look-up that made it is recorded.
+    /// Process id and function: the look-up that made it is recorded.
     pub looked_up: &'a StdHashSet<(u32, u64)>,
 }
 

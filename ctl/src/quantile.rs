@@ -6,13 +6,13 @@ pub fn nearest_rank(sorted: &[i64], percent: usize) -> i64 {
     sorted.get(rank(sorted.len(), percent)).or(sorted.last()).copied().unwrap_or(0)
 }
 
-/// The place of a quantile among so many values in order.
+/// The place of a quantile among so many values in order, counted from 0.
 #[must_use]
 pub fn rank(values: usize, percent: usize) -> usize {
     (values * percent).div_ceil(100).max(1) - 1
 }
 
-/// The median, by nearest rank; reorders `values`.
+/// The median, by nearest rank; reorders `values`. 0 for none.
 #[must_use]
 pub fn median(values: &mut [i64]) -> i64 {
     match values.len().div_ceil(2).checked_sub(1) {
@@ -21,7 +21,7 @@ pub fn median(values: &mut [i64]) -> i64 {
     }
 }
 
-/// The median of the distances from the median; reorders `values`.
+/// The median of the distances from the median; reorders `values`. 0 for none.
 #[must_use]
 pub fn median_absolute_deviation(values: &mut [i64]) -> i64 {
     let centre = median(values);

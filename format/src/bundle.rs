@@ -57,7 +57,7 @@ pub enum MemberKind {
 /// Names of kernel addresses, made where the bundle was.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Encode, Decode)]
 pub struct Symbols {
-    /// Address, symbol, offset in it.
+    /// Address, symbol (of `/proc/kallsyms`), offset in it, bytes.
     pub kernel: Vec<(u64, String, u64)>,
 }
 
@@ -75,7 +75,7 @@ pub struct UserSymbols {
 pub struct Module {
     /// Path as the process saw it, or a name in brackets.
     pub path: String,
-    /// Its build id; empty if it has none.
+    /// Its build id (note `NT_GNU_BUILD_ID`); empty if it has none.
     pub build_id: Vec<u8>,
 }
 
@@ -85,17 +85,17 @@ pub const NO_MODULE: u32 = u32::MAX;
 /// An address in a process's code.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Encode, Decode)]
 pub struct UserFrame {
-    /// Process.
+    /// Process that it was seen in.
     pub pid: u32,
-    /// Address.
+    /// Address in the process, one that a call returns to.
     pub address: u64,
     /// Index of its module, or [`NO_MODULE`].
     pub module: u32,
-    /// Offset in the module's file.
+    /// Offset in the module's file, bytes.
     pub file_offset: u64,
     /// Symbol as the file has it, mangled; empty if not known.
     pub symbol: String,
-    /// Offset in the symbol.
+    /// Offset in the symbol, bytes.
     pub offset: u64,
     /// Source file; empty if not known.
     pub file: String,
@@ -106,7 +106,7 @@ pub struct UserFrame {
 /// Digests of the members before it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Encode, Decode)]
 pub struct Index {
-    /// Kind, number, payload offset, payload length, SHA-256 of the payload.
+    /// One entry for each of them, in file order.
     pub members: Vec<IndexEntry>,
 }
 
@@ -117,7 +117,7 @@ pub struct IndexEntry {
     pub kind: u16,
     /// The member's number.
     pub number: u64,
-    /// Offset of its payload in the file.
+    /// Offset of its payload in the file, bytes.
     pub offset: u64,
     /// Bytes of its payload.
     pub bytes: u64,
@@ -136,7 +136,8 @@ pub fn file_header() -> Vec<u8> {
     out
 }
 
-/// A member's header. `payload_crc` is the CRC32C of the payload; a segment has none, its frames have their own.
+/// A member's header. `payload_len` is in bytes, `payload_crc` the CRC32C of the payload; a segment has none, its
+/// frames have their own.
 #[must_use]
 pub fn member_header(kind: MemberKind, number: u64, payload_len: u64, payload_crc: u32) -> Vec<u8> {
     let payload_crc = if kind == MemberKind::Segment { 0 } else { payload_crc };
@@ -186,7 +187,7 @@ pub fn read_manifest_file(bytes: &[u8]) -> Result<Manifest, FormatError> {
     }
 }
 
-/// Zero bytes that follow a payload.
+/// Zero bytes that follow a payload of `payload_len` bytes.
 #[must_use]
 pub fn padding(payload_len: u64) -> u64 {
     payload_len.next_multiple_of(8) - payload_len
@@ -208,9 +209,9 @@ pub enum Condition {
 pub struct Member<'a> {
     /// A [`MemberKind`] as a number.
     pub kind: u16,
-    /// Its number.
+    /// Its number: a segment's sequence, how many open rows; 0 for all others.
     pub number: u64,
-    /// Offset of its payload.
+    /// Offset of its payload in the file, bytes.
     pub offset: u64,
     /// Bytes that its payload should have.
     pub payload_len: u64,
@@ -231,7 +232,7 @@ pub struct Member<'a> {
 pub struct Damage {
     /// What is wrong, and where it begins.
     pub error: FormatError,
-    /// Where it ends.
+    /// Offset in the file of the first byte behind it.
     pub to: u64,
     /// The bytes are no member at all: the next one was looked for behind them.
     pub skipped: bool,

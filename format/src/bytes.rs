@@ -67,7 +67,7 @@ impl<'a> Reader<'a> {
         Ok(*head)
     }
 
-    /// Reads one LEB128 number of at most 64 bits.
+    /// Reads one unsigned LEB128 number (DWARF 5, section 7.6) of at most 64 bits.
     ///
     /// # Errors
     /// [`Reason::Short`] if the slice ends inside it, [`Reason::Range`] if it has over 64 bits.
@@ -109,7 +109,8 @@ pub fn put_varint(out: &mut Vec<u8>, mut value: u64) {
     out.push(value as u8);
 }
 
-/// Maps small negative and positive numbers to small unsigned ones.
+/// Maps small negative and positive numbers to small unsigned ones, as protocol buffers do: 0, -1, 1, -2 become
+/// 0, 1, 2, 3.
 #[must_use]
 #[inline]
 pub fn zigzag(value: i64) -> u64 {
@@ -123,7 +124,7 @@ pub fn unzigzag(value: u64) -> i64 {
     ((value >> 1) as i64) ^ -((value & 1) as i64)
 }
 
-/// CRC32C (Castagnoli) of all parts in order. `"123456789"` gives `0xe3069283`.
+/// CRC32C (Castagnoli, RFC 3720) of all parts in order. `"123456789"` gives `0xe3069283`.
 #[must_use]
 pub fn crc32c(parts: &[&[u8]]) -> u32 {
     parts.iter().fold(0, |crc, part| crc32c::crc32c_append(crc, part))

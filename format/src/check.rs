@@ -2,7 +2,7 @@
 
 use crate::{FormatError, Reason, bytes::crc32c};
 
-/// Incompatible features that this version reads: none beyond the first.
+/// Incompatible features that this version reads, one bit each: none beyond the first.
 pub const KNOWN_INCOMPAT: u32 = 0;
 
 /// Checks a CRC32C kept in the last four bytes of `whole`.

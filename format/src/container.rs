@@ -43,7 +43,7 @@ impl Placement {
         }
     }
 
-    /// Reads a path as in the third field of `/proc/PID/cgroup`.
+    /// Reads a path as in the third field of `/proc/PID/cgroup` (cgroups(7)).
     #[must_use]
     pub fn of(path: &str) -> Self {
         let mut found = Self::default();

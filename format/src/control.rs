@@ -50,7 +50,7 @@ pub enum Request {
     Pin {
         /// Its id.
         id: String,
-        /// Keep it.
+        /// Keep it; false: no longer.
         pinned: bool,
     },
 }
@@ -81,7 +81,7 @@ pub enum Reply {
 /// A finished snapshot.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Encode, Decode, Serialize)]
 pub struct Snapshot {
-    /// Its id.
+    /// Its id: the bundle's file name without its ending.
     pub id: String,
     /// Path of the bundle on the recorder's host.
     pub path: String,
@@ -89,9 +89,10 @@ pub struct Snapshot {
     pub from_ts_ns: u64,
     /// End of the window held, Unix ns.
     pub to_ts_ns: u64,
-    /// From the trigger until nothing could evict the past any more, ns.
+    /// From the trigger until nothing could evict the past any more, ns. Not kept on disk: 0 in a list.
     pub frozen_after_ns: u64,
-    /// From the trigger (and the post-window) until it was on stable storage, ns.
+    /// `frozen_after_ns` and the time that it took then to bring it to stable storage, ns: the post-window between the
+    /// two does not count. Not kept on disk: 0 in a list.
     pub durable_after_ns: u64,
     /// Bytes of the bundle.
     pub bytes: u64,
@@ -110,13 +111,14 @@ pub struct Status {
     pub state: String,
     /// Version of the recorder.
     pub version: String,
-    /// Its process id.
+    /// Its process id, in its own PID namespace.
     pub pid: u32,
-    /// How much past is held.
+    /// How much past is held: from `oldest_ts_ns` to `newest_ts_ns`, s.
     pub seconds_held: f64,
-    /// Oldest event held, Unix ns.
+    /// Earliest start of an event in the ring, Unix ns; for a segment of an earlier run counts when it was created.
+    /// 0 if there is no event.
     pub oldest_ts_ns: u64,
-    /// Newest event held, Unix ns.
+    /// End of the newest event held, Unix ns; 0 if there is none.
     pub newest_ts_ns: u64,
     /// The ring.
     pub ring: RingStatus,
@@ -128,7 +130,7 @@ pub struct Status {
     pub processes: Vec<ProcessStatus>,
     /// What recording costs.
     pub cost: Cost,
-    /// Snapshots taken.
+    /// Snapshots since start.
     pub snapshots: SnapshotCounts,
     /// Trigger kinds and their counts.
     pub triggers: Vec<TriggerStatus>,
@@ -143,7 +145,7 @@ impl Eq for Status {}
 pub struct RingStatus {
     /// Allocated bytes of everything below the state directory.
     pub bytes: u64,
-    /// The bound on them.
+    /// The bound on them, bytes.
     pub max_bytes: u64,
     /// Segments in the ring.
     pub segments: u64,
@@ -152,11 +154,11 @@ pub struct RingStatus {
 /// Events since the recorder started.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Encode, Decode, Serialize)]
 pub struct EventCounts {
-    /// Counted in the kernel.
+    /// Numbered in the kernel.
     pub produced: u64,
     /// Kept in the head or a segment at some time.
     pub stored: u64,
-    /// Not kept.
+    /// Not kept, for whatever cause.
     pub lost: u64,
     /// Kept, and since removed with the oldest segments.
     pub evicted: u64,
@@ -165,11 +167,11 @@ pub struct EventCounts {
 /// Losses of one source and cause.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Encode, Decode, Serialize)]
 pub struct LossCount {
-    /// Source.
+    /// Name of an [`ops::Source`](crate::ops::Source).
     pub source: String,
-    /// Cause.
+    /// Name of an [`ops::LossCause`](crate::ops::LossCause).
     pub cause: String,
-    /// Events.
+    /// How many events.
     pub count: u64,
 }
 
@@ -178,21 +180,21 @@ pub struct LossCount {
 pub struct ProcessStatus {
     /// Process id.
     pub pid: u32,
-    /// Name.
+    /// Name, as in `/proc/PID/comm`: 15 bytes at most.
     pub comm: String,
     /// CUDA libraries it maps.
     pub libraries: Vec<String>,
-    /// Functions probed in them.
+    /// How many functions are probed in them.
     pub probes: u32,
     /// The innermost container, pod or service, for people; empty if there is none.
     pub container: String,
     /// Launches a second that met a probe, over the last second.
     pub launches_per_second: f64,
-    /// All calls a second that met a probe.
+    /// All calls a second that met a probe, over the last second.
     pub calls_per_second: f64,
     /// Share of the last second that the thread with most calls was not on a CPU, percent.
     pub off_cpu_percent: Option<f64>,
-    /// Of that, the share in which it wanted to run and had no CPU, percent.
+    /// Part of that: share of the last second in which it wanted to run and had no CPU, percent.
     pub runqueue_percent: Option<f64>,
 }
 
@@ -201,24 +203,25 @@ pub struct ProcessStatus {
 pub struct Cost {
     /// CPU time of the recorder over the last ten seconds, percent of one core.
     pub daemon_cpu_percent: f64,
-    /// Resident memory without file pages, bytes.
+    /// Resident memory without file pages, bytes (`RssAnon` of `/proc/self/status`).
     pub anonymous_bytes: u64,
-    /// Mean bytes on disk per event of the segments written since start.
+    /// Mean bytes of frames, those of META rows included, per event written since start.
     pub bytes_per_event: f64,
-    /// Recorder CPU time per event since start, ns.
+    /// CPU time of the recorder per event stored since start, ns.
     pub ns_per_event: f64,
-    /// Estimated share of the busiest traced thread spent in probes, percent; absent until measured.
+    /// Estimated share of its time that the thread which pays most spent in probes, switches and stacks over the last
+    /// second, percent; absent until measured.
     pub thread_percent: Option<f64>,
-    /// `[budget] daemon_percent`; 100 is no limit.
+    /// `[budget] daemon_percent`, of one core; 100 is no limit.
     pub daemon_limit_percent: f64,
-    /// `[budget] thread_percent`; 100 is no limit.
+    /// `[budget] thread_percent`, of a thread's time; 100 is no limit.
     pub thread_limit_percent: f64,
 }
 
 /// Snapshots since start.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Encode, Decode, Serialize)]
 pub struct SnapshotCounts {
-    /// Finished.
+    /// Finished bundles.
     pub taken: u64,
     /// Asked for while another was under way, and served by it.
     pub coalesced: u64,
@@ -239,7 +242,7 @@ pub struct TriggerStatus {
     pub name: String,
     /// It may fire.
     pub armed: bool,
-    /// Questions.
+    /// How many questions it asked.
     pub asked: u64,
     /// Those that led to a snapshot of their own.
     pub fired: u64,
@@ -256,7 +259,7 @@ pub struct TriggerStatus {
 pub struct RefusalCount {
     /// E.g. `cool_down`, `max_per_hour`, `duplicate`.
     pub reason: String,
-    /// How many.
+    /// How many questions.
     pub count: u64,
 }
 

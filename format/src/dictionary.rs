@@ -132,7 +132,7 @@ impl Dictionaries {
         self.threads.has_first(frame.dict_threads as usize) && self.calls.has_first(frame.dict_calls as usize)
     }
 
-    /// How many threads and calls are known.
+    /// How many threads, and how many calls, are known.
     #[must_use]
     pub fn counts(&self) -> (usize, usize) {
         (self.threads.count(), self.calls.count())

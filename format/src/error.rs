@@ -6,7 +6,7 @@
 pub struct FormatError {
     /// The structure being read, e.g. `frame header`.
     pub what: &'static str,
-    /// Offset from the start of the slice handed in.
+    /// Offset from the start of the slice handed in, bytes.
     pub offset: u64,
     /// What is wrong with it.
     pub reason: Reason,

@@ -68,7 +68,7 @@ impl Kind {
 pub enum Codec {
     /// [`crate::columns`].
     Columns = 1,
-    /// One zstd frame.
+    /// One zstd frame (RFC 8878).
     Record = 2,
 }
 
@@ -93,7 +93,7 @@ pub struct Header {
     pub first_ns: u64,
     /// Latest end time inside, boottime ns.
     pub last_ns: u64,
-    /// Rows inside.
+    /// How many rows are inside.
     pub n_events: u32,
     /// Unpacked bytes of the compressed block or record.
     pub raw_len: u32,

@@ -25,7 +25,7 @@ pub const MAGIC: [u8; 8] = *b"\x89IHD\r\n\x1a\n";
 pub const PAGE_BYTES: usize = 4096;
 /// Bytes of a slot before its first row.
 pub const SLOT_HEADER_BYTES: usize = 64;
-/// Offset of the published count in a slot.
+/// Offset of the published count (u64, rows) in a slot, bytes.
 pub const PUBLISHED_OFFSET: usize = 32;
 
 /// Shape of a head file.
@@ -53,7 +53,7 @@ impl Geometry {
         PAGE_BYTES as u64 + u64::from(self.slots) * u64::from(self.slot_bytes)
     }
 
-    /// Offset of a slot.
+    /// Offset of a slot in the file, bytes.
     #[must_use]
     pub fn slot_offset(self, slot: usize) -> usize {
         PAGE_BYTES + slot * self.slot_bytes as usize
@@ -122,7 +122,7 @@ pub fn verifies(header: &[u8; SLOT_HEADER_BYTES]) -> bool {
 pub struct Slot {
     /// Which use of the slot this is.
     pub generation: u64,
-    /// Epoch of its rows' sequence numbers.
+    /// Epoch of its rows' sequence numbers ([`crate::segment::Header::epoch`]).
     pub epoch: u64,
     /// Source of its rows.
     pub source: Source,

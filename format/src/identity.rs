@@ -23,11 +23,11 @@ const WHAT: &str = "ring identity";
 pub struct Identity {
     /// Rises with every write; the higher valid copy counts.
     pub generation: u64,
-    /// The ring.
+    /// The ring: a random number, made with it.
     pub ring_id: [u8; 16],
-    /// Size of new segments.
+    /// Size of new segments, bytes.
     pub segment_bytes: u64,
-    /// The recorder that last opened it; only for messages.
+    /// Process id of the recorder that last opened it; only for messages.
     pub holder_pid: u32,
 }
 

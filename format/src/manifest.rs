@@ -16,7 +16,7 @@ pub const VERSION: u32 = 1;
 pub struct Manifest {
     /// [`VERSION`].
     pub version: u32,
-    /// The snapshot's id.
+    /// The snapshot's id: the bundle's file name without its ending.
     pub id: String,
     /// Who asked, and why.
     pub triggers: Vec<Trigger>,
@@ -32,7 +32,7 @@ pub struct Manifest {
     pub anchor: Anchor,
     /// The machine.
     pub host: Host,
-    /// The ring.
+    /// The ring ([`crate::identity::Identity::ring_id`]).
     pub ring_id: [u8; 16],
     /// Segments inside, oldest first.
     pub segments: Vec<SegmentEntry>,
@@ -40,7 +40,7 @@ pub struct Manifest {
     pub processes: Vec<Process>,
     /// Libraries probed, and what could not be.
     pub probes: Vec<LibraryProbes>,
-    /// Digest of the configuration in force.
+    /// SHA-256 of the configuration file in force, hexadecimal.
     pub config_digest: String,
     /// Version of the recorder.
     pub recorder_version: String,
@@ -51,11 +51,11 @@ pub struct Manifest {
 /// Why a window was frozen.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Encode, Decode, serde::Serialize)]
 pub struct Trigger {
-    /// `command`, `signal`, …
+    /// Which trigger, one of [`crate::names::TRIGGERS`].
     pub kind: String,
     /// Free text of whoever asked.
     pub reason: String,
-    /// When.
+    /// When, boottime ns.
     pub at_ns: u64,
 }
 
@@ -64,24 +64,24 @@ pub struct Trigger {
 pub struct Host {
     /// Host name: the `node` of the investigation.
     pub name: String,
-    /// Kernel release.
+    /// Kernel release (uname(2)).
     pub kernel: String,
-    /// `x86_64`, `aarch64`.
+    /// `x86_64`, `aarch64` (uname(2)).
     pub machine: String,
-    /// Online CPUs.
+    /// CPUs that the recorder could use: its affinity and its CPU quota, rounded down, bound it.
     pub cpus: u32,
-    /// Boot id.
+    /// Boot id, `/proc/sys/kernel/random/boot_id`.
     pub boot_id: [u8; 16],
-    /// Model of each GPU, if known.
+    /// Model of each GPU, if known (`/proc/driver/nvidia/gpus`).
     pub gpus: Vec<String>,
-    /// Version of the GPU driver, if known.
+    /// Version of the GPU driver, if known (`/proc/driver/nvidia/version`).
     pub driver: String,
 }
 
 /// One segment of the window.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Encode, Decode, serde::Serialize)]
 pub struct SegmentEntry {
-    /// Its number.
+    /// Its number ([`crate::segment::Header::seq`]).
     pub seq: u64,
     /// Bytes of it that belong to the window; an active segment may have grown since.
     pub bytes: u64,
@@ -92,9 +92,9 @@ pub struct SegmentEntry {
 pub struct LibraryProbes {
     /// Path as first seen.
     pub path: String,
-    /// Device and inode.
+    /// Its inode; the device is not kept.
     pub inode: u64,
-    /// Functions probed.
+    /// How many functions are probed.
     pub probed: u32,
     /// Functions probed whose first instruction makes the probe slow.
     pub slow: Vec<String>,

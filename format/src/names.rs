@@ -61,7 +61,8 @@ pub const SAMPLES: [&str; 35] = [
     ANNOTATIONS_REFUSED,
 ];
 
-/// Time to first token, by engine (vLLM, SGLang); of TGI, which has none, the time a request waits for its first batch.
+/// Time to first token, s, by engine (vLLM, SGLang); of TGI, which has none, the time a request waits for its first
+/// batch, s.
 pub const TTFT_HISTOGRAMS: [&str; 3] =
     ["vllm:time_to_first_token_seconds", "sglang:time_to_first_token_seconds", "tgi_request_queue_duration"];
 /// Histograms that are kept of an engine's page: `_sum`, `_count` and `_bucket` of each.
@@ -95,7 +96,7 @@ pub const REFUSALS: [&str; 11] = [
     "flood",
 ];
 
-/// Endings of the series of a histogram.
+/// Endings of the series of a histogram, as Prometheus has them.
 pub const HISTOGRAM_PARTS: [&str; 3] = ["_sum", "_count", "_bucket"];
 
 /// True if a series of this name is kept of an engine's page.

@@ -27,7 +27,7 @@ impl Numbers {
         true
     }
 
-    /// Adds a run.
+    /// Adds `count` numbers from `first` on; some may be there.
     pub fn insert_run(&mut self, first: u64, count: u64) {
         let (mut first, mut end) = (first, first.saturating_add(count));
         if first == end {
@@ -50,7 +50,7 @@ impl Numbers {
         self.runs.iter().map(|(first, end)| (*first, *end))
     }
 
-    /// How many.
+    /// How many numbers there are.
     #[must_use]
     pub fn len(&self) -> u64 {
         self.count

@@ -25,23 +25,23 @@ pub struct Row {
     pub end_ns: u64,
     /// Duration, ns.
     pub dur_ns: u64,
-    /// Process id.
+    /// Process (thread group) id in the PID namespace of the recorder's `/proc`, as a rule the kernel's first.
     pub pid: u32,
-    /// Thread id.
+    /// Thread id there.
     pub tid: u32,
-    /// First value of the operation (see [`crate::ops`]).
+    /// First value; [`crate::ops`] says for each operation of what, in which unit.
     pub arg0: u64,
-    /// Second value.
+    /// Second value, likewise.
     pub arg1: u64,
     /// CPU and sequence number: see [`Row::cpu`], [`Row::seq`].
     pub origin: u64,
-    /// Operation number.
+    /// Operation number (see [`crate::ops::Op`]).
     pub op: u16,
     /// Bits of [`flags`].
     pub flags: u16,
-    /// Return value, or task state.
+    /// Return value of a call, or task state of an off-CPU interval ([`crate::ops::TaskState`]).
     pub ret: i32,
-    /// Stack id, 0 for none.
+    /// Stack id, valid within the epoch; 0 for none.
     pub stack: u32,
 }
 
@@ -141,7 +141,7 @@ impl Row {
 /// CPU number of events that user space made.
 pub const META_CPU: u16 = u16::MAX;
 
-/// Composes [`Row::origin`].
+/// Composes [`Row::origin`]; of `seq` the lower 48 bits count.
 #[must_use]
 pub fn origin(cpu: u16, seq: u64) -> u64 {
     u64::from(cpu) << SEQ_BITS | (seq & ((1 << SEQ_BITS) - 1))

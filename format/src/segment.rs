@@ -68,11 +68,11 @@ pub struct Header {
     pub salt: u64,
     /// Number of the segment in its ring; never used twice.
     pub seq: u64,
-    /// The ring.
+    /// The ring ([`crate::identity::Identity::ring_id`]).
     pub ring_id: [u8; 16],
     /// `/proc/sys/kernel/random/boot_id`.
     pub boot_id: [u8; 16],
-    /// Life of the BPF counters.
+    /// Life of the BPF counters: when they began, Unix ns. Readers only compare it.
     pub epoch: u64,
     /// When it was created.
     pub created: Anchor,

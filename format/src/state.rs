@@ -19,7 +19,7 @@ use crate::{
 pub struct State {
     /// What was counted up to the end of the previous segment, in this epoch.
     pub accounts: Vec<Account>,
-    /// Threads by name.
+    /// Threads and their names.
     pub tasks: Vec<Task>,
     /// Stacks in use.
     pub stacks: Vec<Stack>,
@@ -27,7 +27,7 @@ pub struct State {
     pub handles: Vec<Handle>,
     /// Recorded processes.
     pub processes: Vec<Process>,
-    /// Names of sampled quantities.
+    /// Texts that rows to come may name: names of sampled quantities, and those told last.
     pub texts: Vec<Text>,
     /// Whose code the stacks of user code are in.
     pub owners: Vec<Owner>,
@@ -36,13 +36,13 @@ pub struct State {
 /// What one CPU produced for one source before some point, and what became of it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Encode, Decode)]
 pub struct Account {
-    /// CPU.
+    /// CPU that numbered them.
     pub cpu: u16,
     /// A [`crate::ops::Source`] as a number.
     pub source: u8,
-    /// Rows written into frames.
+    /// How many of its rows were written into frames.
     pub stored: u64,
-    /// Rows declared lost.
+    /// How many were declared lost.
     pub lost: u64,
 }
 
@@ -55,14 +55,14 @@ pub struct Task {
     pub tid: u32,
     /// Since when, boottime ns.
     pub since_ns: u64,
-    /// Name.
+    /// Name (`task_struct.comm`).
     pub comm: String,
 }
 
 /// A stack.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Encode, Decode)]
 pub struct Stack {
-    /// Id used in rows.
+    /// Id used in rows, valid within the epoch.
     pub id: u32,
     /// Addresses, innermost first.
     pub frames: Vec<u64>,
@@ -73,16 +73,16 @@ pub struct Stack {
 pub struct Handle {
     /// Process id.
     pub pid: u32,
-    /// The handle.
+    /// The handle as the CUDA library gives it, e.g. a `CUfunction` (cuda.h).
     pub handle: u64,
-    /// Name.
+    /// Name: of a kernel, as its symbol has it.
     pub name: String,
 }
 
 /// A text that rows name by its id.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Encode, Decode)]
 pub struct Text {
-    /// Id used in rows.
+    /// Id used in rows, valid within the epoch.
     pub id: u32,
     /// The text.
     pub text: String,
@@ -93,7 +93,7 @@ pub struct Text {
 pub struct Owner {
     /// The stack's id.
     pub stack: u32,
-    /// The process.
+    /// The process whose code its addresses are in.
     pub pid: u32,
 }
 
@@ -110,7 +110,7 @@ pub struct Process {
     pub comm: String,
     /// Path of its program.
     pub exe: String,
-    /// Its cgroup, as in `/proc/PID/cgroup`.
+    /// Its cgroup, a path as in `/proc/PID/cgroup` (cgroups(7)).
     pub cgroup: String,
     /// CUDA libraries it maps.
     pub libraries: Vec<String>,

@@ -68,7 +68,8 @@ impl LibraryKind {
     }
 }
 
-/// The operation that an exported symbol performs: its name without version and stream-mode suffix.
+/// The operation that an exported symbol performs: its name without version (`_v2`) and stream-mode suffix (`_ptds`,
+/// `_ptsz`: cuda.h, cuda_runtime_api.h).
 #[must_use]
 pub fn operation(symbol: &str, kind: LibraryKind) -> Option<&'static Op> {
     let base = symbol.strip_suffix("_ptsz").or_else(|| symbol.strip_suffix("_ptds")).unwrap_or(symbol);

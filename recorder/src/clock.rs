@@ -32,13 +32,13 @@ pub fn anchor() -> Anchor {
     (0..8).map(|_| one()).min_by_key(|a| a.uncertainty_ns).unwrap_or_default()
 }
 
-/// Unix time of a boottime by an anchor, ns.
+/// Unix time, ns, of a boottime by an anchor.
 #[must_use]
 pub fn to_real(anchor: &Anchor, boot_ns: u64) -> u64 {
     (anchor.real_ns + boot_ns).saturating_sub(anchor.boot_ns)
 }
 
-/// This boot's id; zeros if the kernel does not tell.
+/// This boot's id, `/proc/sys/kernel/random/boot_id`; zeros if the kernel does not tell.
 #[must_use]
 pub fn boot_id() -> [u8; 16] {
     let text = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();

@@ -75,7 +75,7 @@ pub enum SourceName {
 pub enum UserStacks {
     /// Not at all.
     Never,
-    /// For slow calls.
+    /// For slow calls, from [`SLOW_NS`](crate::limits::SLOW_NS) on, and not too many.
     #[default]
     Slow,
     /// For every call.
@@ -95,7 +95,7 @@ pub enum ReturnProbes {
     Never,
 }
 
-/// `[budget]`
+/// `[budget]`: what recording may cost.
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Budget {
@@ -103,7 +103,7 @@ pub struct Budget {
     pub thread_percent: f64,
     /// Most of one core for the recorder, percent; 100 means no limit.
     pub daemon_percent: f64,
-    /// How long there must have been room before a step is taken back.
+    /// How long there must have been room before a step is taken back, ns.
     pub recover_after: Nanos,
 }
 
@@ -156,21 +156,21 @@ impl<'de> Deserialize<'de> for Nanos {
     }
 }
 
-/// `[ring]`
+/// `[ring]`: how much is kept on disk.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Ring {
-    /// Bound on everything below the state directory.
+    /// Bound on everything below the state directory, allocated bytes.
     pub max_bytes: Bytes,
-    /// Segments older than this, counted back from the newest event, go.
+    /// Segments older than this, ns, counted back from the newest event, go.
     pub max_age: Nanos,
-    /// Free space left to others on the file system.
+    /// Free space left to others on the file system, bytes.
     pub keep_free: Bytes,
-    /// How often written frames are made durable.
+    /// Time between two times at which written frames are made durable, ns.
     pub sync_interval: Nanos,
-    /// Size of a segment.
+    /// Size of a segment, bytes.
     pub segment_bytes: Bytes,
-    /// Unit that times are rounded down to; 1 ns loses nothing, 16 ns saves about a byte an event.
+    /// Unit that times are rounded down to, ns; 1 ns loses nothing, 16 ns saves about a byte an event.
     pub tick: Nanos,
 }
 
@@ -187,7 +187,7 @@ impl Default for Ring {
     }
 }
 
-/// `[probes]`
+/// `[probes]`: what is recorded.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Probes {
@@ -222,19 +222,19 @@ impl Default for Probes {
     }
 }
 
-/// `[snapshot]`
+/// `[snapshot]`: windows that are frozen, and the bundles they become.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Snapshot {
-    /// Past kept when a trigger names no window.
+    /// Past kept when a trigger names no window, ns.
     pub last: Nanos,
-    /// Time recorded beyond the trigger.
+    /// Time recorded beyond the trigger, ns.
     pub after: Nanos,
     /// Most snapshots an hour by triggers other than a command.
     pub max_per_hour: u32,
-    /// Share of `[ring] max_bytes` for snapshots; the oldest that are not pinned go first.
+    /// Part of `[ring] max_bytes` for snapshots, bytes; the oldest that are not pinned go first.
     pub max_bytes: Bytes,
-    /// Snapshots whose window ended longer ago go, but for pinned ones.
+    /// Snapshots whose window ended longer ago than this, ns, go, but for pinned ones.
     pub max_age: Nanos,
 }
 
@@ -279,7 +279,7 @@ pub struct Config {
     pub trigger: TriggerConfig,
     /// `[metrics]`
     pub metrics: Metrics,
-    /// Digest of the text this was read from.
+    /// SHA-256 of the text this was read from, hexadecimal.
     #[serde(skip)]
     pub digest: String,
 }

@@ -18,7 +18,7 @@ pub struct Continued {
 /// From a time on, calls of a process into one library are recorded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Covered {
-    /// The process.
+    /// Its process id.
     pub pid: u32,
     /// When it started, boottime ns.
     pub start_ns: u64,
@@ -37,7 +37,7 @@ pub struct LaneEnd {
     pub source: Source,
     /// One past the highest number that is stored or told lost.
     pub next: u64,
-    /// Numbers below it that are neither: first, and how many.
+    /// Numbers below it that are neither: first, and how many; they rise.
     pub holes: Vec<(u64, u64)>,
 }
 

@@ -4,11 +4,11 @@ use std::{collections::BTreeSet, io::Write, os::unix::net::UnixDatagram, sync::O
 
 use crate::printable::escaped;
 
-/// Something failed (syslog's `err`).
+/// Something failed (`LOG_ERR` of syslog(3)).
 pub const ERROR: u8 = 3;
-/// Something needs attention (`warning`).
+/// Something needs attention (`LOG_WARNING`).
 pub const WARNING: u8 = 4;
-/// Normal life (`info`).
+/// Normal life (`LOG_INFO`).
 pub const INFO: u8 = 6;
 
 /// The journal's own socket: systemd-journald.service(8), "Journal native protocol".
@@ -45,8 +45,8 @@ pub fn info(text: &str) {
     line(INFO, text);
 }
 
-/// A line with fields of its own, by which `journalctl FIELD=value` finds it. Names are letters and `_`. Without a
-/// journal the line alone.
+/// A line with fields of its own, (name, value), by which `journalctl FIELD=value` finds it. Names are capital letters
+/// and `_`. Without a journal the line alone.
 pub fn fields(priority: u8, text: &str, fields: &[(&str, &str)]) {
     if !prefixed() || send(&entry(priority, text, fields)).is_err() {
         line(priority, text);

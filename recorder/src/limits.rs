@@ -5,20 +5,21 @@ use std::time::Duration;
 /// Longest the drain sleeps. At 100,000 events/s a wake-up costs 24 µs: 50 ms keeps that under 0.1 % of
 /// a core and the buffer under 1 MiB.
 pub const DRAIN_INTERVAL: Duration = Duration::from_millis(50);
-/// BPF ring buffer bytes per online CPU, and its bounds; ends as a power of two. Its pages are mapped twice
-/// and count so in the resident size.
+/// BPF ring buffer bytes for each CPU that this process may use (affinity and CPU quota count), and its bounds; ends
+/// as a power of two. Its pages are mapped twice and count so in the resident size.
 pub const EVENTS_BYTES_PER_CPU: u32 = 512 << 10;
-/// See [`EVENTS_BYTES_PER_CPU`].
+/// Least bytes of it all; see [`EVENTS_BYTES_PER_CPU`].
 pub const EVENTS_BYTES_MIN: u32 = 8 << 20;
-/// See [`EVENTS_BYTES_PER_CPU`].
+/// Most bytes of it all; see [`EVENTS_BYTES_PER_CPU`].
 pub const EVENTS_BYTES_MAX: u32 = 64 << 20;
 /// Threads recorded at once; calls of others are counted as lost. As in `ebpf/probes/src/maps.rs`.
 pub const THREADS: u32 = 32_768;
-/// Age at which a slot that is not full is sealed, so that a quiet source reaches a segment.
+/// Age at which a slot that is not full is sealed, ns, so that a quiet source reaches a segment.
 pub const SEAL_AGE_NS: u64 = 5_000_000_000;
 /// Sealed slots may wait for the disk this many deep before the drain must drop rows.
 pub const SEAL_QUEUE: usize = 64;
-/// Matches of predicates that may wait for the thread that makes questions of them; at most five come in a turn.
+/// Matches of predicates that may wait for the thread that makes questions of them; in a turn come at most four, and
+/// one for each process that ended.
 pub const MATCH_QUEUE: usize = 64;
 /// Fewest segments kept, however small the bound: the active one and its predecessor.
 pub const MIN_SEGMENTS: usize = 2;
@@ -48,9 +49,9 @@ pub const FREEZE_DRAIN_TIMEOUT: Duration = Duration::from_secs(2);
 pub const MAX_OPEN_WINDOWS: usize = 2 * MAX_CLIENTS;
 /// Windows that have ended and are not written yet. Each holds a copy of the head's used part, at most 8 MiB.
 pub const MAX_ENDED_WINDOWS: usize = 2;
-/// Longest window a snapshot may ask for, ns (past and future each).
+/// Longest past that a snapshot may ask for, ns.
 pub const MAX_WINDOW_NS: u64 = 24 * 3_600 * 1_000_000_000;
-/// Longest post-window, ns.
+/// Longest post-window that a snapshot may ask for, ns.
 pub const MAX_AFTER_NS: u64 = 600 * 1_000_000_000;
 /// Clients served at once.
 pub const MAX_CLIENTS: usize = 16;
@@ -64,5 +65,5 @@ pub const COPY_BYTES: usize = 256 << 10;
 pub const MAX_SYMBOLS: usize = 1 << 20;
 /// Longest time between two looks at the service: signals, watchdog, status.
 pub const SERVICE_INTERVAL: Duration = Duration::from_millis(500);
-/// Free-text reason of a snapshot, bytes.
+/// Longest free-text reason of a snapshot, bytes.
 pub const MAX_REASON_BYTES: usize = 1024;

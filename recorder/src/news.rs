@@ -13,7 +13,7 @@ pub struct Gap {
     pub source: Source,
     /// First missing number.
     pub first_seq: u64,
-    /// How many.
+    /// How many events; 0 if not known.
     pub count: u64,
     /// They lie after this time, boottime ns.
     pub from_ns: u64,
@@ -28,11 +28,11 @@ pub struct Gap {
 pub struct Unnamed {
     /// Process.
     pub pid: u32,
-    /// What the driver calls it.
+    /// What the driver calls it: a `CUfunction` (cuda.h) or the like.
     pub handle: u64,
-    /// Address of the host function.
+    /// Address of the host function in the process.
     pub host_function: u64,
-    /// Where its kernel's name lies in the process, or 0.
+    /// Address of its kernel's name in the process, or 0.
     pub name_at: u64,
 }
 
@@ -51,7 +51,7 @@ pub struct BudgetChange {
     pub pid: u32,
     /// That thread.
     pub tid: u32,
-    /// Its calls a second.
+    /// Its calls that met a probe, a second.
     pub calls_per_second: u64,
     /// Its cost in millionths of its time.
     pub cost_ppm: u64,
@@ -84,7 +84,7 @@ pub enum News {
     HandleName {
         /// Process.
         pid: u32,
-        /// The handle.
+        /// The handle, as the CUDA library gives it.
         handle: u64,
         /// Its name.
         name: String,

@@ -12,7 +12,7 @@ pub fn escaped(text: &str) -> Cow<'_, str> {
     text.chars().map(escape).collect::<String>().into()
 }
 
-/// With a space for each control character, and cut between characters at `most` bytes.
+/// With a space for each control character, and cut between characters to `most` bytes at most.
 #[must_use]
 pub fn shortened(text: &str, most: usize) -> String {
     let mut out = String::new();

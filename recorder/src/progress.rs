@@ -15,24 +15,24 @@ use crate::lock::lock;
 /// Losses are counted by these.
 pub type LossKey = (Source, LossCause);
 
-/// Counters and marks.
+/// Counters and marks; each has one writer and any readers.
 #[derive(Debug, Default)]
 pub struct Progress {
     /// Rises with every turn of the drain: the watchdog's proof of life.
     pub turns: AtomicU64,
-    /// Every event that ended before this boottime has been taken from the kernel.
+    /// Every event that ended before this boottime, ns, has been taken from the kernel.
     pub drained_through_ns: AtomicU64,
     /// End of the newest event, boottime ns.
     pub newest_ns: AtomicU64,
-    /// Events that the kernel side has numbered.
+    /// Events that the kernel side has numbered since the start.
     pub produced: AtomicU64,
-    /// Events put into the head.
+    /// Events put into the head since the start.
     pub stored: AtomicU64,
     /// Gaps in the numbers that may still be filled.
     pub pending_gaps: AtomicU64,
-    /// Kernel stacks that could not be stored.
+    /// How many stacks, of the kernel and of user code, could not be stored in the epoch.
     pub stacks_lost: AtomicU64,
-    /// Names of kernels that did not fit into the kernel's buffer.
+    /// How many names of kernels did not fit into the BPF ring buffer in the epoch, or could not be read.
     pub names_lost: AtomicU64,
     /// Windows that are written out since, and those that were.
     writing_out: (AtomicU64, AtomicU64),
@@ -40,7 +40,7 @@ pub struct Progress {
 }
 
 impl Progress {
-    /// Counts a loss.
+    /// Counts `count` events as lost.
     pub fn lose(&self, key: LossKey, count: u64) {
         *lock(&self.lost).entry(key).or_default() += count;
     }
@@ -60,7 +60,7 @@ impl Progress {
         (self.writing_out.0.load(Relaxed), done)
     }
 
-    /// All losses so far.
+    /// All losses so far, events.
     #[must_use]
     pub fn lost(&self) -> BTreeMap<LossKey, u64> {
         lock(&self.lost).clone()
@@ -72,7 +72,7 @@ impl Progress {
         self.lost().values().sum()
     }
 
-    /// Marks a time before which nothing more will come.
+    /// Marks a time, boottime ns, before which nothing more will come.
     pub fn drained_through(&self, ns: u64) {
         self.drained_through_ns.store(ns, Relaxed);
         self.turns.fetch_add(1, Relaxed);

@@ -28,7 +28,7 @@ impl Pulse {
         self.0.store(0, Relaxed);
     }
 
-    /// True if the work under way was begun too long before `now_ns`.
+    /// True if the work under way was begun too long before `now_ns`, boottime.
     #[must_use]
     pub fn hangs(&self, now_ns: u64) -> bool {
         let begun = self.0.load(Relaxed);

@@ -25,8 +25,8 @@ pub struct SocketFile {
 }
 
 impl Socket {
-    /// Binds without ever waiting for clients later. A socket on which nobody answers is replaced; anything else is left
-    /// alone.
+    /// Binds without ever waiting for clients later. The file gets the permission bits `mode` (chmod(2)). A socket on
+    /// which nobody answers is replaced; anything else is left alone.
     ///
     /// # Errors
     /// If somebody answers there, something that is no socket lies there, or the file cannot be made with these

@@ -67,7 +67,7 @@ pub struct StatusParts {
     pub reload_error: Mutex<Option<String>>,
     /// Why `[metrics]` is not in force, if it is not.
     pub metrics_error: Mutex<Option<String>>,
-    /// (boottime, CPU time) at intervals.
+    /// (boottime, CPU time of this process), ns, at intervals.
     pub cpu: Mutex<VecDeque<(u64, u64)>>,
 }
 
@@ -99,7 +99,7 @@ impl StatusParts {
         now.1.saturating_sub(first.1) as f64 * 100.0 / wall as f64
     }
 
-    /// Boottime of the oldest and of the newest event held, ns.
+    /// Earliest start and latest end of the events held, boottime ns.
     #[must_use]
     pub fn span(&self) -> (u64, u64) {
         let newest = self.progress.newest_ns.load(Relaxed);

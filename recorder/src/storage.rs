@@ -70,7 +70,7 @@ pub trait Storage: Send + Sync {
     /// As the file system says.
     fn list(&self, path: &Path) -> io::Result<Vec<String>>;
 
-    /// Makes the names in a directory durable.
+    /// Makes the names in a directory durable (fsync(2)).
     ///
     /// # Errors
     /// As the file system says.
@@ -82,16 +82,16 @@ pub trait Storage: Send + Sync {
     /// Bytes that others may still use on a directory's file system; unknown counts as plenty.
     fn free(&self, directory: &Path) -> u64;
 
-    /// Locks a file for one process, making it if need be; held until the value is dropped.
+    /// Locks a file for one process (flock(2)), making it if need be; held until the value is dropped.
     ///
     /// # Errors
     /// [`io::ErrorKind::WouldBlock`] if somebody holds it.
     fn lock(&self, path: &Path) -> io::Result<Box<dyn Any + Send>>;
 
-    /// Both clocks now.
+    /// Both clocks now: boottime and Unix time.
     fn anchor(&self) -> Anchor;
 
-    /// A random number.
+    /// A random number of 64 bits.
     ///
     /// # Errors
     /// If the system has none.
@@ -115,13 +115,13 @@ pub trait StoredFile: Send + Sync {
     /// As the file system says.
     fn allocated(&self) -> io::Result<u64>;
 
-    /// Reads up to `into.len()` bytes; 0 at the end.
+    /// Reads up to `into.len()` bytes from byte `at` on, and gives how many; 0 at the end.
     ///
     /// # Errors
     /// As the file system says.
     fn read_at(&self, into: &mut [u8], at: u64) -> io::Result<usize>;
 
-    /// Writes all of `bytes`.
+    /// Writes all of `bytes`, from byte `at` on.
     ///
     /// # Errors
     /// As the file system says; a part may have been written.
@@ -131,28 +131,29 @@ pub trait StoredFile: Send + Sync {
     /// room that nobody has claimed). For files that are still empty. Advisory.
     fn stay_in_place(&self) {}
 
-    /// Claims space and makes the file that long.
+    /// Claims space and makes the file `len` bytes long (fallocate(2)).
     ///
     /// # Errors
     /// As the file system says, a full one above all.
     fn allocate(&self, len: u64) -> io::Result<()>;
 
-    /// Gives the space of a range back; it reads as zeros and the length stays. Advisory.
+    /// Gives the space of `len` bytes back (`FALLOC_FL_PUNCH_HOLE`); they read as zeros and the length stays. Advisory.
     fn punch(&self, from: u64, len: u64);
 
-    /// Cuts a file that nobody maps.
+    /// Cuts a file that nobody maps to `len` bytes.
     ///
     /// # Errors
     /// As the file system says.
     fn truncate(&self, len: u64) -> io::Result<()>;
 
-    /// Makes the content, and the length it needs, durable, and everything written back before.
+    /// Makes the content, and the length it needs, durable, and everything written back before (fdatasync(2)).
     ///
     /// # Errors
     /// As the file system says; then never sync this file again.
     fn sync_data(&self) -> io::Result<()>;
 
-    /// Writes a range back to the device, where only the next `sync_data` of any file makes it durable.
+    /// Writes `len` bytes back to the device (sync_file_range(2)), where only the next `sync_data` of any file makes
+    /// them durable.
     ///
     /// # Errors
     /// As the file system says; then never sync this file again.
@@ -170,7 +171,7 @@ pub trait StoredFile: Send + Sync {
     /// As the file system says.
     fn view(&self) -> io::Result<Box<dyn AsRef<[u8]>>>;
 
-    /// Fills `into`.
+    /// Fills `into` from byte `at` on.
     ///
     /// # Errors
     /// [`io::ErrorKind::UnexpectedEof`] if the file ends before.
@@ -197,7 +198,7 @@ pub trait Mapped: Send {
     fn is_broken(&self) -> bool;
 }
 
-/// True for a full disk or quota.
+/// True for a full disk or quota (`ENOSPC`, `EDQUOT`).
 #[must_use]
 pub fn is_full(e: &io::Error) -> bool {
     use nix::errno::Errno;

@@ -3,7 +3,7 @@
 use super::Trace;
 
 impl Trace {
-    /// Keeps the events that touch `[from_ns, to_ns)` and narrows the window to it.
+    /// Keeps the events that touch `[from_ns, to_ns)`, Unix ns, and narrows the window to it.
     pub fn crop(&mut self, from_ns: i64, to_ns: i64) {
         let touches = |ts: i64, dur: i64| ts < to_ns && (ts + dur > from_ns || ts >= from_ns);
         self.calls.retain(|c| touches(c.ts_ns, c.dur_ns));

@@ -8,7 +8,7 @@ use ingero_format::ops::{self, Group, TaskState};
 pub const CPU_UNKNOWN: u16 = u16::MAX;
 /// "Not recorded" in a column of durations.
 pub const NOT_RECORDED: i64 = -1;
-/// Task state of an interval of which it was not recorded; none of the kernel's bits.
+/// Task state of an interval of which it was not recorded; no combination of the kernel's bits.
 pub const STATE_UNKNOWN: i32 = i32::MIN;
 
 /// Groups by operation number: asked several times for each call, so not searched for.
@@ -22,27 +22,27 @@ static GROUPS: LazyLock<Vec<Group>> = LazyLock::new(|| {
 pub struct Call {
     /// Start, Unix ns.
     pub ts_ns: i64,
-    /// Duration; "so far" for a call that had not ended.
+    /// Duration, ns; "so far" for a call that had not ended.
     pub dur_ns: i64,
-    /// First value of the operation.
+    /// First value of the operation; [`ingero_format::ops`] says of what, in which unit.
     pub arg0: u64,
     /// Second value of the operation.
     pub arg1: u64,
-    /// Time the thread was off-CPU inside the call.
+    /// Time the thread was off-CPU inside the call, ns.
     pub off_cpu_ns: i64,
-    /// Thread, an index of tasks.
+    /// Thread, an index of [`super::Trace::tasks`].
     pub task: u32,
-    /// Kernel's name, an index of kernels.
+    /// Kernel's name, an index of [`super::Trace::kernels`], or [`super::NONE`].
     pub kernel: u32,
-    /// User stack, an index of stacks.
+    /// User stack, an index of [`super::Trace::stacks`], or [`super::NONE`].
     pub stack: u32,
-    /// Off-CPU intervals that touch the call.
+    /// How many off-CPU intervals touch the call.
     pub off_cpu_count: u32,
-    /// Return value.
+    /// Return value: `CUresult` (cuda.h), `cudaError_t` (driver_types.h) or `ncclResult_t` (nccl.h).
     pub ret: i32,
-    /// Operation.
+    /// Operation number, of [`ingero_format::ops`].
     pub op: u16,
-    /// CPU on which it ended.
+    /// CPU on which it ended, or [`CPU_UNKNOWN`].
     pub cpu: u16,
     /// Bits of [`ingero_format::row::flags`].
     pub flags: u16,
@@ -110,13 +110,13 @@ impl Call {
         self.flags & ingero_format::row::flags::ENTRY_ONLY == 0
     }
 
-    /// Time on a CPU.
+    /// Time on a CPU, ns.
     #[must_use]
     pub fn on_cpu_ns(&self) -> i64 {
         (self.dur_ns - self.off_cpu_ns).max(0)
     }
 
-    /// The function, or the executable graph, that it launches.
+    /// The function (its handle, or its address on the host), or the executable graph, that it launches.
     #[must_use]
     pub fn function(&self) -> Option<u64> {
         match self.op {
@@ -157,21 +157,21 @@ impl Call {
 pub struct OffCpu {
     /// Start, Unix ns.
     pub ts_ns: i64,
-    /// Duration; "so far" if it had not ended.
+    /// Duration, ns; "so far" if it had not ended.
     pub dur_ns: i64,
-    /// The last part of it, in which the thread could have run.
+    /// The last part of it, ns, in which the thread could have run, or [`NOT_RECORDED`].
     pub runqueue_ns: i64,
     /// Thread, an index of tasks.
     pub task: u32,
-    /// Who woke it, an index of tasks.
+    /// Who woke it, an index of tasks, or [`super::NONE`].
     pub waker: u32,
-    /// Who ran while it could have, an index of tasks.
+    /// Who ran while it could have, an index of tasks, or [`super::NONE`].
     pub preemptor: u32,
-    /// Kernel stack at switch-out, an index of stacks.
+    /// Kernel stack at switch-out, an index of stacks, or [`super::NONE`].
     pub stack: u32,
-    /// Task state at switch-out, the kernel's bits.
+    /// Task state at switch-out, the kernel's bits ([`TaskState`]), or [`STATE_UNKNOWN`].
     pub state: i32,
-    /// CPU on which it ran again.
+    /// CPU on which it ran again, or [`CPU_UNKNOWN`].
     pub cpu: u16,
     /// Bits of [`ingero_format::row::flags`].
     pub flags: u16,
@@ -184,7 +184,7 @@ impl OffCpu {
         self.ts_ns + self.dur_ns
     }
 
-    /// When it became able to run.
+    /// When it became able to run, Unix ns.
     #[must_use]
     pub fn runnable_from_ns(&self) -> i64 {
         self.end_ns() - self.runqueue_ns.clamp(0, self.dur_ns)
@@ -203,22 +203,22 @@ impl OffCpu {
     }
 }
 
-/// Something in the life of a process.
+/// An event of the host: the life of a process, memory, disks, signals, the network.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct HostEvent {
     /// Start, Unix ns.
     pub ts_ns: i64,
-    /// Duration.
+    /// Duration, ns; 0 for a moment.
     pub dur_ns: i64,
     /// First value of the operation.
     pub arg0: u64,
-    /// Second value.
+    /// Second value of the operation.
     pub arg1: u64,
     /// Thread, an index of tasks.
     pub task: u32,
-    /// Operation.
+    /// Operation number, of [`ingero_format::ops`].
     pub op: u16,
-    /// CPU.
+    /// CPU on which it ended, or [`CPU_UNKNOWN`].
     pub cpu: u16,
 }
 
@@ -228,15 +228,15 @@ pub const ANY_SOURCE: u8 = u8::MAX;
 /// Events that are known to be missing.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Loss {
-    /// The earliest they can have happened.
+    /// The earliest they can have happened, Unix ns.
     pub from_ns: i64,
-    /// The latest they can have happened.
+    /// The latest they can have happened, Unix ns.
     pub to_ns: i64,
-    /// How many; 0 if not known.
+    /// How many events; 0 if not known.
     pub count: i64,
     /// A [`ingero_format::ops::LossCause`] as a number.
     pub cause: i32,
-    /// CPU; 65535 if not known.
+    /// CPU; [`CPU_UNKNOWN`] if not known.
     pub cpu: u16,
     /// A source's number, or [`ANY_SOURCE`].
     pub source: u8,

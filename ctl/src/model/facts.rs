@@ -18,11 +18,11 @@ pub struct Facts {
     pub snapshot: String,
     /// Who asked and why, one line each.
     pub triggers: Vec<String>,
-    /// Kernel release.
+    /// Kernel release (uname(2)).
     pub kernel: String,
-    /// Machine type.
+    /// Machine type (uname(2)): `x86_64`, `aarch64`.
     pub machine: String,
-    /// Online CPUs.
+    /// CPUs that the recorder could use: its affinity and its CPU quota, rounded down, bound it.
     pub cpus: u32,
     /// Boot id, hexadecimal.
     pub boot_id: String,
@@ -32,7 +32,7 @@ pub struct Facts {
     pub driver: String,
     /// Version of the recorder.
     pub recorder_version: String,
-    /// Digest of its configuration.
+    /// SHA-256 of its configuration file, hexadecimal.
     pub config_digest: String,
     /// Past asked for, ns.
     pub asked_last_ns: u64,
@@ -89,9 +89,9 @@ pub struct Process {
     pub covered_ns: i64,
     /// Name.
     pub comm: String,
-    /// Program.
+    /// Path of its program.
     pub exe: String,
-    /// Its cgroup.
+    /// Its cgroup, a path as in `/proc/PID/cgroup` (cgroups(7)).
     pub cgroup: String,
     /// CUDA libraries it maps.
     pub libraries: Vec<String>,

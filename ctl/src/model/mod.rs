@@ -49,11 +49,11 @@ pub const NONE: u32 = u32::MAX;
 /// Everything known about one node's window.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Trace {
-    /// The machine's name.
+    /// The machine's name, which tells it from others in an investigation.
     pub node: String,
-    /// Begin of the window.
+    /// Begin of the window, Unix ns.
     pub from_ns: i64,
-    /// End of the window.
+    /// End of the window, Unix ns: the first moment behind it.
     pub to_ns: i64,
     /// Where it comes from and how complete it is.
     pub facts: Facts,
@@ -69,7 +69,7 @@ pub struct Trace {
     pub calls: Events<Call>,
     /// Off-CPU intervals, thread by thread, each thread's by start.
     pub off_cpu: Events<OffCpu>,
-    /// Process life, by time.
+    /// Events of the host and the life of processes, by time.
     pub host_events: Vec<HostEvent>,
     /// Events known not to be here, by time.
     pub losses: Vec<Loss>,
@@ -95,7 +95,7 @@ pub struct Task {
 }
 
 impl Task {
-    /// `stress/5120`.
+    /// Name and process id, and the thread's if it is another: `stress/5120`, `python/7 tid 9`.
     #[must_use]
     pub fn label(&self) -> String {
         let comm = if self.comm.is_empty() { "?" } else { &self.comm };
@@ -180,7 +180,7 @@ impl Trace {
         self.processes.iter().find(|p| p.pid == pid)?.whereabouts()
     }
 
-    /// Length of the window.
+    /// Length of the window, ns.
     #[must_use]
     pub fn span_ns(&self) -> i64 {
         self.to_ns - self.from_ns

@@ -5,7 +5,7 @@
 pub struct Series {
     /// Process that it concerns; 0 for the host.
     pub pid: u32,
-    /// Its name.
+    /// Its name; as a rule its unit ends it.
     pub name: String,
     /// Its labels, a JSON object.
     pub labels: String,
@@ -16,11 +16,11 @@ pub struct Series {
 pub struct Annotation {
     /// Begin, Unix ns.
     pub ts_ns: i64,
-    /// Duration.
+    /// Duration, ns; 0 for a moment.
     pub dur_ns: i64,
     /// Process that it concerns, if any.
     pub pid: Option<u32>,
-    /// What is said, a JSON object.
+    /// What is said, a JSON object; as the recorder keeps it, every value in it is a string.
     pub labels: String,
     /// Who said it to the recorder; `None` if it came another way.
     pub sender: Option<Sender>,
@@ -31,7 +31,7 @@ pub struct Annotation {
 pub struct Sender {
     /// Process; 0 if it was not seen.
     pub pid: u32,
-    /// User.
+    /// User id.
     pub uid: u32,
 }
 
@@ -42,6 +42,6 @@ pub struct Sample {
     pub ts_ns: i64,
     /// Which quantity, an index of series.
     pub series: u32,
-    /// The number; always finite.
+    /// The number, in the unit that ends the series' name; always finite.
     pub value: f64,
 }

@@ -64,7 +64,7 @@ impl Spool {
         Error::writing(&self.folder)(e)
     }
 
-    /// Room for tables of so many rows.
+    /// Room for tables of so many rows each.
     ///
     /// # Errors
     /// If the folder has not enough room.

@@ -18,7 +18,7 @@ pub struct Thread<'a> {
     pub comm: String,
     /// Its calls; a call before those inside it.
     pub calls: &'a [Call],
-    /// Its off-CPU intervals.
+    /// Its off-CPU intervals; no two overlap.
     pub off_cpu: &'a [OffCpu],
 }
 
@@ -36,9 +36,9 @@ pub struct Span {
     pub pid: u32,
     /// Thread id.
     pub tid: u32,
-    /// In `calls`.
+    /// Indexes in [`Trace::calls`].
     pub calls: Range<usize>,
-    /// In `off_cpu`.
+    /// Indexes in [`Trace::off_cpu`].
     pub off_cpu: Range<usize>,
 }
 
@@ -136,7 +136,7 @@ impl<'a> Walk<'a> {
         Self { trace, calls, behind: 0 }
     }
 
-    /// Has come to a place.
+    /// Has come to a place, counted from the thread's first call.
     pub fn at(&mut self, place: usize) {
         if place >= self.behind + AT_A_TIME {
             self.trace.release_calls(self.calls.get(self.behind..place).unwrap_or_default());
@@ -184,7 +184,7 @@ fn last_name(trace: &Trace, calls: &[Call], off_cpu: &[OffCpu]) -> String {
 pub struct Cursor(usize);
 
 impl Cursor {
-    /// Moves past the intervals that end until `from_ns`, and gives those that touch `[from_ns, to_ns)`. No
+    /// Moves past the intervals that end until `from_ns`, and gives those that touch `[from_ns, to_ns)`, Unix ns. No
     /// later question may begin before `from_ns`.
     pub fn touching<'a>(
         &mut self,
@@ -200,7 +200,7 @@ impl Cursor {
 }
 
 impl<'a> Thread<'a> {
-    /// Off-CPU intervals that touch `[from_ns, to_ns)`, by start.
+    /// Off-CPU intervals that touch `[from_ns, to_ns)`, Unix ns, by start.
     pub fn off_cpu_in(&self, from_ns: i64, to_ns: i64) -> impl Iterator<Item = &'a OffCpu> + use<'a> {
         // A thread's intervals are disjoint, so their ends rise as their starts do.
         let first = self.off_cpu.partition_point(|o| o.end_ns() <= from_ns);

@@ -20,17 +20,17 @@ pub enum Arg {
     A4 = 5,
     /// Sixth integer argument.
     A5 = 6,
-    /// First argument on the stack (the seventh).
+    /// First argument on the stack (the seventh, System V AMD64 ABI 3.2.3); 0 on other machines.
     S0 = 7,
-    /// Second argument on the stack.
+    /// Second argument on the stack; likewise.
     S1 = 8,
-    /// Third argument on the stack (`cuLaunchKernel`: the stream).
+    /// Third argument on the stack; likewise (`cuLaunchKernel`: the stream).
     S2 = 9,
-    /// The stream inside a `CUlaunchConfig` that the first argument points to.
+    /// The stream inside a `CUlaunchConfig` (cuda.h) or `cudaLaunchConfig_t` that the first argument points to.
     ConfigStream = 10,
-    /// Width times height of the `CUDA_MEMCPY2D` that the first argument points to.
+    /// Bytes: width times height of the `CUDA_MEMCPY2D` (cuda.h) that the first argument points to.
     Copy2D = 11,
-    /// Width times height times depth of the `CUDA_MEMCPY3D` that the first argument points to.
+    /// Bytes: width times height times depth of the `CUDA_MEMCPY3D` (cuda.h) that the first argument points to.
     Copy3D = 12,
     /// Second argument in the upper, third in the lower 32 bits (`ncclCommInitRank`: ranks, rank).
     Ranks = 13,
@@ -53,9 +53,9 @@ pub enum Scale {
     RowsTwo = 4,
     /// Rows of elements of four bytes.
     RowsFour = 5,
-    /// Elements of the `ncclDataType_t` in the fourth argument.
+    /// Elements of the `ncclDataType_t` (nccl.h) in the fourth argument.
     TypeA3 = 6,
-    /// Elements of the `ncclDataType_t` in the third argument.
+    /// Elements of the `ncclDataType_t` (nccl.h) in the third argument.
     TypeA2 = 7,
 }
 
@@ -97,7 +97,7 @@ pub enum Mode {
     Off = 3,
 }
 
-/// Attach cookie of a probe: the operation and where its values are.
+/// Attach cookie of a probe (`bpf_get_attach_cookie`, include/uapi/linux/bpf.h): operation, and where its values are.
 ///
 /// ```text
 /// bits  0..16  op           number from the operation table (`format::ops`)

@@ -40,15 +40,15 @@ pub const LOSS_CAUSES: usize = 2;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[repr(C)]
 pub struct CpuCounters {
-    /// Events that should exist, by [`Source`].
+    /// Events that should exist: `[source]`, a [`Source`] as a number.
     pub produced: [u64; SOURCES],
-    /// Of those, events not kept, by [`Source`] and [`LossCause`].
+    /// Of those, events not kept: `[source][cause]`, a [`Source`] and a [`LossCause`] as numbers.
     pub lost: [[u64; LOSS_CAUSES]; SOURCES],
-    /// Kernel stacks that could not be stored because two hashed to one slot of the stack map.
+    /// Stacks, kernel and user, that could not be stored: as a rule because two hashed to one slot of the stack map.
     pub stacks_lost: u64,
     /// Kernel stacks not taken because the thread's last one was too recent.
     pub stacks_skipped: u64,
-    /// Names that did not fit into the ring buffer.
+    /// Names that did not fit into the ring buffer, or could not be read.
     pub names_lost: u64,
 }
 

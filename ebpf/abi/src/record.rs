@@ -10,7 +10,7 @@ pub const TEXT_LEN: usize = 512;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u32)]
 pub enum RecordKind {
-    /// An [`Event`] alone: a CUDA call or a process event.
+    /// An [`Event`] alone: a CUDA call, a process event, or a host event without a [`PeerRecord`].
     Plain = 1,
     /// An [`OffCpuRecord`].
     OffCpu = 2,
@@ -91,9 +91,9 @@ pub struct Event {
     pub end_ns: u64,
     /// How long it lasted; it began at `end_ns - dur_ns`.
     pub dur_ns: u64,
-    /// Process (thread group) id in the initial pid namespace.
+    /// Process (thread group) id in the PID namespace of the recorder's `/proc`, as a rule the kernel's first.
     pub pid: u32,
-    /// Thread id in the initial pid namespace.
+    /// Thread id there.
     pub tid: u32,
     /// First value; its meaning depends on `op`. Off-CPU: run-queue delay in ns.
     pub arg0: u64,
@@ -101,13 +101,13 @@ pub struct Event {
     pub arg1: u64,
     /// CPU << 48 | sequence number on that CPU for the op's source.
     pub origin: u64,
-    /// Operation number.
+    /// Operation number, of `format::ops`.
     pub op: u16,
     /// See [`flags`].
     pub flags: u16,
-    /// Return value of a call; task state of an off-CPU interval.
+    /// Return value of a call; task state of an off-CPU interval (bits of include/linux/sched.h).
     pub ret: i32,
-    /// Kernel or user stack id; 0 is "none".
+    /// Place in the map `STACKS` (`bpf_get_stackid`) plus one, 0 is "none"; on disk an id that the drain gives.
     pub stack: u32,
     /// A [`RecordKind`] between kernel and drain, the row's CRC32C on disk.
     pub tail: u32,
@@ -121,7 +121,7 @@ pub struct TaskId {
     pub pid: u32,
     /// Thread id; 0 is "none" or the idle task.
     pub tid: u32,
-    /// Name, zero-padded.
+    /// Name (`task_struct.comm`), zero-padded.
     pub comm: [u8; COMM_LEN],
 }
 
@@ -154,7 +154,7 @@ pub struct PeerRecord {
 pub struct NameRecord {
     /// When (`end_ns`) and which thread.
     pub event: Event,
-    /// The new name.
+    /// The new name (`task_struct.comm`), zero-padded.
     pub comm: [u8; COMM_LEN],
 }
 

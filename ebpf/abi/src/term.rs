@@ -13,15 +13,15 @@ pub enum Term {
     Generation = 0,
     /// Process id of the recorder, never recorded.
     Recorder = 1,
-    /// Since when the counters count: the epoch of the rows, a wall-clock time in ns.
+    /// Since when the counters count: the epoch of the rows, Unix ns.
     Epoch = 2,
-    /// First number that no text of the epoch may have yet; see the recorder's `drain::reserve`.
+    /// Highest id that a text of the epoch may have by now; see the recorder's `kernel::reserve`.
     Texts = 3,
     /// The same for stacks.
     Stacks = 4,
-    /// The same for the meta rows' own sequence.
+    /// Of the meta rows' own sequence, the first number that none of the epoch can have yet.
     MetaRows = 5,
-    /// When the recorder's process was started, in clock ticks since boot: its id alone may be another's by now.
+    /// When the recorder's process began, clock ticks since boot (proc_pid_stat(5)): its id may be another's by now.
     RecorderStart = 6,
 }
 

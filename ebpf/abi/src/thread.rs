@@ -14,15 +14,15 @@ pub struct OpenCall {
     pub start_ns: u64,
     /// The probe's cookie ([`crate::Cookie`]).
     pub cookie: u64,
-    /// First value.
+    /// First value, as [`crate::Event::arg0`] will have it.
     pub arg0: u64,
-    /// Second value.
+    /// Second value; at return what lies at `out_ptr` takes its place, if that is not 0.
     pub arg1: u64,
-    /// Where the call will write its result, or 0.
+    /// Address in the process where the call will write its result, or 0.
     pub out_ptr: u64,
-    /// C string naming the result, or 0.
+    /// Address in the process of a C string that names the result, or 0.
     pub name_ptr: u64,
-    /// Stack pointer at entry. A call made later on this thread while this one is open lies below it.
+    /// Stack pointer at entry, 0 if not known. A call made later on this thread while this one is open lies below it.
     pub stack_pointer: u64,
 }
 
@@ -37,19 +37,19 @@ pub struct ThreadState {
     pub pid: u32,
     /// How many of `calls` are in use.
     pub depth: u32,
-    /// Open calls, outermost first.
+    /// Open calls, outermost first, in the first `depth` places.
     pub calls: [OpenCall; MAX_NESTED_CALLS],
-    /// When the thread left the CPU, or 0 while it runs.
+    /// When the thread left the CPU, boottime ns, or 0 while it runs.
     pub out_ns: u64,
-    /// When it was woken since, or 0.
+    /// When it was woken since, boottime ns, or 0.
     pub wake_ns: u64,
-    /// When its last kernel stack was taken.
+    /// When its last kernel stack was taken, boottime ns.
     pub stack_ns: u64,
-    /// Task state at switch-out, as the kernel encodes it.
+    /// Task state at switch-out, as the kernel encodes it (include/linux/sched.h).
     pub state: u32,
     /// [`crate::flags`] of the interval so far.
     pub flags: u32,
-    /// Kernel stack id + 1, or 0.
+    /// Place of its kernel stack in the map `STACKS` + 1, or 0.
     pub stack: u32,
     /// CPU it left.
     pub cpu: u32,
@@ -63,21 +63,21 @@ pub struct ThreadState {
     pub switches: u32,
     /// Stacks taken of it, ever.
     pub stacks: u32,
-    /// The host function of a runtime launch that has not reached the driver, or 0.
+    /// Address of the host function of a runtime launch that has not reached the driver, or 0.
     pub host_function: u64,
-    /// When its last user stack was taken.
+    /// When its last user stack was taken, boottime ns.
     pub user_stack_ns: u64,
-    /// When the reclaim it is in began, or 0.
+    /// When the reclaim it is in began, boottime ns, or 0.
     pub reclaim_ns: u64,
     /// Bytes of pages it got since `totals_ns`.
     pub page_bytes: u64,
-    /// Since when pages and faults are counted.
+    /// Since when pages and faults are counted, boottime ns; 0 before it is known.
     pub totals_ns: u64,
     /// Allocations of pages since.
     pub page_allocs: u32,
     /// Page faults in user code since.
     pub faults: u32,
-    /// Order of the allocation that the reclaim is for.
+    /// Order of the allocation that the reclaim is for: 2 to this power pages.
     pub reclaim_order: u32,
     /// Zero.
     pub padding: u32,
@@ -87,17 +87,17 @@ pub struct ThreadState {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[repr(C)]
 pub struct Request {
-    /// When it went to the device.
+    /// When it went to the device, boottime ns.
     pub start_ns: u64,
     /// Process that sent it.
     pub pid: u32,
     /// Thread that sent it.
     pub tid: u32,
-    /// Its bytes.
+    /// Its bytes (the kernel's `request.__data_len`).
     pub bytes: u32,
-    /// Kind of request, `REQ_OP_*`.
+    /// Kind of request, `REQ_OP_*` (include/linux/blk_types.h).
     pub kind: u32,
-    /// Device number.
+    /// Device number, the kernel's `dev_t` (include/linux/kdev_t.h); 0 if not known.
     pub device: u32,
     /// Zero.
     pub padding: u32,

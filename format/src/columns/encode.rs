@@ -62,7 +62,7 @@ struct Parts {
 pub struct Encoded<'c> {
     /// The payload.
     pub payload: &'c [u8],
-    /// Size of the zstd block when unpacked.
+    /// Size of the zstd block when unpacked, bytes.
     pub raw_len: u32,
     /// First and last end time, boottime ns.
     pub span: (u64, u64),

@@ -76,7 +76,8 @@ fn plan<T: Tuple>(
 }
 
 impl Ledger {
-    /// Entries and digest once `additions` are in: what the header of the frame that needs them says.
+    /// Threads, calls and digest (CRC32C of all unpacked tables) once `additions` are in: what the header of the frame
+    /// that needs them says.
     #[must_use]
     pub fn after(&self, additions: &Additions) -> (u32, u32, u32) {
         let count = |old: usize, new: usize| (old + new) as u32;
@@ -103,7 +104,7 @@ impl Ledger {
         self.digest = self.digest_with(&additions.raw);
     }
 
-    /// Upper bound of [`Ledger::write_all`], with `additions` in.
+    /// Upper bound of [`Ledger::write_all`], bytes, with `additions` bytes more of tables in.
     #[must_use]
     pub fn bytes_with(&self, additions: usize) -> usize {
         // Two tables that begin at 0; those of the frames had headers too, so this is generous.

@@ -109,7 +109,7 @@ impl Tuple for Kind {
 /// A call with its arguments.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Call {
-    /// Operation number.
+    /// Operation number (see [`crate::ops::Op`]).
     pub op: u16,
     /// Bits of [`crate::row::flags`].
     pub flags: u16,
@@ -117,7 +117,7 @@ pub struct Call {
     pub ret: i32,
     /// Stack id, 0 for none.
     pub stack: u32,
-    /// First value of the operation.
+    /// First value of the operation; [`crate::ops`] says of what, in which unit.
     pub arg0: u64,
     /// Second value.
     pub arg1: u64,

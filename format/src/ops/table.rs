@@ -17,7 +17,7 @@ ops! {
     CU_LAUNCH_KERNEL_EX = 0x0101, "cuLaunchKernelEx", Launch;
     /// arg0 function, arg1 stream.
     CU_LAUNCH_COOPERATIVE_KERNEL = 0x0102, "cuLaunchCooperativeKernel", Launch;
-    /// arg0 launch parameter list, arg1 devices.
+    /// arg0 address of the list of launch parameters, arg1 number of devices.
     CU_LAUNCH_COOPERATIVE_KERNEL_MULTI_DEVICE = 0x0103, "cuLaunchCooperativeKernelMultiDevice", Launch;
     /// arg0 host function, arg1 stream.
     CU_LAUNCH_HOST_FUNC = 0x0104, "cuLaunchHostFunc", Launch;
@@ -60,9 +60,9 @@ ops! {
     CU_MEMCPY_PEER = 0x014d, "cuMemcpyPeer", Copy;
     /// arg0 bytes, arg1 stream.
     CU_MEMCPY_PEER_ASYNC = 0x014e, "cuMemcpyPeerAsync", Copy;
-    /// arg0 first destination, arg1 count.
+    /// arg0 address of the list of destinations, arg1 number of copies.
     CU_MEMCPY_BATCH_ASYNC = 0x014f, "cuMemcpyBatchAsync", Copy;
-    /// arg0 bytes.
+    /// arg0 bytes, arg1 stream, or of the symbol with suffix `_v2` the flags.
     CU_MEM_PREFETCH_ASYNC = 0x0150, "cuMemPrefetchAsync", Copy;
     /// arg0 bytes.
     CU_MEMCPY_3D_PEER = 0x0151, "cuMemcpy3DPeer", Copy;
@@ -97,11 +97,11 @@ ops! {
     CU_MEMSET_D32_ASYNC = 0x0165, "cuMemsetD32Async", Set;
     /// arg0 bytes.
     CU_MEMSET_2D_D8 = 0x0166, "cuMemsetD2D8", Set;
-    /// arg0 bytes.
+    /// arg0 bytes, arg1 stream.
     CU_MEMSET_2D_D8_ASYNC = 0x0167, "cuMemsetD2D8Async", Set;
     /// arg0 bytes.
     CU_MEMSET_2D_D32 = 0x0168, "cuMemsetD2D32", Set;
-    /// arg0 bytes.
+    /// arg0 bytes, arg1 stream.
     CU_MEMSET_2D_D32_ASYNC = 0x0169, "cuMemsetD2D32Async", Set;
     /// arg0 bytes.
     CU_MEMSET_2D_D16 = 0x016a, "cuMemsetD2D16", Set;
@@ -237,9 +237,9 @@ ops! {
     CUDA_LAUNCH_COOPERATIVE_KERNEL = 0x0803, "cudaLaunchCooperativeKernel", Launch;
     /// arg0 host function, arg1 stream.
     CUDA_LAUNCH_HOST_FUNC = 0x0804, "cudaLaunchHostFunc", Launch;
-    /// arg0 bytes, arg1 direction.
+    /// arg0 bytes, arg1 direction (`enum cudaMemcpyKind`, driver_types.h).
     CUDA_MEMCPY = 0x0810, "cudaMemcpy", Copy;
-    /// arg0 bytes, arg1 direction.
+    /// arg0 bytes, arg1 direction (`enum cudaMemcpyKind`, driver_types.h).
     CUDA_MEMCPY_ASYNC = 0x0811, "cudaMemcpyAsync", Copy;
     /// arg0 row bytes, arg1 rows.
     CUDA_MEMCPY_2D = 0x0812, "cudaMemcpy2D", Copy;
@@ -358,18 +358,19 @@ ops! {
     /// A process ended: arg0 exit code as the kernel keeps it (status in bits 8 and up, signal in bits 0 to 6).
     EXIT = 0x4003, "exit", Host;
 
-    /// A thread had to free memory before it got some: arg0 pages freed, arg1 the order it wanted (pages are
-    /// counted as powers of two).
+    /// A thread had to free memory before it got some: arg0 pages freed, arg1 the order it wanted (2 to this power
+    /// pages).
     DIRECT_RECLAIM = 0x5001, "direct_reclaim", Host;
-    /// A thread's page allocations since its last such event: arg0 bytes, arg1 allocations.
+    /// A thread's page allocations since its last such event: arg0 bytes, a page counted as 4 KiB, arg1 allocations.
     PAGE_ALLOC = 0x5002, "page_alloc", Host;
     /// The kernel chose process `pid` to die for want of memory.
     OOM_KILL = 0x5003, "oom_kill", Host;
     /// A request to a disk, from its issue to its end: arg0 bytes, arg1 device number (kernel's `dev_t`) in the
-    /// upper 32 bits, kind of request (`REQ_OP_*`) in the lower; `ret` 0 or the error.
+    /// upper 32 bits, kind of request (`REQ_OP_*`, include/linux/blk_types.h) in the lower; `ret` 0 or the error.
     BLOCK_IO = 0x5011, "block_io", Host;
     /// A signal that stops, continues or ends was sent to this thread: arg0 its number, arg1 the sender's pid in
-    /// the upper, tid in the lower 32 bits; `ret` what became of it (`TRACE_SIGNAL_*`, 0 delivered).
+    /// the upper, tid in the lower 32 bits; `ret` what became of it (`TRACE_SIGNAL_*` of
+    /// include/trace/events/signal.h, 0 delivered).
     SIGNAL = 0x5021, "signal", Host;
     /// A TCP segment was sent again: arg0 the peer's IPv4 address, first byte lowest (0: IPv6), arg1 the peer's
     /// port in the upper, ours in the lower 16 of 32 bits.
@@ -395,7 +396,7 @@ ops! {
     /// From `end_ns` on, calls of process `pid` into one library are recorded: arg0 when the process
     /// started (boottime ns), arg1 the library's inode.
     COVERED = 0x6006, "covered", Host;
-    /// CLOCK_REALTIME in arg0 at CLOCK_BOOTTIME `end_ns`; arg1 the uncertainty, ns.
+    /// CLOCK_REALTIME in arg0, Unix ns, at CLOCK_BOOTTIME `end_ns`; arg1 the uncertainty, ns.
     ANCHOR = 0x6007, "anchor", Host;
     /// A number read at `end_ns`: arg0 the bits of an IEEE double, `stack` the id of its text, a name with
     /// labels such as `psi_some_total_us{resource="cpu"}`; `pid` the process it concerns, or 0.
@@ -405,7 +406,7 @@ ops! {
     /// the one before; `pid` and `tid` the thread that cost most, arg0 its calls a second, arg1 its cost in
     /// millionths of its time.
     BUDGET = 0x6009, "budget", Host;
-    /// A program said something of a time, at `end_ns`: arg0 its begin (boottime ns), arg1 its duration, `pid` the
+    /// A program said something of a time, at `end_ns`: arg0 its begin (boottime ns), arg1 its duration (ns), `pid` the
     /// process it concerns or 0, `tid` the process and `ret` the user (its bits) that said it, `stack` the id of its
     /// text, an object of JSON in which every value is a string.
     ANNOTATION = 0x600a, "annotation", Host;

@@ -24,7 +24,7 @@ pub enum TaskState {
 }
 
 impl TaskState {
-    /// What the bits say.
+    /// What the bits say, as `ret` of an off-CPU interval has them.
     #[must_use]
     pub fn of(bits: i32) -> Self {
         const INTERRUPTIBLE: i32 = 0x1;

@@ -69,7 +69,7 @@ impl Builder {
         self.footer.chain
     }
 
-    /// Frames given out so far.
+    /// How many frames were given out so far.
     #[must_use]
     pub fn frames(&self) -> u64 {
         self.footer.frames.len() as u64

@@ -3,7 +3,7 @@
 use super::{Footer, Header, Scan, Step};
 use crate::frame::{self, Kind};
 
-/// The value after one frame: of the value before it and the whole frame, header to trailer.
+/// The value after one frame: XXH3 of 128 bits, seed 0, of the value before it and the whole frame, header to trailer.
 #[must_use]
 pub fn chain(previous: u128, frame: &[u8]) -> u128 {
     let mut hasher = xxhash_rust::xxh3::Xxh3::new();

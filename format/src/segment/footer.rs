@@ -14,15 +14,15 @@ pub struct Footer {
 /// Where a frame lies and what time it covers.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct FooterEntry {
-    /// Offset in the file.
+    /// Offset of its header in the file, bytes.
     pub offset: u64,
     /// Earliest end time, boottime ns.
     pub first_ns: u64,
     /// Latest end time, boottime ns.
     pub last_ns: u64,
-    /// Rows.
+    /// How many rows are inside.
     pub n_events: u32,
-    /// Sources, one bit each.
+    /// Bit `n` set: rows of source number `n` are inside.
     pub sources: u32,
 }
 

@@ -12,9 +12,9 @@ const WORK_FACTOR: u64 = 16;
 /// One step of a [`Scan`].
 #[derive(Debug)]
 pub enum Step<'a> {
-    /// A whole, checked frame and its payload.
+    /// A whole, checked frame: its offset in the file, bytes; its header; its payload.
     Frame(u64, frame::Header, &'a [u8]),
-    /// Bytes that are no frame: from, to, and why.
+    /// Bytes that are no frame: offset of the first, of the one behind the last, and why.
     Damage(u64, u64, FormatError),
 }
 
@@ -50,7 +50,7 @@ impl<'a> Scan<'a> {
         }
     }
 
-    /// Offset of the next byte to look at; after the last step, where the written part ends.
+    /// Offset in the file of the next byte to look at; after the last step, where the written part ends.
     #[must_use]
     pub fn position(&self) -> u64 {
         self.at as u64

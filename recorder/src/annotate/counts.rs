@@ -65,7 +65,7 @@ impl Refusal {
     }
 }
 
-/// How many since the recorder started.
+/// How many lines, or connections, since the recorder started.
 #[derive(Debug, Default)]
 pub struct Counts {
     kept: AtomicU64,

@@ -19,7 +19,7 @@ const READ_COST: f64 = 256.0;
 /// Looks at processes other than the sender a second: each reads a file of `/proc`, or all processes.
 const LOOKS_PER_SECOND: f64 = 20.0;
 
-/// Fills at a rate, up to a brim; empty, it refuses.
+/// Fills at a rate, up to a brim; empty, it refuses. What it holds is the caller's: annotations, bytes, looks.
 #[derive(Clone, Copy, Debug)]
 pub struct Bucket {
     per_second: f64,
@@ -29,7 +29,7 @@ pub struct Bucket {
 }
 
 impl Bucket {
-    /// A full one.
+    /// A full one, of `brim`, into which `per_second` flow in a second.
     #[must_use]
     pub fn new(per_second: f64, brim: f64, now: Instant) -> Self {
         Self { per_second, brim, level: brim, at: now }
@@ -99,7 +99,7 @@ pub struct Limits {
 }
 
 impl Limits {
-    /// As configured.
+    /// As configured: annotations and bytes a second.
     #[must_use]
     pub fn new(config: &AnnotationConfig, now: Instant) -> Self {
         let (count, bytes) = (f64::from(config.max_per_second), config.max_bytes_per_second.0 as f64);

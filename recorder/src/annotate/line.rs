@@ -54,7 +54,7 @@ pub struct Said {
     pub labels: String,
     /// The process it concerns: `Some(0)` the host, `None` whoever says it.
     pub pid: Option<u32>,
-    /// When.
+    /// Of which time it is said.
     pub when: When,
 }
 

@@ -14,7 +14,7 @@ const KNOWN_FOR: Duration = Duration::from_secs(5);
 /// Answers kept for each connection; an engine has some workers.
 const MAX_KNOWN: usize = 16;
 
-/// The other end of a connection, as the kernel says.
+/// The other end of a connection, as the kernel says (`SO_PEERCRED`, unix(7)).
 #[derive(Debug)]
 pub struct Sender {
     /// Process; 0 if it is not seen from here.

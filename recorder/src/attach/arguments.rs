@@ -1,7 +1,7 @@
 //! Where each operation's two values lie when its function is entered.
 //!
 //! Argument orders are those of cuda.h (CUDA 13), cuda_runtime_api.h and nccl.h. What the two values mean is said
-//! at each operation in `format/src/ops.rs`.
+//! at each operation in `format/src/ops/table.rs`.
 
 use ingero_ebpf_abi::{
     Arg::{self, A0, A1, A2, A3, A4, A5, ConfigStream, Copy2D, Copy3D, None, Ranks, S0, S1, S2},

@@ -50,7 +50,7 @@ pub struct Function {
     pub symbol: String,
     /// What it does.
     pub op: &'static Op,
-    /// Offset of its first byte in the file.
+    /// Offset of its first byte in the file, bytes.
     pub offset: u64,
     /// What a probe on it costs.
     pub prologue: Prologue,

@@ -62,8 +62,8 @@ impl Prober {
         Lane::ALL.into_iter().try_for_each(|lane| self.set_mode(lane, Mode::Whole))
     }
 
-    /// Probes every known function of an open library file. A function that cannot be probed is
-    /// reported, not fatal.
+    /// Probes every known function of an open library file whose device and inode are `id`. A function that cannot be
+    /// probed is reported, not fatal.
     ///
     /// # Errors
     /// If the file is no library for this machine.
@@ -139,7 +139,7 @@ impl Prober {
         self.modes.set(index, value, 0).map_err(|e| crate::Error::Other(format!("the map of modes: {e}")))
     }
 
-    /// The share of a lane's functions whose probes are single-stepped, over all libraries.
+    /// The share, 0 to 1, of a lane's functions whose probes are single-stepped, over all libraries.
     #[must_use]
     pub fn slow_share(&self, lane: Lane) -> f64 {
         let sums = self.targets.values().map(|t| t.slow(lane)).fold((0, 0), |a, b| (a.0 + b.0, a.1 + b.1));
@@ -157,7 +157,7 @@ impl Prober {
         }
     }
 
-    /// Gives up libraries whose file is deleted and which `mapped` does not know.
+    /// Gives up libraries whose file is deleted and which `mapped` does not know. Gives their devices and inodes.
     pub fn release(&mut self, mapped: impl Fn(&(u64, u64)) -> bool) -> Vec<(u64, u64)> {
         let gone: Vec<(u64, u64)> =
             self.targets.iter().filter(|(id, t)| t.is_deleted() && !mapped(id)).map(|(id, _)| *id).collect();

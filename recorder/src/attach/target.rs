@@ -27,7 +27,7 @@ pub struct Target {
     window: Option<Placed>,
 }
 
-/// A function that could not be probed, and why.
+/// A function's symbol that could not be probed, and why.
 pub type Refused = (String, String);
 
 impl Target {
@@ -59,7 +59,7 @@ impl Target {
         self.calls.iter().filter(move |f| self.recorded && lane(f.op.number) == of)
     }
 
-    /// The functions of a lane whose probe is single-stepped, and all of them.
+    /// How many functions of a lane have a probe that is single-stepped, and how many there are.
     #[must_use]
     pub fn slow(&self, of: Lane) -> (usize, usize) {
         let functions = self.recorded_calls(of);
@@ -110,7 +110,7 @@ impl Target {
         self.window = Some(placer.place(CallProgram::RuntimeLaunch, &self.path(), &sites).0);
     }
 
-    /// No longer.
+    /// From now on they do so no longer.
     pub fn close_window(&mut self) {
         self.window = None;
     }

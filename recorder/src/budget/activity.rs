@@ -18,13 +18,13 @@ const MAX_PROCESSES: usize = 256;
 /// Of one process, over the last second.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Rates {
-    /// Launches a second that met a probe.
+    /// Launches that met a probe, a second.
     pub launches: f64,
-    /// All calls a second that met a probe.
+    /// All calls that met a probe, a second.
     pub calls: f64,
     /// Share of time that the thread with most calls was not on a CPU, percent.
     pub off_cpu_percent: Option<f64>,
-    /// Of that, share of time that it wanted to run and had no CPU, percent.
+    /// Part of that: share of time that it wanted to run and had no CPU, percent of the whole second.
     pub runqueue_percent: Option<f64>,
 }
 

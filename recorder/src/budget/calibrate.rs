@@ -54,7 +54,8 @@ fn functions() -> [unsafe extern "C" fn(); 2] {
     [ingero_measured_push, ingero_measured_step]
 }
 
-/// The child's part: says where its functions lie, then, for each line on its input, what they cost.
+/// The child's part: says where its functions lie (offsets in its file), then, for each line on its input, what a call
+/// of each takes, thousandths of ns. Two numbers a line, of the emulated function and of the stepped one.
 pub fn measure() {
     let [push, step] = functions().map(|f| file_offset(f as usize as u64));
     println!("{push} {step}");

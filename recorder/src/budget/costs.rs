@@ -80,7 +80,7 @@ impl Costs {
 }
 
 impl LaneCost {
-    /// In a mode, while it is on.
+    /// In a mode, while it is on, ns.
     #[must_use]
     pub fn in_mode(&self, mode: Mode) -> f64 {
         match mode {

@@ -27,9 +27,9 @@ const STACKS_MATTER: f64 = 0.1;
 /// What may be spent.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Limits {
-    /// Of a recorded thread's time, 0 to 1.
+    /// Of a recorded thread's time, 0 to 1; infinite: no limit.
     pub thread: f64,
-    /// Of one core by the recorder, 0 to 1.
+    /// Of one core by the recorder, 0 to 1; infinite: no limit.
     pub daemon: f64,
     /// How long there must have been room before a step is taken back, ns.
     pub recover_after_ns: u64,
@@ -55,11 +55,11 @@ pub struct Usage {
     pub pid: u32,
     /// The thread.
     pub tid: u32,
-    /// Calls a second that met a probe, by lane.
+    /// Calls that met a probe, a second: `[lane]`.
     pub calls: [f64; LANES],
-    /// Times a second that it left the CPU.
+    /// How often it left the CPU, a second.
     pub switches: f64,
-    /// Stacks a second.
+    /// Stacks taken of it, a second.
     pub stacks: f64,
 }
 
@@ -77,7 +77,7 @@ pub enum Step {
 pub enum Reason {
     /// What the dearest thread pays, too much or little enough again.
     Thread,
-    /// What the recorder takes, as a share of a core.
+    /// What the recorder takes, as a share of a core: 1 is a whole one.
     Recorder(f64),
 }
 
@@ -140,7 +140,7 @@ impl LaneState {
     }
 }
 
-/// The state machine.
+/// The state machine: what is shed, and since when too much or little enough is paid.
 #[derive(Debug)]
 pub struct Governor {
     limits: Limits,
@@ -175,13 +175,13 @@ impl Governor {
         self.limits = limits;
     }
 
-    /// What the dearest thread pays, as a share of its time.
+    /// What the dearest thread pays, as a share of its time, 0 to 1.
     #[must_use]
     pub fn share(&self) -> f64 {
         self.share
     }
 
-    /// Steps in force.
+    /// Steps in force, the newest last.
     #[must_use]
     pub fn steps(&self) -> &[Step] {
         &self.steps
@@ -195,7 +195,8 @@ impl Governor {
         self.lanes.get_mut(lane as usize)
     }
 
-    /// Takes the last second's usage and decides. `daemon` is the recorder's own share of a core.
+    /// Takes the last second's usage and decides. `now_ns` is boottime, `costs` are `[lane]`, `daemon` is the
+    /// recorder's own share of a core, 1 for a whole one.
     pub fn tick(
         &mut self,
         now_ns: u64,

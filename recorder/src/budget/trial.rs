@@ -11,7 +11,7 @@ use crate::{
     kernel::{MultiPrograms, Options, Placer, programs, term},
 };
 
-/// What was found.
+/// What a trial of probes found.
 #[derive(Debug)]
 pub struct Measured {
     /// What probes cost on this host.

@@ -29,7 +29,7 @@ impl<'de> Deserialize<'de> for AnnotationListen {
     }
 }
 
-/// Permissions of the socket's file, written as `"0660"`.
+/// Permission bits of the socket's file (chmod(2)), written in octal as `"0660"`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Mode(pub u32);
 
@@ -46,7 +46,7 @@ impl<'de> Deserialize<'de> for Mode {
     }
 }
 
-/// `[annotations]`
+/// `[annotations]`: the socket on which programs tell of their time, and how much they may.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct AnnotationConfig {

@@ -7,11 +7,11 @@ use super::Nanos;
 /// Most pages read: each may take half a second, one after the other.
 const MAX_PAGES: usize = 16;
 
-/// `[samples]`
+/// `[samples]`: which numbers are read at intervals.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Samples {
-    /// Time between two readings.
+    /// Time between two readings, ns.
     pub interval: Nanos,
     /// GPUs, by the driver's management library if there is one.
     pub nvml: bool,

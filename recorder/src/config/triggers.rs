@@ -13,7 +13,7 @@ const MAX_NAMES: usize = 32;
 const SECOND: u64 = 1_000_000_000;
 const DAY: u64 = 24 * 3_600 * SECOND;
 
-/// `[trigger]`
+/// `[trigger.…]`: one section for each kind of trigger.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct TriggerConfig {
@@ -81,7 +81,7 @@ pub enum Statistic {
 }
 
 impl Statistic {
-    /// The quantile it is; `None` for the mean.
+    /// The quantile it is, 0 to 1; `None` for the mean.
     #[must_use]
     pub fn quantile(self) -> Option<f64> {
         match self {

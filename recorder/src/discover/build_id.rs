@@ -1,4 +1,4 @@
-//! The build id of an ELF file, which tells its debug information apart from that of any other build.
+//! The build id of an ELF file, which tells its debug information apart from that of any other build. Layout: elf(5).
 
 use std::{fs::File, os::unix::fs::FileExt};
 

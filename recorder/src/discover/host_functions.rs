@@ -12,7 +12,7 @@ const MAX_FILE_BYTES: u64 = 8 << 30;
 /// Longest name read, bytes: as on the kernel side.
 const MAX_NAME: usize = 511;
 
-/// The text at an address of a process. `None` if the address is 0, there is no text, or the process is gone.
+/// The text at address `at` of a process. `None` if the address is 0, there is no text, or the process is gone.
 #[must_use]
 pub fn told(pid: u32, at: u64) -> Option<String> {
     if at == 0 {

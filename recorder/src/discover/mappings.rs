@@ -1,7 +1,7 @@
 //! Files as they are mapped: the kernel tells every executable mapping of every process the moment it is made.
 //!
-//! One dummy perf event for each CPU carries the records (`PERF_RECORD_MMAP2`); it counts nothing and costs
-//! nothing between mappings. Neither mount namespaces nor odd ways of loading matter to it.
+//! One dummy perf event for each CPU carries the records (`PERF_RECORD_MMAP2`, include/uapi/linux/perf_event.h); it
+//! counts nothing and costs nothing between mappings. Neither mount namespaces nor odd ways of loading matter to it.
 
 use std::{
     io,
@@ -20,7 +20,7 @@ pub struct NewMapping {
     pub pid: u32,
     /// Under which path; the file itself must be asked of the process.
     pub path: String,
-    /// Device and inode, with the inode's generation.
+    /// Device (major, minor) and inode; zeros if the record has none.
     pub id: (u32, u32, u64),
 }
 

@@ -17,7 +17,7 @@ use crate::{
 pub struct MappedLibrary {
     /// Device and inode.
     pub id: (u64, u64),
-    /// Driver or runtime.
+    /// Which of ours it is.
     pub kind: LibraryKind,
     /// Path as the process sees it.
     pub path: String,
@@ -34,7 +34,7 @@ pub struct Sonames(HashMap<(String, u64), Option<LibraryKind>>, HashMap<(String,
 const MAX_FILES: usize = 1 << 16;
 
 impl Sonames {
-    /// True if a file was looked into and is none of ours.
+    /// True if a file, by device (major, minor) and inode, was looked into and is none of ours.
     #[must_use]
     pub fn knows_none(&self, (major, minor, inode): (u32, u32, u64)) -> bool {
         let device = format!("{major:02x}:{minor:02x}");

@@ -58,18 +58,18 @@ pub struct CodeFile {
     pub path: String,
     /// Its identity; `None` if it is no file.
     pub id: Option<FileId>,
-    /// Its build id; empty if it has none.
+    /// Its build id (note `NT_GNU_BUILD_ID`); empty if it has none.
     pub build_id: Vec<u8>,
 }
 
 /// A piece of a process's code.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Piece {
-    /// First address.
+    /// First address, in the process.
     pub from: u64,
     /// First address behind it.
     pub to: u64,
-    /// Offset of its first byte in the file.
+    /// Offset of its first byte in the file, bytes.
     pub file_offset: u64,
     /// The file.
     pub file: Arc<CodeFile>,
@@ -123,7 +123,7 @@ impl Modules {
         }
     }
 
-    /// The pieces of a process, by address.
+    /// The pieces of a process, by rising address.
     #[must_use]
     pub fn of(&self, pid: u32) -> Option<Arc<Vec<Piece>>> {
         lock(&self.processes).get(&pid).map(|known| Arc::clone(&known.pieces))

@@ -1,4 +1,4 @@
-//! News what is missing from the numbers on what arrived.
+//! What is missing, told from the numbers on what arrived.
 //!
 //! Each (CPU, source) has a sequence that the kernel side raises for every event, also for one it cannot
 //! keep. Programs interrupt each other, so numbers may arrive slightly out of order: a gap is declared a
@@ -11,7 +11,7 @@ use ingero_format::{
 
 use crate::{continued::Continued, news::Gap};
 
-/// How long a missing number may still arrive: a program that was preempted between taking its number and
+/// How long a missing number may still arrive, ns: a program that was preempted between taking its number and
 /// submitting has long run again.
 pub const SETTLE_NS: u64 = 500_000_000;
 
@@ -22,7 +22,7 @@ struct Lane {
     open: Vec<(Gap, u64)>,
 }
 
-/// Follows every sequence.
+/// Follows the sequence of every CPU and source.
 #[derive(Debug, Default)]
 pub struct GapTracker {
     /// By CPU, then source: this is looked up for every event.
@@ -32,7 +32,8 @@ pub struct GapTracker {
 }
 
 impl GapTracker {
-    /// Goes on where an earlier run stopped: what it had is known, what is missing below may still come.
+    /// Goes on at boottime `now_ns` where an earlier run stopped: what it had is known, what is missing below may still
+    /// come.
     pub fn resume(&mut self, from: &Continued, now_ns: u64) {
         for end in &from.lanes {
             let (cpu, source, cause) = (end.cpu, end.source, LossCause::RingbufFull);
@@ -78,7 +79,8 @@ impl GapTracker {
         self.lanes.get_mut(cpu)?.get_mut(source as usize)
     }
 
-    /// Notes that the kernel had numbered `produced` events of a lane before the buffer was emptied.
+    /// Notes that the kernel had numbered `produced` events of a CPU's source before the buffer was emptied, at
+    /// boottime `now_ns`.
     pub fn produced(&mut self, cpu: u16, source: Source, produced: u64, now_ns: u64) {
         let Some(lane) = self.lane(cpu, source) else { return };
         if produced > lane.next {

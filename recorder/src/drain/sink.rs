@@ -41,7 +41,7 @@ pub struct Sink {
     names: Names,
     /// Launches whose host function nobody has named yet.
     unnamed: Option<Sender<Unnamed>>,
-    /// Missing numbers.
+    /// Numbers that are missing so far.
     pub gaps: GapTracker,
     progress: Arc<Progress>,
     meta_seq: u64,
@@ -235,7 +235,7 @@ impl Sink {
         }
     }
 
-    /// Seals every slot whose first row is older than `before_ns`.
+    /// Seals every slot whose first row ended before `before_ns`, boottime.
     pub fn seal_older_than(&mut self, before_ns: u64) {
         for source in Source::ALL {
             if self.head.oldest_ns(source).is_some_and(|first| first < before_ns) {

@@ -60,7 +60,7 @@ pub struct Drain {
     pub sink: Sink,
     /// What other threads may know.
     pub progress: Arc<Progress>,
-    /// Of the kernel's losses, those already written as gaps, by CPU, source and cause.
+    /// Of the kernel's losses, how many are written as gaps already: `[cpu][source][cause]`, as [`CpuCounters::lost`].
     pub told: Vec<[[u64; 2]; SOURCES]>,
     /// Events that an earlier run has accounted for.
     pub before: u64,

@@ -43,7 +43,7 @@ pub fn claim(storage: &dyn Storage, path: &Path, room: u64) -> io::Result<FileHa
     claimed
 }
 
-/// Writes a bundle into its claimed file, syncs it and gives it its name. Gives its size.
+/// Writes a bundle into its claimed file, syncs it and gives it its name. Gives its size, bytes.
 ///
 /// # Errors
 /// As the file system says; then nothing is left of it.

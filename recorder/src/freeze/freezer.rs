@@ -46,7 +46,7 @@ pub struct Freezer {
     pub snapshots: Snapshots,
     /// Counts for status.
     pub counts: Arc<Mutex<SnapshotCounts>>,
-    /// The ring.
+    /// Id of the ring.
     pub ring_id: [u8; 16],
     /// When recording began, boottime ns.
     pub started_ns: u64,

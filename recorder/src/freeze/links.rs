@@ -18,7 +18,7 @@ use crate::{
 pub struct Wanted {
     /// Begin of the window, boottime ns.
     pub from_ns: u64,
-    /// The boot that `from_ns` counts from.
+    /// Id of the boot that `from_ns` counts from.
     pub boot_id: [u8; 16],
     /// Most bytes of segments.
     pub max_bytes: u64,
@@ -32,7 +32,7 @@ pub struct FrozenSet {
     pub directory: PathBuf,
     /// What is linked, oldest first, and how much of each belongs to the window.
     pub segments: Vec<SegmentEntry>,
-    /// Slots of the head whose rows are in no frame.
+    /// A head file of the slots whose rows are in no frame, as bytes.
     pub head: Vec<u8>,
 }
 

@@ -25,7 +25,7 @@ pub enum Listener {
     Tcp(TcpListener),
 }
 
-/// What a request must carry after `Bearer `.
+/// What a request must carry after `Bearer ` (RFC 6750).
 #[derive(Clone)]
 pub struct Token(Vec<u8>);
 

@@ -126,7 +126,7 @@ impl<'a> Btf<'a> {
         None
     }
 
-    /// Number of arguments of a raw tracepoint, without its private first one.
+    /// Number of arguments of a raw tracepoint, by the type `btf_trace_NAME`, without its private first one.
     #[must_use]
     pub fn tracepoint_arguments(&self, name: &str) -> Option<usize> {
         let typedef = format!("btf_trace_{name}");

@@ -1,4 +1,4 @@
-//! Files of `/proc` with one `Key: value` a line, as `/proc/PID/status`.
+//! Files of `/proc` with one `Key: value` a line, as `/proc/PID/status` (proc_pid_status(5)).
 
 /// What stands behind `key:`, without the space around it. `None` if there is no such line.
 #[must_use]

@@ -62,7 +62,7 @@ pub struct Loaded {
 pub enum Counting {
     /// Those of an earlier recorder go on.
     On,
-    /// New ones begin, of this epoch.
+    /// New ones begin, of this epoch (Unix ns).
     Since(u64),
 }
 

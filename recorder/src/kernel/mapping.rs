@@ -2,14 +2,14 @@
 
 use std::{ops::Range, path::PathBuf};
 
-/// A line of `/proc/PID/maps`.
+/// A line of `/proc/PID/maps` (proc_pid_maps(5)).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Mapping<'a> {
-    /// Addresses, never none.
+    /// Addresses in the process, never none.
     pub range: Range<u64>,
     /// True if its content may be run.
     pub executable: bool,
-    /// Offset of its first byte in the file.
+    /// Offset of its first byte in the file, bytes.
     pub file_offset: u64,
     /// Device, as the kernel writes it: `major:minor`, hexadecimal.
     pub device: &'a str,
@@ -41,7 +41,7 @@ impl<'a> Mapping<'a> {
         self.path.starts_with('/')
     }
 
-    /// Where in the file an address lies. `None` if it is not within.
+    /// Offset in the file of an address. `None` if it is not within.
     #[must_use]
     pub fn offset_of(&self, address: u64) -> Option<u64> {
         self.range.contains(&address).then(|| self.file_offset.wrapping_add(address - self.range.start))

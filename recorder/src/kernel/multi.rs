@@ -108,9 +108,9 @@ pub struct MultiPrograms {
 /// A place in a file and what the program is told there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Site {
-    /// File offset of the probed instruction.
+    /// File offset of the probed instruction, bytes.
     pub offset: u64,
-    /// For `bpf_get_attach_cookie`.
+    /// For `bpf_get_attach_cookie`: an [`ingero_ebpf_abi::Cookie`].
     pub cookie: u64,
 }
 

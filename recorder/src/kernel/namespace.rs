@@ -8,8 +8,8 @@ use crate::{Error, Result};
 /// Inode of the kernel's first PID namespace (`PROC_PID_INIT_INO`, include/linux/proc_ns.h).
 const FIRST: u64 = 0xEFFF_FFFC;
 
-/// Inode of the recorder's PID namespace and the way to ids in it; `None` if it is the kernel's first, whose ids need
-/// no search. A `/proc` without `ns` is taken for the first as well.
+/// Inode of the recorder's PID namespace (pid_namespaces(7)) and the way to ids in it; `None` if it is the kernel's
+/// first, whose ids need no search. A `/proc` without `ns` is taken for the first as well.
 ///
 /// # Errors
 /// [`Error::Kernel`] if it is another one, and this kernel's types do not say where its ids are.

@@ -2,7 +2,7 @@
 
 use super::btf::{Btf, BtfError};
 
-/// Byte offsets in `task_struct`, and the shape of `sched_switch`.
+/// Byte offsets in `task_struct` (include/linux/sched.h), and the shape of `sched_switch`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TaskOffsets {
     /// `pid`.
@@ -19,7 +19,7 @@ pub struct TaskOffsets {
     pub exit_code: u32,
     /// `signal`.
     pub signal: u32,
-    /// `signal_struct.live`.
+    /// `signal_struct.live` (include/linux/sched/signal.h).
     pub signal_live: u32,
     /// `sched_switch` passes the previous task's state itself (5.18 and later).
     pub switch_has_state: bool,
@@ -76,7 +76,7 @@ pub fn task_offsets(btf: &[u8]) -> Result<TaskOffsets, BtfError> {
 pub struct HostOffsets {
     /// `request.cmd_flags`, `request.__data_len`, `request.part`, `block_device.bd_dev`.
     pub request: Option<[u32; 4]>,
-    /// `sock_common.skc_daddr`, `skc_dport`, `skc_num`, `skc_family`.
+    /// `sock_common.skc_daddr`, `skc_dport`, `skc_num`, `skc_family` (include/net/sock.h).
     pub sock: Option<[u32; 4]>,
     /// `task_struct.thread_info.cpu`; `task_struct.cpu` before 5.16.
     pub task_cpu: Option<u32>,

@@ -9,7 +9,7 @@ use nix::unistd::geteuid;
 
 use super::field::field;
 
-/// One answer.
+/// One question and its answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Check {
     /// What was asked.

@@ -9,7 +9,7 @@ const AHEAD: u64 = 1 << 20;
 /// Where it stands.
 const PLACES: [Term; 3] = [Term::Texts, Term::Stacks, Term::MetaRows];
 
-/// Texts, stacks, meta rows: the highest number in use.
+/// `[texts, stacks, meta rows]`: the highest id in use of texts and of stacks; of meta rows, the next number.
 pub type Used = [u64; PLACES.len()];
 
 /// How far numbers are reserved.

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-/// When a process was started, in clock ticks since boot. `None` if it is gone.
+/// When a process was started, clock ticks since boot (proc_pid_stat(5)). `None` if it is gone.
 #[must_use]
 pub fn start_ticks(pid: u32) -> Option<u64> {
     ticks(&fs::read_to_string(format!("/proc/{pid}/stat")).ok()?)

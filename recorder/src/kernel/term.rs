@@ -16,8 +16,8 @@ pub struct Tenure {
 }
 
 impl Tenure {
-    /// Takes the map. With counters that go on, the programs of an earlier recorder stay in force for now; without,
-    /// those of `generation` are from the start, and count as of `epoch`.
+    /// Takes the map. Without `begin` counters go on, and the programs of an earlier recorder stay in force for now;
+    /// with it those of `generation` are from the start, and count in the epoch `begin` (Unix ns).
     ///
     /// # Errors
     /// If the kernel refuses the change.

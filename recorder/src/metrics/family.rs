@@ -11,7 +11,7 @@ pub enum Kind {
     Histogram,
 }
 
-/// In what.
+/// In what a family counts or measures.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Unit {
     /// Things.
@@ -20,7 +20,7 @@ pub enum Unit {
     Seconds,
     /// Bytes.
     Bytes,
-    /// A share of one.
+    /// A share, 1 for the whole.
     Ratio,
 }
 
@@ -42,11 +42,11 @@ impl Unit {
 pub struct About {
     /// Its name without unit and `_total`.
     pub stem: &'static str,
-    /// In what.
+    /// In what it counts or measures.
     pub unit: Unit,
     /// What kind of number.
     pub kind: Kind,
-    /// One sentence.
+    /// One sentence for people: the family's `HELP`.
     pub help: &'static str,
 }
 
@@ -71,7 +71,7 @@ pub enum Value {
     Buckets {
         /// Upper bounds, s, rising.
         bounds: Vec<f64>,
-        /// Durations between each bound and the one before, and those above all.
+        /// How many lie between each bound and the one before, and above all: one more than bounds.
         counts: Vec<u64>,
         /// Sum of all, s.
         sum: f64,
@@ -81,7 +81,7 @@ pub enum Value {
 /// A value and whose it is.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Point {
-    /// Names and values.
+    /// Names and values of its labels.
     pub labels: Vec<(&'static str, String)>,
     /// The value.
     pub value: Value,

@@ -58,7 +58,7 @@ impl Histogram {
         self.sum_ns = self.sum_ns.saturating_add(ns);
     }
 
-    /// Durations added.
+    /// How many durations were added.
     #[must_use]
     pub fn count(&self) -> u64 {
         self.counts.iter().sum()
@@ -70,7 +70,7 @@ impl Histogram {
         self.sum_ns as f64 / 1e9
     }
 
-    /// Durations between each bound told and the one before, and those above all.
+    /// How many durations lie between each bound told and the one before, and above all: one more than bounds told.
     #[must_use]
     pub fn counts(&self, bounds: Bounds) -> Vec<u64> {
         let (mut out, mut count) = (Vec::new(), 0);

@@ -85,11 +85,11 @@ pub struct Process {
     pub since_ns: u64,
     ended_ns: Option<u64>,
     calls: Vec<u64>,
-    /// Launches, each once.
+    /// How many launches, each once.
     pub launches: u64,
-    /// How long they took.
+    /// How long they took, ns, but for those whose entry alone was recorded.
     pub launch: Histogram,
-    /// How long synchronising calls took.
+    /// How long synchronising calls took, ns, likewise.
     pub sync: Histogram,
     off_cpu: [Histogram; 4],
     /// Time for which its threads could have run and had no CPU, ns.
@@ -107,7 +107,7 @@ impl Process {
         names.zip(self.calls.iter().copied()).filter(|(_, count)| *count > 0)
     }
 
-    /// Intervals off the CPU by state.
+    /// Intervals off the CPU by state, ns.
     pub fn off_cpu(&self) -> impl Iterator<Item = (State, &Histogram)> {
         State::ALL.into_iter().zip(&self.off_cpu)
     }
@@ -135,7 +135,7 @@ impl Process {
     }
 }
 
-/// All processes.
+/// Counts of all processes.
 #[derive(Clone, Debug)]
 pub struct Meters {
     /// By number of the operation: what it is, and its place in [`OPS`].

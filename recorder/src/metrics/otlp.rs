@@ -47,7 +47,7 @@ pub fn request(families: &[Family], host: &str, now_ns: u64) -> Vec<u8> {
     ExportMetricsServiceRequest { resource_metrics }.encode_to_vec()
 }
 
-/// What a collector that took a request says it left out, and why; `None`: nothing.
+/// How many points a collector that took a request says it left out, and why; `None`: nothing.
 ///
 /// # Errors
 /// If the answer is none.

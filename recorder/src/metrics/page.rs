@@ -11,7 +11,7 @@ use prometheus_client::{
 
 use super::family::{self, Family, Kind, Value};
 
-/// What the page is called over HTTP.
+/// Media type of the page: OpenMetrics 1.0.
 pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
 #[derive(Debug)]

@@ -91,7 +91,7 @@ impl Tap {
         }
     }
 
-    /// Once a turn.
+    /// Once a turn; `now_ns` is boottime.
     pub fn turn(&mut self, now_ns: u64) {
         if self.shared.0.on.load(Relaxed) != self.meters.is_some() {
             self.meters = if self.meters.is_none() { Some(Box::new(Meters::new(now_ns))) } else { None };

@@ -27,13 +27,13 @@ pub struct Settings {
     pub sync_interval: Duration,
     /// Unit of the time columns, ns; 1 loses nothing.
     pub tick_ns: u32,
-    /// This boot.
+    /// Id of this boot.
     pub boot_id: [u8; 16],
-    /// Life of the counters that number the events, if they are new.
+    /// Life of the counters that number the events, if they are new: when they begin, Unix ns.
     pub epoch: u64,
-    /// The epoch of counters that still count, if there are any.
+    /// The epoch (Unix ns) of counters that still count, if there are any.
     pub counting: Option<u64>,
-    /// This process, told to a second recorder.
+    /// Id of this process, told to a second recorder.
     pub pid: u32,
 }
 

@@ -34,7 +34,7 @@ pub struct Flusher {
     pub pool: SlotPool,
     /// Shape of the head.
     pub geometry: Geometry,
-    /// How often.
+    /// Time between two flushes.
     pub interval: Duration,
     /// What the last flush left behind.
     pub seen: Seen,

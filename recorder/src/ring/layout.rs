@@ -48,7 +48,7 @@ pub struct Opening {
     pub segment_bytes: u64,
     /// Unit of the time columns of new segments, ns.
     pub tick_ns: u32,
-    /// This boot.
+    /// Id of this boot.
     pub boot_id: [u8; 16],
     /// Bounds, which hold for what is recovered too.
     pub bounds: Bounds,

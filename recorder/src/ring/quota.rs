@@ -15,11 +15,11 @@ use crate::{
 /// Bounds on the state directory.
 #[derive(Clone, Copy, Debug)]
 pub struct Bounds {
-    /// Most allocated bytes.
+    /// Most allocated bytes below the state directory.
     pub max_bytes: u64,
-    /// Free bytes left to others.
+    /// Free bytes left to others on its file system.
     pub keep_free: u64,
-    /// Segments whose rows all ended longer ago than this before the newest event go, ns.
+    /// Segments whose rows all ended longer than this before the newest event go, ns.
     pub max_age_ns: u64,
 }
 

@@ -42,13 +42,13 @@ pub struct SealJob {
     /// A page of that head could not be had: every row is checked, and taken from this copy of what the drain has
     /// mapped in its place if the file has it not.
     pub copy: Option<Vec<u8>>,
-    /// Which slot.
+    /// Which slot of it, from 0.
     pub slot: usize,
-    /// Which use of it.
+    /// Which use of it: the slot's generation.
     pub generation: u64,
     /// Whose rows.
     pub source: Source,
-    /// How many.
+    /// How many rows.
     pub rows: usize,
 }
 

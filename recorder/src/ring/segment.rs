@@ -15,13 +15,13 @@ use crate::storage::{FileHandle, Storage};
 /// What is the same for every segment of a run.
 #[derive(Clone, Copy, Debug)]
 pub struct Identity {
-    /// The ring.
+    /// Id of the ring.
     pub ring_id: [u8; 16],
-    /// This boot.
+    /// Id of this boot.
     pub boot_id: [u8; 16],
-    /// Life of the BPF counters.
+    /// Life of the BPF counters: when they began, Unix ns.
     pub epoch: u64,
-    /// Size of a segment file.
+    /// Size of a segment file, bytes.
     pub segment_bytes: u64,
     /// Unit of the time columns, ns; 1 loses nothing.
     pub tick_ns: u32,
@@ -150,7 +150,7 @@ impl SegmentWriter {
         self.file.write_at(bytes, at)
     }
 
-    /// Writes the footer and gives unused space back.
+    /// Writes the footer and gives unused space back. Gives the bytes written of the whole segment.
     ///
     /// # Errors
     /// As the file system says; the frames already in it stay readable.

@@ -78,7 +78,7 @@ impl SlotPool {
         })
     }
 
-    /// Slots whose rows are in no frame yet.
+    /// Numbers of the slots whose rows are in no frame yet.
     #[must_use]
     pub fn in_use(&self) -> Vec<usize> {
         self.queues().in_use.clone()

@@ -14,25 +14,26 @@ use crate::{lock::lock, storage::FileHandle};
 /// One segment of the ring.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SegmentInfo {
-    /// Its number.
+    /// Its number in the ring, never used twice.
     pub seq: u64,
     /// Its file.
     pub path: PathBuf,
-    /// Bytes written.
+    /// Bytes written; of a segment of an earlier run that was not scanned, allocated.
     pub bytes: u64,
     /// Earliest start of a row inside, boottime ns; `u64::MAX` before the first. Not its end: a window that
     /// begins there must hold that row. In a segment of an earlier run that was not scanned: when it was
     /// created.
     pub first_ns: u64,
-    /// Latest end time, boottime ns. In a segment of an earlier run that was not scanned: not before that.
+    /// Latest end time, boottime ns. In a segment of an earlier run that was not scanned: a bound, when the next one
+    /// was created.
     pub last_ns: u64,
     /// The times are bounds: the segment is of an earlier run and its rows were not decoded.
     pub estimated: bool,
     /// Rows of kernel sources inside; 0 if it was not scanned.
     pub events: u64,
-    /// Life of the BPF counters its rows were numbered in.
+    /// Life of the BPF counters its rows were numbered in: when they began, Unix ns.
     pub epoch: u64,
-    /// Boot that its times count from: times of two boots cannot be compared.
+    /// Id of the boot that its times count from: times of two boots cannot be compared.
     pub boot_id: [u8; 16],
 }
 
@@ -62,7 +63,7 @@ pub struct Segments {
     pub evicted_events: u64,
     /// Freezes under way, oldest first. While one stands, evicting what it holds frees nothing.
     pub pinned: Vec<Pin>,
-    /// Bytes of a bundle that is being written.
+    /// Bytes claimed for a bundle that is being written and for what goes beside it.
     pub reserved: u64,
     /// Bytes and events of frames written since start.
     pub written: (u64, u64),
@@ -85,8 +86,8 @@ impl SegmentTable {
         lock(&self.2).clone()
     }
 
-    /// Boottime of the oldest event held, ns; `None` if there is none. Without waiting: the last known while the
-    /// table is in use. For the loop that feeds the watchdog, which no slow disk may hold up.
+    /// Earliest start of an event in a segment, boottime ns; `None` if there is none. Without waiting: the last known
+    /// while the table is in use. For the loop that feeds the watchdog, which no slow disk may hold up.
     #[must_use]
     pub fn oldest_ns(&self) -> Option<u64> {
         if let Ok(segments) = self.0.try_lock() {

@@ -1,4 +1,5 @@
-//! The text that a `/metrics` page holds: one number a line, `name{label="value"} number [time]`.
+//! The text that a `/metrics` page holds, Prometheus' text format: one number a line,
+//! `name{label="value"} number [time]`.
 
 /// One line of a page.
 #[derive(Clone, Debug, PartialEq)]

@@ -48,9 +48,9 @@ pub struct CheckReport {
 pub struct LibraryReport {
     /// Path.
     pub path: String,
-    /// Functions that would be probed.
+    /// How many functions would be probed.
     pub functions: usize,
-    /// Of those, functions whose first instruction makes a probe ten times as dear.
+    /// Of those, symbols of functions whose first instruction makes a probe about ten times as dear.
     pub slow: Vec<String>,
     /// Why it cannot be read, if it cannot.
     pub error: Option<String>,

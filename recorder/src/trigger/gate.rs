@@ -93,7 +93,7 @@ pub struct Rules {
     pub cool_down_ns: u64,
     /// Most snapshots an hour of all triggers but commands.
     pub max_per_hour: u32,
-    /// Most bytes an hour of the same.
+    /// Most bytes of bundles an hour, of the same.
     pub max_bytes: u64,
 }
 
@@ -113,13 +113,13 @@ pub struct Asked<'a> {
 /// Counts of one trigger. `asked = fired + joined + all of refused`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Tally {
-    /// Questions.
+    /// How many questions.
     pub asked: u64,
-    /// Snapshots of its own.
+    /// How many led to a snapshot of their own.
     pub fired: u64,
-    /// Joined to another's.
+    /// How many joined another's.
     pub joined: u64,
-    /// Refused, by reason.
+    /// How many were refused, by reason.
     pub refused: BTreeMap<Refusal, u64>,
     /// When it last fired, boottime ns.
     pub last_fired_ns: Option<u64>,

@@ -68,7 +68,7 @@ impl Joint {
         self.lock().joined.to_ns
     }
 
-    /// Notes the size of a triggered bundle.
+    /// Notes the size of a triggered bundle that was finished at boottime `at_ns`.
     pub fn took(&self, at_ns: u64, bytes: u64) {
         let mut state = self.lock();
         state.sizes.push_back((at_ns, bytes));
@@ -102,7 +102,7 @@ impl State {
         }
     }
 
-    /// Bytes of triggered bundles within the last `span_ns`, and of the last one.
+    /// Bytes of triggered bundles within `span_ns` before boottime `now_ns`, and of the last one.
     #[must_use]
     pub fn bytes_within(&self, now_ns: u64, span_ns: u64) -> (u64, u64) {
         let within = self.sizes.iter().filter(|(at, _)| now_ns.saturating_sub(*at) < span_ns);

@@ -12,7 +12,7 @@ const MAX_PROCESSES: usize = 256;
 /// What is asked of a process.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Limits {
-    /// Fires below this share of the level; 0 never does.
+    /// Fires below this share of the level, 0 to 1; 0 never does.
     pub below: f64,
     /// Least level, launches a second.
     pub least: f64,
@@ -25,9 +25,9 @@ pub struct Limits {
 pub struct Drop {
     /// Process.
     pub pid: u32,
-    /// Launches in the last second.
+    /// Launches a second in the last span.
     pub rate: f64,
-    /// What they were before.
+    /// What they were before, launches a second.
     pub level: f64,
 }
 

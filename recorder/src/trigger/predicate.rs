@@ -83,11 +83,11 @@ impl What {
 /// One match, with the number of further ones of its kind in the same turn.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Match {
-    /// What.
+    /// What matched.
     pub what: What,
     /// The first row; zeros for a launch rate.
     pub row: Row,
-    /// How many more.
+    /// How many more of its kind matched in the turn.
     pub more: u64,
 }
 
@@ -276,7 +276,7 @@ impl Predicates {
         self.rates.disturb();
     }
 
-    /// Once a turn: hands on what matched, and once a second looks at launch rates.
+    /// Once a turn, at boottime `now_ns`: hands on what matched, and once a second looks at launch rates.
     pub fn turn(&mut self, now_ns: u64) {
         (0..self.pending.len()).for_each(|slot| self.flush(slot));
         let span_ns = now_ns.saturating_sub(self.second_ns);

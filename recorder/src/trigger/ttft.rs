@@ -62,7 +62,7 @@ fn cannot(why: &str, interval_ns: u64) -> String {
     )
 }
 
-/// One page.
+/// The watch over one engine's page.
 #[derive(Debug)]
 pub struct Watch {
     page: String,
@@ -78,7 +78,7 @@ impl Watch {
         Self { page: page.to_owned(), window: Window::default(), passed: false }
     }
 
-    /// Takes what the page said; gives a reason when the threshold has just been passed.
+    /// Takes what the page said at boottime `now_ns`; gives a reason when the threshold has just been passed.
     pub fn see(&mut self, now_ns: u64, histogram: Histogram, settings: &TtftTrigger) -> Option<String> {
         self.window.add(now_ns, histogram, settings.window.0);
         let found = self

@@ -32,7 +32,7 @@ impl Sink {
         }
     }
 
-    /// Events whose loss is not written yet.
+    /// How many events there are whose loss is not written yet.
     #[must_use]
     pub fn untold(&self) -> u64 {
         self.untold.iter().map(|gap| gap.count).sum()

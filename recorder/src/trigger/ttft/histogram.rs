@@ -10,11 +10,11 @@ const MAX_READINGS: usize = 4_096;
 /// Counts since the engine started.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Histogram {
-    /// Upper bound in seconds and requests up to it, by rising bound.
+    /// Upper bound, s, and requests up to it (cumulative, as Prometheus' `le`), by rising bound.
     pub buckets: Vec<(f64, f64)>,
     /// Sum of all times, s.
     pub sum: f64,
-    /// Requests.
+    /// How many requests.
     pub count: f64,
 }
 
@@ -37,8 +37,8 @@ impl Histogram {
         self.buckets.last().map_or(self.count, |(_, all)| *all)
     }
 
-    /// The value under which this share of requests lies, s, by a straight line within its bucket as monitoring systems
-    /// draw it; of the last bucket, which has no upper bound, its lower one.
+    /// The value under which this share, 0 to 1, of requests lies, s, by a straight line within its bucket as
+    /// monitoring systems draw it; of the last bucket, which has no upper bound, its lower one.
     #[must_use]
     pub fn quantile(&self, share: f64) -> Option<f64> {
         let all = self.requests();
@@ -81,8 +81,8 @@ pub struct Reading {
 pub struct Window(VecDeque<(u64, Histogram)>);
 
 impl Window {
-    /// Adds a reading and forgets those that lie before the window, but for the last of them: the window is what came
-    /// since it.
+    /// Adds a reading of boottime `now_ns` and forgets those that lie before the window, but for the last of them: the
+    /// window is what came since it.
     pub fn add(&mut self, now_ns: u64, histogram: Histogram, window_ns: u64) {
         if self.0.back().is_some_and(|(_, last)| histogram.since(last).is_none()) {
             self.0.clear();
